@@ -1,0 +1,31 @@
+// What one answer consumed, in the classes of tokens that are priced apart. The one usage record of the whole gateway.
+import { type Tokens, tokens } from '../units.ts';
+
+/**
+ * Token counts of one upstream attempt. The first four are disjoint and add up to the prompt; `output` is the whole
+ * completion. `reasoning` and `audioOutput` are parts of `output`; `audioInput` is a part of `inputUncached`.
+ */
+export type Usage = {
+  readonly inputUncached: Tokens;
+  readonly cacheRead: Tokens;
+  readonly cacheWrite5m: Tokens;
+  readonly cacheWrite1h: Tokens;
+  readonly output: Tokens;
+  readonly reasoning: Tokens;
+  readonly audioInput: Tokens;
+  readonly audioOutput: Tokens;
+};
+
+const zero = tokens(0);
+export const noUsage: Usage = {
+  inputUncached: zero,
+  cacheRead: zero,
+  cacheWrite5m: zero,
+  cacheWrite1h: zero,
+  output: zero,
+  reasoning: zero,
+  audioInput: zero,
+  audioOutput: zero,
+};
+
+export const promptTokens = (u: Usage): Tokens => tokens(u.inputUncached + u.cacheRead + u.cacheWrite5m + u.cacheWrite1h);

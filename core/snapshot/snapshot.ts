@@ -1,0 +1,252 @@
+// What the data plane reads: the compiled form of the resources. Plain JSON data (it travels in ConfigMaps), frozen after
+// load, no secret value anywhere: credentials travel beside it, addressed by `CredentialRef`.
+
+import type { Operation } from '../chat/dialect.ts';
+import type { FallbackTrigger, RetryClass } from '../failure.ts';
+import type { EpochMillis, Millis, NanoUsd, PicoUsd, Tokens } from '../units.ts';
+
+/** Raised when a reader of the previous version could no longer serve what is written. */
+export const SCHEMA_VERSION = 1;
+
+export type Snapshot = {
+  readonly schemaVersion: number;
+  /** By `namespace/name`. */
+  readonly providers: Readonly<Record<string, ProviderEntry>>;
+  readonly routes: readonly RouteEntry[];
+  readonly keys: readonly KeyEntry[];
+};
+
+/** `namespace/secret/key`. */
+export type CredentialRef = string;
+/** `namespace/name` of an object. */
+export type ObjectId = string;
+
+// ---------------------------------------------------------------- providers
+
+export type ProviderEntry = {
+  readonly id: ObjectId;
+  readonly namespace: string;
+  readonly name: string;
+  readonly connection: Connection;
+  readonly auth?: { readonly credential: CredentialRef; readonly header: { readonly name: string; readonly prefix: string } };
+  readonly locality?: { readonly region?: string; readonly zone?: string };
+  readonly models: readonly ModelEntry[];
+  readonly limits?: {
+    readonly maxConcurrency?: number;
+    readonly rpm?: number;
+    readonly tpm?: number;
+    readonly maxQueue: number;
+    readonly queueTimeout: Millis;
+  };
+  readonly timeouts: {
+    readonly connect: Millis;
+    readonly firstToken: Millis;
+    readonly streamIdle: Millis;
+    readonly request: Millis;
+  };
+  readonly circuitBreaker: {
+    readonly consecutiveFailures: number;
+    readonly errorRate: number;
+    readonly window: Millis;
+    readonly minRequests: number;
+    readonly cooldown: Millis;
+    readonly maxCooldown: Millis;
+    readonly halfOpenProbes: number;
+  };
+  readonly parameters: {
+    readonly dropUnsupported: boolean;
+    /** Top-level fields of the upstream body, set to these values. */
+    readonly set: Readonly<Record<string, unknown>>;
+    /** Top-level fields of the upstream body, removed. */
+    readonly drop: readonly string[];
+  };
+  /** Namespaces whose routes (and keys, for `<provider>/<model>`) may use it, besides its own; `'*'`: all. */
+  readonly allowedNamespaces: readonly string[] | '*';
+};
+
+/** Base URLs have no trailing slash. OpenAI-shaped ones end in `/v1` (or whatever stands there), Anthropic's do not. */
+export type Connection =
+  | { readonly type: 'OpenAI'; readonly baseURL: string; readonly organization?: string; readonly project?: string }
+  | { readonly type: 'Anthropic'; readonly baseURL: string; readonly version?: string }
+  | { readonly type: 'AzureOpenAI'; readonly endpoint: string; readonly apiVersion?: string }
+  | { readonly type: 'Gemini'; readonly baseURL: string }
+  | { readonly type: 'Bedrock'; readonly region: string; readonly endpoint?: string }
+  | { readonly type: 'OpenAICompatible'; readonly baseURL: string }
+  | {
+      readonly type: 'VLLM';
+      /** Bases such as `http://10.0.0.5:8000`, without `/v1`. */
+      readonly endpoints: readonly string[];
+      readonly engine: 'vLLM' | 'SGLang' | 'TRTLLM' | 'TGI';
+      readonly metricsPath: string;
+      readonly probes: {
+        readonly interval: Millis;
+        readonly staleAfter: Millis;
+        readonly queueDepth: number;
+        readonly kvCacheUtilization: number;
+        readonly wedgedAfter: Millis;
+      };
+    };
+export type ProviderType = Connection['type'];
+
+export type Capability = 'Chat' | 'Tools' | 'Vision' | 'JSONSchema' | 'Embeddings' | 'Reasoning';
+
+export type ModelEntry = {
+  /** The public id. */
+  readonly name: string;
+  readonly upstreamName: string;
+  readonly aliases: readonly string[];
+  readonly capabilities: readonly Capability[];
+  /** Absent: unknown, not checked. */
+  readonly contextWindow?: Tokens;
+  readonly maxOutputTokens?: Tokens;
+  readonly tier: 'Frontier' | 'Standard' | 'Small';
+  /** Absent: unknown; rows are flagged and `onUnknownPrice` of the route decides. */
+  readonly price?: Price;
+};
+
+export type Price = {
+  /** Where it comes from: `provider` (the resource), `file` (a LiteLLM-format price file), `catalogue` (the bundled list). */
+  readonly source: 'provider' | 'file' | 'catalogue';
+  /** Version of the source: the package's version, the file's digest, the object's generation. */
+  readonly version: string;
+  readonly rates: Rates;
+  /** Replace all of `rates` for a request whose prompt has more tokens than `above`; ascending. */
+  readonly tiers: readonly { readonly above: Tokens; readonly rates: Rates }[];
+  /** For self-hosted models: the price of GPU time instead of tokens; in force with the ledger. */
+  readonly gpu?: { readonly hour: NanoUsd; readonly gpus: number };
+};
+
+/** Pico-dollars per token of each class, and nano-dollars per request. All resolved: an absent class costs what its parent class costs. */
+export type Rates = {
+  readonly input: PicoUsd;
+  readonly cacheRead: PicoUsd;
+  readonly cacheWrite5m: PicoUsd;
+  readonly cacheWrite1h: PicoUsd;
+  readonly output: PicoUsd;
+  readonly reasoning: PicoUsd;
+  readonly audioInput: PicoUsd;
+  readonly audioOutput: PicoUsd;
+  readonly perRequest: NanoUsd;
+};
+
+// ---------------------------------------------------------------- routes
+
+export type RouteEntry = {
+  readonly id: ObjectId;
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Epoch milliseconds; absent in files. */
+  readonly createdAt?: EpochMillis;
+  readonly catchAll: boolean;
+  /** Any of them matches; empty only for a catch-all. */
+  readonly match: readonly RouteMatch[];
+  /** Namespaces whose keys may use it, besides its own; `'*'`: all. */
+  readonly allowedKeyNamespaces: readonly string[] | '*';
+  /** Labels a TenantKey must have. Absent: any. */
+  readonly tenants?: Readonly<Record<string, string>>;
+  readonly strategy: StrategyName;
+  readonly backends: readonly BackendEntry[];
+  readonly retries: {
+    readonly attempts: number;
+    readonly on: readonly RetryClass[];
+    readonly backoff: { readonly base: Millis; readonly max: Millis };
+    readonly budgetPercent: number;
+  };
+  readonly fallback: {
+    readonly on: readonly FallbackTrigger[];
+    /** Names of backends, for that class only, in this order. Absent: the priority order. */
+    readonly contentFiltered?: readonly string[];
+    readonly contextLengthExceeded?: readonly string[];
+    readonly allowDowngrade: boolean;
+    readonly midStream: 'Fail' | 'Continue';
+  };
+  readonly timeouts: { readonly request?: Millis; readonly streamIdle?: Millis };
+  readonly onClientDisconnect: 'Abort' | 'Drain';
+  readonly onUnknownPrice: 'Allow' | 'Deny';
+  readonly earlyHeartbeat?: Millis;
+  /** What the last stage answers when no backend is left. */
+  readonly catchAllAnswer?: { readonly staleCache: boolean; readonly message?: string; readonly status: number };
+};
+
+export type StrategyName =
+  | 'Weighted'
+  | 'RoundRobin'
+  | 'LeastBusy'
+  | 'LowestLatency'
+  | 'LowestCost'
+  | 'LeastUsage'
+  | 'TokenThroughput'
+  | 'LeastLoad'
+  | 'PrefixAffinity'
+  | 'Nearest'
+  | 'Semantic';
+
+/** Everything set must hold. */
+export type RouteMatch = {
+  readonly model?: { readonly type: 'Exact' | 'Prefix' | 'Suffix'; readonly value: string };
+  /** Names are lower case. */
+  readonly headers: readonly { readonly name: string; readonly type: 'Exact' | 'Prefix' | 'Suffix'; readonly value: string }[];
+  /** Empty: all. */
+  readonly operations: readonly Operation[];
+  readonly minInputTokens?: Tokens;
+  readonly tags: Readonly<Record<string, string>>;
+};
+
+export type BackendEntry = {
+  readonly name: string;
+  /** Key into `Snapshot.providers`. Always present there: compile leaves out a backend whose provider is unsound. */
+  readonly provider: ObjectId;
+  /** Public name of one of the provider's models. Absent: the model that was asked for. */
+  readonly model?: string;
+  readonly weight: number;
+  readonly priority: number;
+  readonly downgrade: boolean;
+};
+
+// ---------------------------------------------------------------- keys
+
+export type KeyEntry = {
+  /** First 12 hex digits of the first digest. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** SHA-256 of the whole key, 64 lower-case hex digits; two while a rotation overlaps. */
+  readonly digests: readonly string[];
+  readonly tenant: string;
+  readonly alias?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Glob patterns with `*`. `allow` absent: all. */
+  readonly models: { readonly allow?: readonly string[]; readonly deny: readonly string[] };
+  /** Labels a route must have. Absent: any. */
+  readonly routes?: Readonly<Record<string, string>>;
+  readonly limits: {
+    readonly rpm?: number;
+    readonly tpm?: number;
+    readonly maxConcurrency?: number;
+    readonly perModel: readonly {
+      readonly model: string;
+      readonly rpm?: number;
+      readonly tpm?: number;
+      readonly maxConcurrency?: number;
+    }[];
+  };
+  readonly budgets: readonly BudgetEntry[];
+  readonly onStoreFailure: 'LocalShare' | 'Allow' | 'Deny';
+  readonly tags: Readonly<Record<string, string>>;
+  readonly exposeSimilarity: boolean;
+  readonly expiresAt?: EpochMillis;
+  readonly suspended: boolean;
+  readonly priority: number;
+};
+
+export type BudgetEntry = {
+  readonly name: string;
+  readonly amount: NanoUsd;
+  readonly period: 'Hourly' | 'Daily' | 'Weekly' | 'Monthly' | 'Total';
+  readonly timeZone: string;
+  readonly scope: 'Key' | 'Tenant';
+  readonly models: readonly string[];
+  readonly warnAtPercent: readonly number[];
+  readonly onExhausted: 'Block' | 'Warn' | 'Downgrade';
+};

@@ -1,0 +1,65 @@
+// What a client dialect has to provide. One folder per dialect; `index.ts` is the table of all.
+import type { Dialect, Operation } from '#core/chat/dialect.ts';
+import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
+import type { ChatRequest } from '#core/chat/request.ts';
+import type { Failure, Parsed } from '#core/failure.ts';
+import type { JsonView } from '#core/json/view.ts';
+import type { Millis } from '#core/units.ts';
+
+/** What the loop needs to know of a request before, and often instead of, decoding it whole. */
+export type Envelope = {
+  readonly model: string;
+  readonly stream: boolean;
+  /** The client wants the usage chunk of a stream (OpenAI's `stream_options.include_usage`). Always true in dialects that always send it. */
+  readonly includeUsage: boolean;
+  readonly controls: Controls;
+  /** Edits of the body that take our request controls out before it goes to an upstream of the same dialect: a JSON text, or null to remove the field. */
+  readonly edits: ReadonlyMap<string, string | null>;
+};
+
+/** Request controls of the body (architecture.md, "Request controls"), the same in all dialects. */
+export type Controls = {
+  /** `metadata`, string values only. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+  readonly user?: string;
+  readonly numRetries?: number;
+  readonly timeout?: Millis;
+  /** Models to try after the one that was asked for. */
+  readonly fallbacks?: readonly string[];
+  readonly disableFallbacks: boolean;
+  /** Fail the first backend on purpose, as this class: LiteLLM's `mock_testing_*`. */
+  readonly mock?: 'upstream_error' | 'content_filtered' | 'context_length_exceeded';
+};
+
+/** The wire shape of an answer to the client. */
+export type EncodedReply = { readonly body: string };
+
+export type ReplyContext = {
+  /** Our request id, a UUIDv7: used where the upstream gave no id. */
+  readonly requestId: string;
+  /** Seconds since the epoch, for dialects that carry a creation time. */
+  readonly createdSeconds: number;
+  readonly includeUsage: boolean;
+};
+
+/** Turns neutral events into the dialect's SSE text. Holds the state of one stream; never throws. */
+export type StreamEncoder = {
+  /** SSE text (whole frames, possibly empty) for one event. `error` events become the dialect's typed error; nothing may follow one. */
+  push(event: ChatEvent): string;
+};
+
+export type Frontend = {
+  readonly dialect: Dialect;
+  readonly operation: Operation;
+  /** The cheap look at the body. Refuses what would be wrong in any case: a missing model, a wrong type of what it reads. */
+  inspect(body: JsonView): Parsed<Envelope>;
+  /** The whole body, for a provider of another dialect. */
+  decode(body: JsonView): Parsed<ChatRequest>;
+  encodeReply(reply: ChatReply, context: ReplyContext): EncodedReply;
+  streamEncoder(context: ReplyContext): StreamEncoder;
+  /** JSON text of the error envelope, `request_id` included. */
+  encodeError(failure: Failure, requestId: string): string;
+  /** SSE text of an error inside a stream that has begun; the connection is closed after it, without the terminator of a good stream. */
+  encodeStreamError(failure: Failure, requestId: string): string;
+};

@@ -1,0 +1,96 @@
+// What a provider has to bring. One folder per provider type; `index.ts` is the table of all, keyed by the type's enum.
+// A provider imports only core/chat, core/failure, core/units, core/snapshot's types and this file: what a stranger's could import.
+import type { Dialect } from '#core/chat/dialect.ts';
+import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
+import type { ChatRequest } from '#core/chat/request.ts';
+import type { Usage } from '#core/chat/usage.ts';
+import type { Failure, Parsed } from '#core/failure.ts';
+import type { Connection, ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
+import type { EpochMillis } from '#core/units.ts';
+
+/** One model at one endpoint of one provider: where an attempt goes. */
+export type Target<C extends Connection = Connection> = {
+  readonly provider: ProviderEntry & { readonly connection: C };
+  readonly model: ModelEntry;
+  /** One of `connection.endpoints` for VLLM; unused elsewhere. */
+  readonly endpoint?: string;
+  /** The secret for the auth header; absent where the provider needs none. */
+  readonly credential?: string;
+};
+
+/** Headers of the client that may matter upstream on the same-dialect path; lower-case names. */
+export type ClientHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** Where a request goes and with which headers (content-type and content-length are added by the sender). */
+export type Address = { readonly origin: string; readonly path: string; readonly headers: Record<string, string> };
+
+export type AddressOptions = {
+  readonly stream: boolean;
+  readonly action: 'generate' | 'count-tokens';
+  /** Present on the same-dialect path only: allow-listed headers are passed on (`anthropic-version`, `anthropic-beta`). */
+  readonly client?: ClientHeaders;
+  /** Present on the translated path only. */
+  readonly request?: ChatRequest;
+};
+
+export type EncodedRequest = {
+  /** The upstream body as an object, model name included. */
+  readonly body: Record<string, unknown>;
+  /** Names of the fields that the target cannot take and that were left out. */
+  readonly dropped: readonly string[];
+};
+
+/** A parsed answer of an upstream whose status was not 2xx, or an error object inside a 200. */
+export type UpstreamError = {
+  readonly status: number;
+  readonly headers: ClientHeaders;
+  /** The body as text, at most 64 KiB of it. */
+  readonly body: string;
+  readonly now: EpochMillis;
+};
+
+/** One dispatched SSE message. `event` is '' where the wire names none. */
+export type SseMessage = { readonly event: string; readonly data: string };
+
+/** Turns the upstream's SSE messages into neutral events. Holds the state of one stream; never throws. */
+export type StreamDecoder = {
+  push(message: SseMessage): readonly ChatEvent[];
+  /** The upstream closed the stream. Yields an `error` of class upstream_stream_truncated unless the answer was complete. */
+  close(): readonly ChatEvent[];
+};
+
+/** What the same-dialect path needs to know of a whole reply. */
+export type ReplyFacts = {
+  readonly usage?: Usage;
+  /** The reply says nothing at all: no text, no call, no refusal, and no tokens that would explain it. */
+  readonly empty: boolean;
+  readonly model?: string;
+  readonly id?: string;
+  /** The answer was withheld by a content filter. */
+  readonly filtered: boolean;
+};
+
+export type Provider<C extends Connection = Connection> = {
+  /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. */
+  readonly dialect: Dialect;
+  address(target: Target<C>, options: AddressOptions): Address;
+  /** Refuses with unsupported_parameter, naming field and target, what it cannot carry, unless `dropUnsupported` lets it leave that out. */
+  encode(request: ChatRequest, target: Target<C>): Parsed<EncodedRequest>;
+  /** Edits of a same-dialect body besides the model's name: `stream_options.include_usage`, for one. JSON text, or null to remove. */
+  passthroughEdits(
+    body: { has(name: string): boolean; get(name: string): unknown },
+    stream: boolean,
+  ): ReadonlyMap<string, string | null>;
+  /** The path of a body that this provider would refuse although the dialect is its own (a history that another provider made). Such a body takes the translated path. */
+  isForeign(body: Buffer): boolean;
+  decodeReply(body: unknown): Parsed<ChatReply>;
+  /** The same reading as decodeReply's, without building the reply. Refuses an error object in a 200. */
+  inspectReply(body: unknown): Parsed<ReplyFacts>;
+  streamDecoder(): StreamDecoder;
+  /**
+   * A message that matches none of this holds content only: the same-dialect path need not parse it once content has begun.
+   * Linear on any input.
+   */
+  readonly notable: RegExp;
+  classify(error: UpstreamError): Failure;
+};
