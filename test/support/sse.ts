@@ -1,0 +1,22 @@
+// Reads server-sent events the way a careful client does; written apart from the gateway's own reader, so that a mistake there shows.
+export type Message = { readonly event: string; readonly data: string };
+
+/** Messages of a whole body. A last message without its blank line is left out, as the standard says. */
+export function messagesIn(body: string): Message[] {
+  const blocks = body
+    .replace(/^\uFEFF/, '')
+    .replaceAll(/\r\n|\r/g, '\n')
+    .split('\n\n');
+  return blocks.slice(0, -1).flatMap(block => {
+    const fields = block.split('\n').map(fieldOf);
+    const data = fields.filter(field => field.name === 'data').map(field => field.value);
+    const event = fields.findLast(field => field.name === 'event')?.value ?? '';
+    return data.length > 0 ? [{ event, data: data.join('\n') }] : [];
+  });
+}
+
+function fieldOf(line: string): { name: string; value: string } {
+  const colon = line.indexOf(':');
+  if (colon < 0) return { name: line, value: '' };
+  return { name: line.slice(0, colon), value: line.slice(colon + 1).replace(/^ /, '') };
+}
