@@ -1,0 +1,29 @@
+// What a history made by one provider carries that another refuses: reasoning without a signature, tool call ids of another shape.
+
+/**
+ * The signature a client of a dialect with signed thinking gets for thinking that nobody signed. The client sends it back in the
+ * next turn, and it is recognised there: such thinking is never sent to a provider.
+ */
+export const UNSIGNED = 'tollgate-unsigned';
+
+/** Whether a signature is worthless to the provider that checks signatures. */
+export const isUnsigned = (signature: string | undefined): boolean => !signature || signature === UNSIGNED;
+
+/** Anthropic's rule for tool ids, the strictest of all: `^[a-zA-Z0-9_-]+$`. OpenAI's limit of 64 characters is respected too. */
+const PORTABLE = /^[a-zA-Z0-9_-]{1,64}$/;
+
+/**
+ * The id itself where every provider takes it; else a stand-in that depends on the id alone, so that a call and its result,
+ * translated apart, still belong together. Its hash keeps ids apart that differ only in characters that are replaced.
+ */
+export function portableToolId(id: string): string {
+  if (PORTABLE.test(id)) return id;
+  return `${id.slice(0, 48).replace(/[^a-zA-Z0-9_-]/g, '_')}_${fnv1a(id)}`;
+}
+
+/** FNV-1a, 32 bits, as 8 hex digits. */
+function fnv1a(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, '0');
+}
