@@ -2,8 +2,11 @@
 // It is used only where client and provider speak different dialects; else bytes pass through (ARCHITECTURE.md, invariant 5).
 import type { Tokens } from '../units.ts';
 import type { Dialect } from './dialect.ts';
+import type { Dialect } from './dialect.ts';
 
 export type ChatRequest = {
+  /** What the client speaks: `extra` is in its words. */
+  readonly dialect: Dialect;
   /** The model as the client named it. */
   readonly model: string;
   /** In order. System messages may stand anywhere; encoders hoist or keep them as their dialect wants. */
