@@ -1,0 +1,123 @@
+// From the first line it prints to the last byte it sends: cold start, the start text, draining at SIGTERM.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { chat, chatPath } from '#test/support/client.ts';
+import { startGateway } from '#test/support/gateway.ts';
+import { freePort } from '#test/support/ports.ts';
+import { clientKey, provider, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
+import { until, within } from '#test/support/until.ts';
+import { startUpstream, type Upstream } from '#test/support/upstream.ts';
+import { openaiStream } from '#test/support/wires.ts';
+
+const root = path.join(import.meta.dirname, '..', '..');
+const configFor = (upstream: Upstream): string =>
+  yamlOf(providerSecret, provider('oa', 'OpenAI', upstream.url, ['m']), route('m', 'm', ['oa']), tenantKey());
+
+test('it is ready soon after its start and small', { skip: process.platform !== 'linux' && 'reads /proc' }, async () => {
+  const upstream = await startUpstream(() => {});
+  const gateway = await startGateway({ yaml: configFor(upstream) });
+  try {
+    const rss = gateway.rssMiB();
+    console.log(`ready after ${gateway.readyAfterMs.toFixed(0)} ms, ${rss.toFixed(0)} MiB resident`);
+    // The goal is 1,000 ms and 120 MiB on a machine of its own (npm run bench measures it); here other suites run beside it.
+    assert.ok(gateway.readyAfterMs < 5000);
+    assert.ok(rss < 160);
+  } finally {
+    await gateway.stop();
+    await upstream.close();
+  }
+});
+
+test('npm start without provider keys prints a curl line that works as it stands', async () => {
+  const data = mkdtempSync(path.join(tmpdir(), 'tollgate-start-'));
+  const [port, internalPort] = [await freePort(), await freePort()];
+  const child = spawn(process.execPath, ['cli/main.ts', 'run'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, HOME: data, PORT: String(port), INTERNAL_PORT: String(internalPort), TOLLGATE_DATA: data },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout.on('data', chunk => {
+    output += chunk;
+  });
+  child.stderr.on('data', chunk => {
+    output += chunk;
+  });
+  try {
+    const line = await until('a curl line is printed', () => curlLine(output), 20_000);
+    assert.match(output, /simulat/i, 'it says that the simulator answers');
+    const { stdout } = await promisify(execFile)('bash', ['-c', line], { timeout: 15_000 });
+    assert.match(stdout, /"content"|"text"/, line);
+  } finally {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    rmSync(data, { recursive: true, force: true });
+  }
+});
+
+/** The command from `curl` on, with the lines it continues on. */
+function curlLine(output: string): string | undefined {
+  const match = /^[^\S\n]*(curl (?:[^\n]*\\\n)*[^\n]*)\n/m.exec(output);
+  return match?.[1];
+}
+
+test('SIGTERM lets an open stream finish, refuses new connections, and then exits with 0', async () => {
+  let finish = () => {};
+  const upstream = await startUpstream(async response => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(openaiStream.opening + openaiStream.content('first'));
+    await new Promise<void>(resolve => {
+      finish = resolve;
+    });
+    response.end(openaiStream.content('last') + openaiStream.ending);
+  });
+  const gateway = await startGateway({ yaml: configFor(upstream) });
+  try {
+    const response = await fetch(gateway.url + chatPath, {
+      method: 'POST',
+      body: JSON.stringify(chat('m', { stream: true })),
+      headers: { authorization: `Bearer ${clientKey}`, 'content-type': 'application/json' },
+    });
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = (await reader.read()).value ?? '';
+    assert.match(text, /first/);
+
+    gateway.terminate();
+    await until('new connections are refused', () => isRefused(gateway.port));
+    finish();
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) text += piece.value;
+    assert.match(text, /last/);
+    assert.ok(text.endsWith('data: [DONE]\n\n'), text.slice(-200));
+    assert.equal(await within(10_000, 'it exits after the stream', gateway.exited), 0);
+  } finally {
+    await gateway.stop();
+    await upstream.close();
+  }
+});
+
+async function isRefused(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    socket.destroy();
+  }
+}
+
+test('--help of the command line and of each command is written for people', async () => {
+  for (const args of [['--help'], ['run', '--help'], ['validate', '--help'], ['simulate', '--help']]) {
+    const { stdout } = await promisify(execFile)(process.execPath, ['cli/main.ts', ...args], { cwd: root, timeout: 15_000 });
+    assert.match(stdout, /tollgate/i);
+    assert.ok(stdout.split('\n').length > 3, stdout);
+  }
+});
