@@ -1,0 +1,358 @@
+// Streams seen from outside: nothing before the first content token, unbuffered after it, a cut never looks like an end, and who
+// goes away is noticed on the other side.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import { chat, chatPath, message, messagesPath, post } from '#test/support/client.ts';
+import { type Gateway, startGateway } from '#test/support/gateway.ts';
+import { open } from '#test/support/raw-http.ts';
+import { clientKey, provider, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
+import { messagesIn } from '#test/support/sse.ts';
+import { openStream } from '#test/support/streaming.ts';
+import { until, within } from '#test/support/until.ts';
+import { eventStream, type Script, startUpstream, type Upstream } from '#test/support/upstream.ts';
+import { anthropicStream, openaiStream, type ScriptedStream, wholeStream } from '#test/support/wires.ts';
+
+let first: Upstream;
+let second: Upstream;
+let gateway: Gateway;
+
+const timeouts = { firstToken: '2s', streamIdle: '2s' };
+const once1 = { retries: { attempts: 0 } };
+
+before(async () => {
+  first = await startUpstream(() => {});
+  second = await startUpstream(() => {});
+  gateway = await startGateway({
+    yaml: yamlOf(
+      providerSecret,
+      provider('oa', 'OpenAI', first.url, ['gpt', 'gpt-alone'], { timeouts }),
+      provider('an', 'Anthropic', first.url, ['claude', 'claude-alone'], { timeouts }),
+      provider('second', 'OpenAI', second.url, ['spare'], { timeouts }),
+      ...['gpt', 'claude'].map(model =>
+        route(
+          model,
+          model,
+          [model === 'gpt' ? 'oa' : 'an', { name: 'spare', providerRef: { name: 'second' }, model: 'spare' }],
+          once1,
+        ),
+      ),
+      ...['gpt-alone', 'claude-alone'].map(model => route(model, model, [model === 'gpt-alone' ? 'oa' : 'an'], once1)),
+      tenantKey(),
+    ),
+  });
+});
+after(async () => {
+  await gateway?.stop();
+  await first?.close();
+  await second?.close();
+});
+
+/** Every pair of client dialect and upstream wire. */
+const pairs: readonly {
+  readonly name: string;
+  readonly path: string;
+  readonly wire: ScriptedStream;
+  readonly body: (alone: boolean) => Record<string, unknown>;
+  readonly client: 'openai' | 'anthropic';
+}[] = [
+  {
+    name: 'OpenAI client, OpenAI upstream',
+    path: chatPath,
+    wire: openaiStream,
+    client: 'openai',
+    body: alone => chat(alone ? 'gpt-alone' : 'gpt', { stream: true }),
+  },
+  {
+    name: 'OpenAI client, Anthropic upstream',
+    path: chatPath,
+    wire: anthropicStream,
+    client: 'openai',
+    body: alone => chat(alone ? 'claude-alone' : 'claude', { stream: true, max_tokens: 9 }),
+  },
+  {
+    name: 'Anthropic client, Anthropic upstream',
+    path: messagesPath,
+    wire: anthropicStream,
+    client: 'anthropic',
+    body: alone => message(alone ? 'claude-alone' : 'claude', { stream: true }),
+  },
+  {
+    name: 'Anthropic client, OpenAI upstream',
+    path: messagesPath,
+    wire: openaiStream,
+    client: 'anthropic',
+    body: alone => message(alone ? 'gpt-alone' : 'gpt', { stream: true }),
+  },
+];
+
+/** Writes the pieces one by one, each when its turn is given. */
+function held(...pieces: readonly string[]): { script: Script; next: () => void; response: Promise<ServerResponse> } {
+  let release = () => {};
+  let gotResponse: (response: ServerResponse) => void;
+  const response = new Promise<ServerResponse>(resolve => {
+    gotResponse = resolve;
+  });
+  return {
+    next: () => release(),
+    response,
+    script: async response => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.flushHeaders();
+      for (const piece of pieces) {
+        response.write(piece);
+        const turn = new Promise<void>(resolve => {
+          release = resolve;
+        });
+        if (piece === pieces[0]) gotResponse(response);
+        await turn;
+      }
+      response.end();
+    },
+  };
+}
+
+const texts = (client: 'openai' | 'anthropic', body: string): string =>
+  messagesIn(body)
+    .filter(({ data }) => data !== '[DONE]')
+    .map(({ data }) => JSON.parse(data))
+    .map(event => (client === 'openai' ? event.choices?.[0]?.delta?.content : event.delta?.text) ?? '')
+    .join('');
+
+const terminated = (client: 'openai' | 'anthropic', body: string): boolean =>
+  client === 'openai' ? body.includes('[DONE]') : body.includes('message_stop');
+
+/** The typed error at the end of a stream, in the client's dialect. */
+function streamError(client: 'openai' | 'anthropic', body: string): Record<string, unknown> | undefined {
+  const last = messagesIn(body).at(-1);
+  if (!last || last.data === '[DONE]') return undefined;
+  const parsed = JSON.parse(last.data);
+  if (client === 'anthropic') assert.ok(parsed.type !== 'error' || last.event === 'error', 'the event is named');
+  return parsed.error;
+}
+
+for (const { name, path, wire, body, client } of pairs) {
+  describe(name, () => {
+    test('a whole stream arrives whole, with one terminator', async () => {
+      first.answer(eventStream(wholeStream(wire, 'One', ' two', ' three')));
+      const { status, text } = await post(gateway.url + path, body(true));
+      assert.equal(status, 200, text);
+      assert.equal(texts(client, text), 'One two three');
+      assert.ok(terminated(client, text));
+    });
+
+    test('nothing reaches the client before the first content token, and each token comes at once after it', async () => {
+      const steps = held(wire.opening, wire.content('first'), wire.content('second'), wire.ending);
+      first.answer(steps.script);
+      let answered = false;
+      const opening = openStream(gateway.url + path, body(true)).then(stream => {
+        answered = true;
+        return stream;
+      });
+      await steps.response;
+      // The gateway has the opening frames once it has answered another request that came after them.
+      await post(`${gateway.url}/v1/models`, '{}');
+      assert.equal(answered, false, 'not even a status');
+      steps.next();
+      const stream = await within(5000, 'the stream opens', opening);
+      await within(5000, 'the first token', stream.waitFor(/first/));
+      steps.next();
+      await within(5000, 'the second token', stream.waitFor(/second/));
+      assert.ok(!terminated(client, stream.text()));
+      steps.next();
+      steps.next();
+      const { text, cleanly } = await within(5000, 'the end', stream.ended);
+      assert.ok(cleanly && terminated(client, text), text.slice(-300));
+    });
+
+    test('a failure before the first content token is answered by the next backend, unseen', async () => {
+      first.answer(cutOff(wire.opening));
+      second.answer(eventStream(wholeStream(openaiStream, 'From the spare.')));
+      const { status, headers, text } = await post(gateway.url + path, body(false));
+      assert.equal(status, 200, text);
+      assert.equal(headers.get('x-tollgate-fallback'), 'true');
+      assert.equal(texts(client, text), 'From the spare.');
+      assert.ok(!text.includes('"error"'));
+    });
+
+    test('when everything fails the client gets a status and no event', async () => {
+      first.answer(cutOff(wire.opening));
+      const { status, headers, text } = await post(gateway.url + path, body(true));
+      assert.equal(status, 502, text);
+      assert.match(headers.get('content-type') ?? '', /^application\/json/);
+      const parsed = JSON.parse(text);
+      assert.equal(
+        client === 'openai' ? parsed.error.code : parsed.error.type,
+        client === 'openai' ? 'upstream_stream_truncated' : 'api_error',
+      );
+    });
+
+    for (const [how, cut] of [
+      ['by FIN inside the body', (response: ServerResponse) => response.socket?.end()],
+      ['by RST', (response: ServerResponse) => response.socket?.resetAndDestroy()],
+      ['by a clean end without a finish', (response: ServerResponse) => response.end()],
+    ] as const) {
+      test(`a stream cut ${how} ends with a typed error and no terminator`, async () => {
+        const seen = first.asked.length;
+        first.answer(async response => {
+          response.writeHead(200, { 'content-type': 'text/event-stream' });
+          await new Promise(resolve => response.write(wire.opening + wire.content('some words'), resolve));
+          await until('the client has the words', () => stream.text().includes('some words'));
+          cut(response);
+        });
+        const stream = await openStream(gateway.url + path, body(false));
+        const { text } = await within(8000, 'the end', stream.ended);
+        assert.match(text, /some words/);
+        assert.ok(!terminated(client, text), text.slice(-300));
+        const error = streamError(client, text);
+        assert.ok(error, text.slice(-300));
+        assert.equal(typeof error.message, 'string');
+        assert.equal(first.asked.length - seen, 1, 'a stream that has reached the client is never retried');
+      });
+    }
+
+    test('an error event in a 200 before any content is answered by the next backend', async () => {
+      first.answer(eventStream(errorFrame(wire)));
+      second.answer(eventStream(wholeStream(openaiStream, 'From the spare.')));
+      const { status, text } = await post(gateway.url + path, body(false));
+      assert.equal(status, 200, text);
+      assert.equal(texts(client, text), 'From the spare.');
+    });
+
+    test('an error event after content ends the stream with a typed error', async () => {
+      first.answer(eventStream(wire.opening + wire.content('some words') + errorFrame(wire)));
+      const stream = await openStream(gateway.url + path, body(false));
+      const { text } = await within(8000, 'the end', stream.ended);
+      assert.ok(!terminated(client, text));
+      assert.ok(streamError(client, text), text.slice(-300));
+    });
+
+    test('a finish without the terminator is a success, promptly', async () => {
+      const withoutTerminator = wire.ending.replace(/data: \[DONE\]\n\n|event: message_stop\n[^\n]*\n\n/, '');
+      first.answer(eventStream(wire.opening + wire.content('All of it.') + withoutTerminator));
+      const { status, text } = await post(gateway.url + path, body(true));
+      assert.equal(status, 200);
+      assert.equal(texts(client, text), 'All of it.');
+      assert.ok(!text.includes('"error"'));
+    });
+
+    test('no first token in 2 s is answered by the next backend in less than 2.5 s', async () => {
+      first.answer(async response => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(wire.opening);
+      });
+      second.answer(eventStream(wholeStream(openaiStream, 'From the spare.')));
+      const started = performance.now();
+      const { text } = await post(gateway.url + path, body(false));
+      const took = performance.now() - started;
+      console.log(`${name}: answered by the fallback after ${took.toFixed(0)} ms`);
+      assert.equal(texts(client, text), 'From the spare.');
+      assert.ok(took >= 1950 && took < 2500, `${took} ms`);
+    });
+
+    test('a stream that stands still after content ends with a typed error', async () => {
+      first.answer(async response => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(wire.opening + wire.content('some words'));
+      });
+      const stream = await openStream(gateway.url + path, body(false));
+      const { text } = await within(10_000, 'the idle timeout', stream.ended);
+      assert.ok(!terminated(client, text));
+      assert.ok(streamError(client, text), text.slice(-300));
+    });
+
+    test('a client that goes away aborts the upstream', async () => {
+      const steps = held(wire.opening + wire.content('first'), wire.ending);
+      first.answer(steps.script);
+      const stream = await openStream(gateway.url + path, body(true));
+      await stream.waitFor(/first/);
+      const upstreamResponse = await steps.response;
+      const closed = once(upstreamResponse, 'close');
+      const aborted = performance.now();
+      stream.abort();
+      await within(5000, 'the upstream is aborted', closed);
+      const took = performance.now() - aborted;
+      console.log(`${name}: the upstream was aborted ${took.toFixed(1)} ms after the client went away`);
+      // The goal is 100 ms; on a machine that runs other suites beside this one the assertion leaves room.
+      assert.ok(took < 1000, `${took} ms`);
+    });
+
+    test('a client that goes away before the first token aborts the upstream too, and no other backend is tried', async () => {
+      const steps = held(wire.opening, wire.ending);
+      first.answer(steps.script);
+      const spareCalls = second.asked.length;
+      const controller = new AbortController();
+      const pending = post(gateway.url + path, body(false), { signal: controller.signal }).catch(() => 'aborted');
+      const closed = once(await steps.response, 'close');
+      controller.abort();
+      await within(5000, 'the upstream is aborted', closed);
+      assert.equal(await pending, 'aborted');
+      assert.equal(second.asked.length, spareCalls);
+    });
+  });
+}
+
+const cutOff =
+  (text: string): Script =>
+  async response => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    await new Promise(resolve => response.write(text, resolve));
+    response.socket?.end();
+  };
+
+const errorFrame = (wire: ScriptedStream): string =>
+  wire === openaiStream
+    ? `data: {"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}\n\n`
+    : `event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n`;
+
+describe('a slow client', () => {
+  test('holds the upstream back instead of filling the memory of the gateway', {
+    skip: process.platform !== 'linux' && 'reads /proc',
+  }, async () => {
+    const total = 64 * 1024 * 1024;
+    const piece = openaiStream.content('x'.repeat(64 * 1024));
+    let written = 0;
+    let stopped: () => void;
+    const upstreamStopped = new Promise<void>(resolve => {
+      stopped = resolve;
+    });
+    first.answer(async response => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(openaiStream.opening);
+      while (written < total && !response.destroyed) {
+        written += piece.length;
+        if (response.write(piece)) continue;
+        const drained = await Promise.race([
+          once(response, 'drain').then(() => true),
+          once(response, 'close').then(() => false),
+          pause(1500).then(() => false),
+        ]);
+        if (!drained) break;
+      }
+      stopped();
+    });
+    const before = gateway.rssMiB();
+    const socket = await rawRequest(gateway.port, chat('gpt-alone', { stream: true }));
+    await within(20_000, 'the upstream is held back', upstreamStopped);
+    const grown = gateway.rssMiB() - before;
+    socket.destroy();
+    console.log(
+      `a client that reads nothing: ${(written / 1048576).toFixed(1)} MiB taken from the upstream, the gateway grew by ${grown.toFixed(1)} MiB`,
+    );
+    assert.ok(written < total / 2, `${written} bytes were taken from the upstream`);
+    assert.ok(grown < 64, `${grown} MiB`);
+  });
+});
+
+const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
+
+async function rawRequest(port: number, body: unknown) {
+  const text = JSON.stringify(body);
+  const socket = await open(port);
+  socket.pause();
+  socket.write(
+    `POST ${chatPath} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${clientKey}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+  return socket;
+}
