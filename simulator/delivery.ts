@@ -1,0 +1,145 @@
+// Carries out steps on a connection: paced, under the client's backpressure, and noticing at once when the client goes away.
+import type { ServerResponse } from 'node:http';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { constants, gzipSync } from 'node:zlib';
+import type { Entry } from './record.ts';
+import type { Step } from './steps.ts';
+
+export type Head = { readonly status: number; readonly headers: Readonly<Record<string, string>> };
+
+/** How bytes leave, where a fault wants it otherwise. */
+export type Manner = {
+  /** Each byte is a write of its own. */
+  readonly split?: boolean;
+  readonly gzip?: boolean;
+  /** The declared content-length is off by so many bytes. */
+  readonly lengthOff?: number;
+};
+
+export async function deliver(
+  response: ServerResponse,
+  head: Head,
+  steps: Iterable<Step>,
+  manner: Manner,
+  entry: Entry,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (response.writableFinished) return;
+    if (entry.outcome === 'open') Object.assign(entry, { aborted: true, outcome: 'aborted' });
+    gone.abort();
+  });
+  entry.status = head.status;
+  try {
+    if (manner.gzip || manner.lengthOff !== undefined) sendWhole(response, head, steps, manner, entry);
+    else await sendSteps(response, head, steps, manner, entry, gone.signal);
+  } catch (error) {
+    if (!gone.signal.aborted) throw error;
+  }
+}
+
+async function sendSteps(
+  response: ServerResponse,
+  head: Head,
+  steps: Iterable<Step>,
+  manner: Manner,
+  entry: Entry,
+  gone: AbortSignal,
+): Promise<void> {
+  let due = performance.now();
+  const writeHead = () => response.headersSent || response.writeHead(head.status, head.headers);
+  for (const step of steps) {
+    if (gone.aborted) return;
+    switch (step.do) {
+      case 'wait': {
+        due = Math.max(due, performance.now() - 1000) + step.ms;
+        const left = due - performance.now();
+        if (left > 0) await setTimeout(left, undefined, { signal: gone });
+        break;
+      }
+      case 'head':
+        writeHead();
+        response.flushHeaders();
+        break;
+      case 'write': {
+        writeHead();
+        count(entry, step);
+        const flows = manner.split ? await writeBytes(response, step.text, gone) : response.write(step.text);
+        if (!flows) await drained(response, gone);
+        break;
+      }
+      case 'stall':
+        entry.outcome = 'fault';
+        return;
+      case 'cut':
+      case 'reset':
+        entry.outcome = 'fault';
+        return await breakOff(response, step.do);
+      case 'end':
+        entry.outcome = 'fault';
+        writeHead();
+        response.end();
+        return;
+    }
+  }
+  writeHead();
+  response.end();
+  if (entry.outcome === 'open') entry.outcome = 'done';
+}
+
+function count(entry: Entry, step: Extract<Step, { do: 'write' }>): void {
+  if (step.kind === 'content' || step.kind === 'body') entry.chunks += 1;
+  entry.tokens += step.tokens;
+}
+
+async function writeBytes(response: ServerResponse, text: string, gone: AbortSignal): Promise<boolean> {
+  for (const byte of Buffer.from(text)) {
+    if (gone.aborted) return true;
+    response.write(Buffer.of(byte));
+    await setImmediate();
+  }
+  return !response.writableNeedDrain;
+}
+
+function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      response.off('drain', done);
+      gone.removeEventListener('abort', done);
+      resolve();
+    };
+    response.once('drain', done);
+    gone.addEventListener('abort', done);
+  });
+}
+
+/** What was written before reaches the client first; then the connection goes, with RST or with FIN in the middle of the body. */
+async function breakOff(response: ServerResponse, how: 'cut' | 'reset'): Promise<void> {
+  const { socket } = response;
+  if (!socket) return;
+  if (how === 'reset') {
+    socket.resetAndDestroy();
+    return;
+  }
+  if (socket.writableLength > 0) await new Promise<void>(resolve => socket.once('drain', resolve).once('close', () => resolve()));
+  socket.end();
+}
+
+function sendWhole(response: ServerResponse, head: Head, steps: Iterable<Step>, manner: Manner, entry: Entry): void {
+  const texts: string[] = [];
+  for (const step of steps) {
+    if (step.do !== 'write') continue;
+    count(entry, step);
+    texts.push(step.text);
+  }
+  const plain = Buffer.from(texts.join(''));
+  const body = manner.gzip ? gzipSync(plain, { level: constants.Z_BEST_SPEED }) : plain;
+  response.writeHead(head.status, {
+    ...head.headers,
+    ...(manner.gzip && { 'content-encoding': 'gzip' }),
+    'content-length': String(body.length + (manner.lengthOff ?? 0)),
+  });
+  entry.outcome = 'fault';
+  if (!manner.lengthOff || manner.lengthOff < 0) response.end(body);
+  else response.write(body, () => response.socket?.end());
+}

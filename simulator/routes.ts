@@ -1,0 +1,58 @@
+// Which wire a path belongs to.
+import { anthropic, countTokensReply } from './wires/anthropic.ts';
+import { azure, azureVersionRefusal } from './wires/azure.ts';
+import { openai } from './wires/openai.ts';
+import { vllm } from './wires/vllm.ts';
+import type { Headers, Refusal, Wire } from './wires/wire.ts';
+
+export type Route = { readonly wire: Wire } & (
+  | { readonly kind: 'generate'; readonly deployment?: string }
+  | { readonly kind: 'count'; readonly reply: (body: unknown, headers: Headers) => Refusal }
+  | { readonly kind: 'plain'; readonly reply: (now: number) => Refusal }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+);
+
+/** `only`: a whole listener is one vLLM server. */
+export function routeOf(method: string, url: URL, only: 'all' | 'vllm'): Route {
+  const isVllm = only === 'vllm' || url.pathname.startsWith('/vllm/');
+  const path = url.pathname.replace(/^\/vllm(?=\/)/, '');
+  const wire = isVllm ? vllm : wireOf(path);
+  const routes = isVllm ? vllmRoutes : hostedRoutes;
+  for (const [wanted, pattern, route] of routes) {
+    const match = pattern.exec(path);
+    if (match && wanted === method) return route(match, url);
+    if (match) return { wire, kind: 'refused', refusal: wire.refuse(405, `Not allowed to ${method} on ${url.pathname}.`) };
+  }
+  return { wire, kind: 'refused', refusal: wire.refuse(404, `Invalid URL (${method} ${url.pathname})`) };
+}
+
+function wireOf(path: string): Wire {
+  if (path.startsWith('/openai/')) return azure;
+  return path.startsWith('/v1/messages') ? anthropic : openai;
+}
+
+type RouteRow = readonly [method: string, path: RegExp, route: (match: RegExpExecArray, url: URL) => Route];
+
+const hostedRoutes: readonly RouteRow[] = [
+  ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: openai, kind: 'generate' })],
+  ['GET', /^\/v1\/models$/, () => ({ wire: openai, kind: 'plain', reply: now => ({ status: 200, body: openai.models(now) }) })],
+  ['POST', /^\/v1\/messages$/, () => ({ wire: anthropic, kind: 'generate' })],
+  ['POST', /^\/v1\/messages\/count_tokens$/, () => ({ wire: anthropic, kind: 'count', reply: countTokensReply })],
+  ['POST', /^\/openai\/v1\/chat\/completions$/, () => ({ wire: azure, kind: 'generate' })],
+  [
+    'POST',
+    /^\/openai\/deployments\/([^/]+)\/chat\/completions$/,
+    (match, url) => {
+      const refusal = azureVersionRefusal(url.searchParams.get('api-version'));
+      if (refusal) return { wire: azure, kind: 'refused', refusal };
+      return { wire: azure, kind: 'generate', deployment: decodeURIComponent(match[1]!) };
+    },
+  ],
+];
+
+const vllmRoutes: readonly RouteRow[] = [
+  ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: vllm, kind: 'generate' })],
+  ['GET', /^\/v1\/models$/, () => ({ wire: vllm, kind: 'plain', reply: now => ({ status: 200, body: vllm.models(now) }) })],
+  ['GET', /^\/health$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: '' }) })],
+  ['GET', /^\/version$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: { version: '0.32.0' } }) })],
+];

@@ -1,0 +1,196 @@
+// The simulator's HTTP server: finds the wire of a request, checks its credential and body, and lets the answer be delivered.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type Answer, type Ask, answerTo, digestOf, generatedTokens } from './answer.ts';
+import { Control } from './control.ts';
+import { deliver, type Head } from './delivery.ts';
+import { type Fault, type FaultCall, faultInModel, faultNamed, parseFault } from './faults.ts';
+import { Bills, type Entry, Requests } from './record.ts';
+import { type Route, routeOf } from './routes.ts';
+import { frameSteps, type Pace, paced, type Step, write } from './steps.ts';
+import { promptTotal } from './tokens.ts';
+import { header, type Refusal, type Reply, type Wire } from './wires/wire.ts';
+
+export type Settings = Pace & { readonly tokensPerFrame: number };
+
+export type ServerOptions = {
+  readonly settings: Settings;
+  readonly keys: readonly string[] | undefined;
+  readonly wire: 'all' | 'vllm';
+  readonly log: (line: string) => void;
+};
+
+export type SimulatorServer = {
+  readonly http: Server;
+  readonly requests: Requests;
+  readonly bills: Bills;
+  readonly control: Control;
+};
+
+const maxBodyBytes = 64 * 1024 * 1024;
+
+export function simulatorServer(options: ServerOptions): SimulatorServer {
+  const requests = new Requests();
+  const bills = new Bills();
+  const control = new Control(requests, bills);
+  const context = { ...options, requests, bills, control };
+  // No limits of Node's own: timeouts are what the other side is tested for.
+  const http = createServer(
+    { requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 60_000, noDelay: true },
+    (request, response) => {
+      serve(context, request, response).catch(error => {
+        options.log(`simulator: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        response.destroy();
+      });
+    },
+  );
+  http.on('connection', socket => {
+    if (control.resetsConnection()) socket.resetAndDestroy();
+  });
+  return { http, requests, bills, control };
+}
+
+type Context = ServerOptions & Omit<SimulatorServer, 'http'>;
+
+async function serve(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://simulator');
+  const raw = await bodyOf(request);
+  if (url.pathname.startsWith('/__simulator/'))
+    return context.control.serve(request.method ?? 'GET', url.pathname, raw ?? '', response);
+  const entry = context.requests.open(request.method ?? 'GET', request.url ?? '/', request.headers);
+  const route = routeOf(request.method ?? 'GET', url, context.wire);
+  entry.wire = route.wire.name;
+  if (raw !== undefined) context.requests.body(entry, raw);
+  const found =
+    raw === undefined ? refusing(route.wire.trouble('too-large', '')) : considered(context, route, request, raw, entry);
+  context.log(
+    `${request.method} ${url.pathname} ${found.head.status}${entry.model ? ` ${entry.model}` : ''}${entry.fault ? ` fault=${entry.fault}` : ''}`,
+  );
+  await deliver(response, found.head, found.steps, found.fault?.manner ?? {}, entry);
+  found.settle?.();
+}
+
+/** Undefined when it is too large; the rest is read and dropped, so that the client gets to read the answer. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= maxBodyBytes) chunks.push(chunk);
+  }
+  return size <= maxBodyBytes ? Buffer.concat(chunks).toString() : undefined;
+}
+
+/** What goes out: a head, the steps of the body, and what to write down afterwards. */
+type Outgoing = {
+  readonly head: Head;
+  readonly steps: Iterable<Step>;
+  readonly fault?: Fault | undefined;
+  readonly settle?: () => void;
+};
+
+function considered(context: Context, route: Route, request: IncomingMessage, raw: string, entry: Entry): Outgoing {
+  const { wire } = route;
+  const denied = deniedCredential(context, wire, request);
+  if (denied) return refusing(denied);
+  if (route.kind === 'refused') return refusing(route.refusal);
+  if (route.kind === 'plain') {
+    const fault = faultOf(context, request, entry, undefined);
+    return fault ? faulted(fault, wire, refusing(route.reply(now())), '') : refusing(route.reply(now()));
+  }
+  const body = parsedJson(raw);
+  if (body === undefined) return refusing(wire.badJson(raw));
+  if (route.kind === 'count') return refusing(route.reply(body, request.headers));
+  const read = wire.read(body, request.headers, route.deployment);
+  if (!read.ok) return refusing(read.refusal);
+  const named = faultInModel(read.ask.model);
+  const ask = { ...read.ask, model: named.model };
+  entry.model = ask.model;
+  const call = faultOf(context, request, entry, named.fault);
+  if (!call) return generated(context, wire, ask, undefined, entry);
+  return faulted(call, wire, generated(context, wire, ask, faultNamed(call.name), entry), ask.model);
+}
+
+function deniedCredential(context: Context, wire: Wire, request: IncomingMessage): Refusal | undefined {
+  if (!wire.needsCredential) return undefined;
+  const credential = wire.credential(request.headers);
+  if (!credential) return wire.refuse(401, wire.missingCredential);
+  return context.keys && !context.keys.includes(credential) ? wire.trouble('authentication', '') : undefined;
+}
+
+function faultOf(context: Context, request: IncomingMessage, entry: Entry, named: FaultCall | undefined): FaultCall | undefined {
+  const asked = header(request.headers, 'x-simulate-fault');
+  const call = asked ? parseFault(asked) : (named ?? context.control.faultFor(entry.model, entry.path));
+  if (call) entry.fault = call.name;
+  return call;
+}
+
+function faulted(call: FaultCall, wire: Wire, usual: Outgoing, model: string): Outgoing {
+  const fault = faultNamed(call.name);
+  if (!fault) return refusing(wire.refuse(404, `The simulator knows no fault '${call.name}'.`));
+  const faultContext = { wire, model, options: call.options };
+  if (fault.refuse && !(fault.answer && wire.answersFiltered)) return { ...refusing(fault.refuse(faultContext)), fault };
+  return {
+    ...usual,
+    fault,
+    head: fault.contentType
+      ? { ...usual.head, headers: { ...usual.head.headers, 'content-type': fault.contentType } }
+      : usual.head,
+    steps: fault.steps ? fault.steps(usual.steps, faultContext) : usual.steps,
+  };
+}
+
+function refusing(refusal: Refusal): Outgoing {
+  const isText = typeof refusal.body === 'string';
+  const body = isText ? (refusal.body as string) : JSON.stringify(refusal.body);
+  const headers = {
+    'content-type': isText ? 'text/plain' : 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    ...refusal.headers,
+  };
+  return { head: { status: refusal.status, headers }, steps: body === '' ? [] : [write('noise', body)] };
+}
+
+function generated(context: Context, wire: Wire, ask: Ask, fault: Fault | undefined, entry: Entry): Outgoing {
+  const answers = Array.from({ length: ask.choices }, (_, choice) => changed(answerTo(ask, choice), ask, wire, fault));
+  const reply: Reply = {
+    ask,
+    answers,
+    created: now(),
+    tokensPerFrame: context.settings.tokensPerFrame,
+    usage: 'right',
+    oldReasoningField: false,
+    ...fault?.reply,
+  };
+  const bill = context.bills.of(ask.model);
+  bill.requests += 1;
+  bill.prompt_tokens += promptTotal(ask.usage);
+  bill.cached_tokens += ask.usage.cacheRead;
+  const steps = ask.stream
+    ? frameSteps(wire.frames(reply))
+    : [write('body', JSON.stringify(wire.whole(reply)), answers.reduce(addTokens, 0))];
+  return {
+    head: { status: 200, headers: { 'content-type': ask.stream ? streamType : 'application/json', ...wire.headers(ask.digest) } },
+    steps: paced(steps, context.settings, digestOf(ask.digest)),
+    settle: () => {
+      bill.completion_tokens += entry.tokens;
+      bill.aborted += entry.aborted ? 1 : 0;
+    },
+  };
+}
+
+const streamType = 'text/event-stream; charset=utf-8';
+
+const addTokens = (total: number, answer: Answer): number => total + generatedTokens(answer);
+
+const changed = (answer: Answer, ask: Ask, wire: Wire, fault: Fault | undefined): Answer =>
+  fault?.answer?.(answer, ask, wire) ?? answer;
+
+const now = (): number => Math.floor(Date.now() / 1000);
+
+function parsedJson(raw: string): unknown {
+  try {
+    return JSON.parse(raw) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}

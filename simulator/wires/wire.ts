@@ -1,0 +1,91 @@
+// What a wire has to bring: reading a request as strictly as the provider does, and wording answers and troubles as the provider does.
+import type { Answer, Ask } from '../answer.ts';
+
+export type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+/** An answer that is no generation: an error, a redirect, a page of HTML. */
+export type Refusal = { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body: unknown };
+
+export type Read = { readonly ok: true; readonly ask: Ask } | { readonly ok: false; readonly refusal: Refusal };
+
+/** One SSE message before it becomes bytes. `tokens` were generated for it: what the bill counts once it is written. */
+export type Frame = {
+  readonly kind: 'start' | 'content' | 'finish' | 'usage' | 'end';
+  readonly event?: string;
+  readonly data: string;
+  readonly tokens: number;
+};
+
+export type Reply = {
+  readonly ask: Ask;
+  readonly answers: readonly Answer[];
+  /** Seconds since the epoch: the only part of an answer that differs between two equal requests. */
+  readonly created: number;
+  readonly tokensPerFrame: number;
+  readonly usage: 'right' | 'missing' | 'doubled';
+  readonly oldReasoningField: boolean;
+};
+
+/** Everything that goes wrong at providers and has a body of its own. */
+export const troubles = [
+  'bad-request',
+  'authentication',
+  'billing',
+  'permission',
+  'not-found',
+  'timeout',
+  'conflict',
+  'too-large',
+  'unprocessable',
+  'rate-limit',
+  'quota',
+  'server-error',
+  'bad-gateway',
+  'unavailable',
+  'gateway-timeout',
+  'overloaded',
+  'context-length',
+  'content-filter',
+] as const;
+export type Trouble = (typeof troubles)[number];
+
+export type Wire = {
+  readonly name: 'openai' | 'azure' | 'anthropic' | 'vllm';
+  readonly credential: (headers: Headers) => string | undefined;
+  readonly needsCredential: boolean;
+  /** What is said when there is none. */
+  readonly missingCredential: string;
+  /** A filtered prompt is a 200 that declines, not an error. */
+  readonly answersFiltered: boolean;
+  readonly read: (body: unknown, headers: Headers, deployment?: string) => Read;
+  readonly badJson: (text: string) => Refusal;
+  readonly trouble: (trouble: Trouble, model: string) => Refusal;
+  /** Says what is wrong with a header or a path in the provider's words. */
+  readonly refuse: (status: number, message: string) => Refusal;
+  readonly whole: (reply: Reply) => unknown;
+  readonly frames: (reply: Reply) => Iterable<Frame>;
+  /** An error inside a stream that began with 200. */
+  readonly errorFrame: (model: string) => Frame;
+  /** A sign of life between frames, as SSE text. */
+  readonly ping: string;
+  readonly headers: (digest: string) => Readonly<Record<string, string>>;
+  readonly models: (created: number) => unknown;
+};
+
+export const header = (headers: Headers, name: string): string | undefined => {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
+};
+
+export function bearer(headers: Headers): string | undefined {
+  const match = /^Bearer +(\S+)$/i.exec(header(headers, 'authorization') ?? '');
+  return match?.[1];
+}
+
+/** Tokens in groups, as providers send several in a frame. */
+export function* grouped(tokens: readonly string[], size: number): Iterable<{ text: string; from: number; tokens: number }> {
+  for (let from = 0; from < tokens.length; from += size) {
+    const group = tokens.slice(from, from + size);
+    yield { text: group.join(''), from, tokens: group.length };
+  }
+}
