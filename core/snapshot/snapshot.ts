@@ -102,6 +102,8 @@ export type ModelEntry = {
   readonly tier: 'Frontier' | 'Standard' | 'Small';
   /** Absent: unknown; rows are flagged and `onUnknownPrice` of the route decides. */
   readonly price?: Price;
+  /** How long its first content may take. Absent: the provider's `timeouts.firstToken`. */
+  readonly firstToken?: Millis;
 };
 
 export type Price = {

@@ -1,0 +1,59 @@
+// Resources -> snapshot, verdicts, credentials. Pure, and it never fails: what is sound goes into the snapshot, and every object
+// gets a verdict that says what became of it.
+import { type CredentialRef, SCHEMA_VERSION, type Snapshot } from '../snapshot/snapshot.ts';
+import type { EpochMillis } from '../units.ts';
+import type { UpstreamPolicy } from './address.ts';
+import type { Context } from './context.ts';
+import { type Environment, objectsOf, type SourceObject } from './objects.ts';
+import type { Catalogue, PriceFile } from './prices.ts';
+import { compileProvider } from './provider.ts';
+import { compileRoutes } from './route.ts';
+import { compileKeys } from './tenant-key.ts';
+import type { Verdict } from './verdict.ts';
+
+export type CompileInput = {
+  readonly objects: readonly SourceObject[];
+  readonly policy: UpstreamPolicy;
+  /** Where `$(NAME)` in a Secret's stringData comes from. */
+  readonly environment: Environment;
+  readonly catalogue: Catalogue;
+  readonly priceFile?: PriceFile;
+  /** SHA-256 of a text, 64 lower-case hex digits. */
+  readonly digest: (text: string) => string;
+  readonly now: EpochMillis;
+  /** The keys made for `generate`, by `namespace/name` of the TenantKey. Absent there: the Secret that `generate` names. */
+  readonly generated: ReadonlyMap<string, string>;
+};
+
+export type Compiled = {
+  readonly snapshot: Snapshot;
+  readonly verdicts: readonly Verdict[];
+  /** The secrets the snapshot refers to. Never written anywhere. */
+  readonly credentials: ReadonlyMap<CredentialRef, string>;
+};
+
+export function compile(input: CompileInput): Compiled {
+  const objects = objectsOf(input.objects, input.environment);
+  const context: Context = { ...input, objects, credentials: new Map() };
+  const providers = new Map(
+    objects.providers.flatMap(resource => {
+      const entry = compileProvider(resource, context);
+      return entry === undefined ? [] : [[entry.id, entry] as const];
+    }),
+  );
+  const keys = compileKeys(objects.keys, context);
+  const routes = compileRoutes(objects.routes, providers, context);
+  return {
+    snapshot: {
+      schemaVersion: SCHEMA_VERSION,
+      providers: Object.fromEntries([...providers].sort(([a], [b]) => (a < b ? -1 : 1))),
+      routes,
+      keys,
+    },
+    verdicts: objects.drafts.map(draft => draft.verdict()),
+    credentials: context.credentials,
+  };
+}
+
+/** A catalogue that knows nothing, for where no model needs one. */
+export const emptyCatalogue: Catalogue = { version: 'none', find: () => undefined };

@@ -1,0 +1,62 @@
+// What the compilers of the three kinds share: the objects around, and how references to them are looked up.
+import type { ConditionType } from '../resources/common.ts';
+import type { RouteSpec } from '../resources/route.ts';
+import type { CredentialRef } from '../snapshot/snapshot.ts';
+import type { EpochMillis } from '../units.ts';
+import type { UpstreamPolicy } from './address.ts';
+import type { Objects } from './objects.ts';
+import type { Catalogue, PriceFile } from './prices.ts';
+
+export type Context = {
+  readonly objects: Objects;
+  readonly policy: UpstreamPolicy;
+  readonly catalogue: Catalogue;
+  readonly priceFile?: PriceFile | undefined;
+  readonly digest: (text: string) => string;
+  readonly now: EpochMillis;
+  readonly generated: ReadonlyMap<string, string>;
+  /** Filled while providers are compiled. */
+  readonly credentials: Map<CredentialRef, string>;
+};
+
+export type Missing = { readonly condition: ConditionType; readonly reason: string; readonly message: string };
+export type Found<T> = { readonly ok: true; readonly value: T } | ({ readonly ok: false } & Missing);
+
+export const credentialRef = (namespace: string, ref: { readonly name: string; readonly key: string }): CredentialRef =>
+  `${namespace}/${ref.name}/${ref.key}`;
+
+export function secretValue(
+  objects: Objects,
+  namespace: string,
+  ref: { readonly name: string; readonly key: string },
+): Found<string> {
+  const missing = (reason: string, message: string) => ({ ok: false, condition: 'ResolvedRefs', reason, message }) as const;
+  const entries = objects.secrets.get(`${namespace}/${ref.name}`);
+  if (entries === undefined) return missing('SecretNotFound', `there is no Secret ${namespace}/${ref.name}`);
+  const entry = entries.get(ref.key);
+  const key = `the key ${ref.key} of Secret ${namespace}/${ref.name}`;
+  if (entry === undefined) return missing('SecretKeyMissing', `there is no ${key.slice(4)}`);
+  if ('missing' in entry) return missing('SecretKeyMissing', `${key} has no value: ${entry.missing}`);
+  if (entry.value === '') return missing('SecretKeyMissing', `${key} is empty`);
+  if (!/^[\x21-\x7e]+$/.test(entry.value)) return missing('SecretKeyMissing', `${key} has characters that no header can carry`);
+  return { ok: true, value: entry.value };
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+export const hasLabels = (labels: Labels, wanted: Labels): boolean =>
+  Object.entries(wanted).every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value);
+
+/** The namespaces that an admission opens an object to, besides its own. */
+export function admitted(
+  { namespaces: { from, selector } }: RouteSpec['allowedKeys'],
+  objects: Objects,
+): readonly string[] | '*' {
+  if (from === 'All') return '*';
+  if (from === 'Same' || selector === undefined) return [];
+  const wanted = selector.matchLabels;
+  return [...objects.namespaces]
+    .filter(([, labels]) => hasLabels(labels, wanted))
+    .map(([name]) => name)
+    .sort();
+}

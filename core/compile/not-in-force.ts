@@ -1,0 +1,73 @@
+// The fields that are accepted and do nothing yet. A verdict names those that an object sets, so that none is silently ignored.
+// Whoever builds the behaviour deletes the line.
+import type { Kind } from '../resources/index.ts';
+
+/** `[]` stands for every item of a list. `unless`: the value that asks for nothing, which the API server may have filled in. */
+type Later = { readonly path: string; readonly unless?: unknown };
+
+const later: Readonly<Record<Kind, readonly Later[]>> = {
+  LLMProvider: [
+    { path: 'gemini' },
+    { path: 'bedrock' },
+    { path: 'vLLM.serviceRef' },
+    { path: 'vLLM.podSelector' },
+    { path: 'vLLM.engine', unless: 'vLLM' },
+    { path: 'vLLM.metricsPath', unless: '/metrics' },
+    { path: 'locality' },
+    { path: 'models[].capabilities', unless: ['Chat', 'Tools', 'JSONSchema'] },
+    { path: 'models[].tier', unless: 'Standard' },
+    { path: 'models[].price.gpuHour' },
+    { path: 'limits' },
+    { path: 'circuitBreaker' },
+    { path: 'probes' },
+  ],
+  LLMRoute: [
+    { path: 'latency' },
+    { path: 'affinity' },
+    { path: 'autoWeight' },
+    { path: 'backends[].downgrade', unless: false },
+    { path: 'retries.budgetPercent', unless: 20 },
+    { path: 'fallback.allowDowngrade', unless: false },
+    { path: 'fallback.costGuard' },
+    { path: 'fallback.midStream', unless: 'Fail' },
+    { path: 'hedge' },
+    { path: 'cascade' },
+    { path: 'semantic' },
+    { path: 'catchAllAnswer.staleCache', unless: false },
+    { path: 'cache' },
+    { path: 'clampMaxTokens', unless: false },
+  ],
+  TenantKey: [
+    { path: 'rotation' },
+    { path: 'limits' },
+    { path: 'budgets', unless: [] },
+    { path: 'onStoreFailure', unless: 'LocalShare' },
+    { path: 'exposeSimilarity', unless: true },
+    { path: 'priority', unless: 0 },
+  ],
+};
+
+/** Strategies that are in force; any other serves as Weighted until it is built. */
+const STRATEGIES_IN_FORCE = ['Weighted', 'RoundRobin'];
+
+/** Paths below the object, such as `spec.limits`, of what `spec` sets. */
+export function notInForce(kind: Kind, spec: unknown): readonly string[] {
+  const paths = later[kind].filter(({ path, unless }) => valuesAt(spec, path.split('.')).some(value => !isSame(value, unless)));
+  const named = paths.map(({ path }) => `spec.${path}`);
+  return kind === 'LLMRoute' && hasLaterStrategy(spec) ? ['spec.strategy', ...named] : named;
+}
+
+function hasLaterStrategy(spec: unknown): boolean {
+  return valuesAt(spec, ['strategy']).some(strategy => !STRATEGIES_IN_FORCE.includes(String(strategy)));
+}
+
+function valuesAt(value: unknown, [step, ...rest]: readonly string[]): readonly unknown[] {
+  if (step === undefined) return value === undefined ? [] : [value];
+  if (typeof value !== 'object' || value === null) return [];
+  const name = step.replace('[]', '');
+  const child = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+  if (!step.endsWith('[]')) return valuesAt(child, rest);
+  return Array.isArray(child) ? child.flatMap(item => valuesAt(item, rest)) : [];
+}
+
+const isSame = (value: unknown, other: unknown): boolean => JSON.stringify(value) === JSON.stringify(other);

@@ -1,0 +1,167 @@
+// What a model costs, as integers, from the first source that knows: the resource, a LiteLLM-format price file, the bundled catalogue.
+import type { ModelSpec } from '../resources/provider.ts';
+import type { Price, Rates } from '../snapshot/snapshot.ts';
+import { type NanoUsd, nanoUsd, type PicoUsd, picoUsd, type Tokens, tokens } from '../units.ts';
+import { scaled } from './quantity.ts';
+
+type TokenClass = Exclude<keyof Rates, 'perRequest'>;
+
+/** A model in the bundled catalogue, as plain data: decimal strings in US dollars for a million tokens, and for one request. */
+export type CatalogueModel = {
+  readonly rates: Partial<Readonly<Record<TokenClass, string>>>;
+  readonly perRequest?: string;
+  readonly tiers: readonly { readonly above: number; readonly rates: Partial<Readonly<Record<TokenClass, string>>> }[];
+  readonly contextWindow?: number;
+};
+
+export type Catalogue = {
+  readonly version: string;
+  /** Whose model: an id of the catalogue, or whoever the URL belongs to (nobody known: whoever makes a model of this name). */
+  readonly find: (
+    owner: { readonly id: string } | { readonly url: string },
+    model: string,
+    at: number,
+  ) => CatalogueModel | undefined;
+};
+
+/** A file in the format of LiteLLM's model_prices_and_context_window.json, parsed. */
+export type PriceFile = {
+  readonly version: string;
+  readonly models: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+};
+
+/** What a source knows: only the classes it names. */
+type Known = { readonly classes: Partial<Record<TokenClass, PicoUsd>>; readonly perRequest: NanoUsd };
+
+const PER_MILLION = 6; // USD per million tokens -> pico-dollars per token
+const PER_TOKEN = 12; // USD per token -> pico-dollars per token
+const NANO = 9;
+
+/** Absent classes cost what their parent class costs. */
+function ratesOf({ classes, perRequest }: Known, surchargesCacheWrites: boolean): Rates {
+  const input = classes.input ?? picoUsd(0);
+  const output = classes.output ?? picoUsd(0);
+  const cacheWrite5m = classes.cacheWrite5m ?? (surchargesCacheWrites ? picoUsd(Math.ceil((input * 5) / 4)) : input);
+  return {
+    input,
+    cacheRead: classes.cacheRead ?? input,
+    cacheWrite5m,
+    cacheWrite1h: classes.cacheWrite1h ?? (surchargesCacheWrites ? picoUsd(input * 2) : cacheWrite5m),
+    output,
+    reasoning: classes.reasoning ?? output,
+    audioInput: classes.audioInput ?? input,
+    audioOutput: classes.audioOutput ?? output,
+    perRequest,
+  };
+}
+
+/** The classes of `fields` as pico-dollars per token; those that are absent or no number stay out. */
+function classesOf(fields: Readonly<Record<string, unknown>>, names: Partial<Record<TokenClass, string>>, decimals: number) {
+  const classes: Partial<Record<TokenClass, PicoUsd>> = {};
+  for (const [name, field] of Object.entries(names) as [TokenClass, string][]) {
+    const pico = decimalAt(fields, field, decimals);
+    if (pico !== undefined) classes[name] = picoUsd(pico);
+  }
+  return classes;
+}
+
+/** JSON numbers are read by their shortest decimal text, which is what stands in the file. */
+function decimalAt(fields: Readonly<Record<string, unknown>>, field: string, decimals: number): number | undefined {
+  const value = Object.hasOwn(fields, field) ? fields[field] : undefined;
+  return typeof value === 'string' || typeof value === 'number' ? scaled(String(value), decimals) : undefined;
+}
+
+// ---------------------------------------------------------------- the resource
+
+const RESOURCE_FIELDS = {
+  input: 'inputPerMTok',
+  cacheRead: 'cachedInputPerMTok',
+  cacheWrite5m: 'cacheWritePerMTok',
+  output: 'outputPerMTok',
+} as const;
+
+/** Undefined for a price by GPU time alone: until that is measured the cost of a request is unknown, not zero. */
+export function resourcePrice(price: ModelSpec['price'], surcharges: boolean, version: string): Price | undefined {
+  const byTokens = price?.inputPerMTok ?? price?.outputPerMTok ?? price?.perRequest;
+  if (price === undefined || byTokens === undefined) return undefined;
+  const known = {
+    classes: classesOf(price, RESOURCE_FIELDS, PER_MILLION),
+    perRequest: nanoUsd(decimalAt(price, 'perRequest', NANO) ?? 0),
+  };
+  return { source: 'provider', version, rates: ratesOf(known, surcharges), tiers: [] };
+}
+
+// ---------------------------------------------------------------- a LiteLLM-format file
+
+const FILE_FIELDS = {
+  input: 'input_cost_per_token',
+  cacheRead: 'cache_read_input_token_cost',
+  cacheWrite5m: 'cache_creation_input_token_cost',
+  cacheWrite1h: 'cache_creation_input_token_cost_above_1hr',
+  output: 'output_cost_per_token',
+  reasoning: 'output_cost_per_reasoning_token',
+  audioInput: 'input_cost_per_audio_token',
+  audioOutput: 'output_cost_per_audio_token',
+} as const satisfies Record<TokenClass, string>;
+
+/** The limits and the price that a file gives a model. */
+export type FileModel = { readonly price?: Price; readonly contextWindow?: Tokens; readonly maxOutputTokens?: Tokens };
+
+export function fileModel(file: PriceFile, names: readonly string[], surcharges: boolean): FileModel | undefined {
+  const name = names.find(candidate => Object.hasOwn(file.models, candidate));
+  const fields = name === undefined ? undefined : file.models[name];
+  if (fields === undefined) return undefined;
+  const known = {
+    classes: classesOf(fields, FILE_FIELDS, PER_TOKEN),
+    perRequest: nanoUsd(decimalAt(fields, 'input_cost_per_request', NANO) ?? 0),
+  };
+  const isPriced = Object.keys(known.classes).length > 0 || known.perRequest > 0;
+  const rates = ratesOf(known, surcharges);
+  return {
+    ...(isPriced && { price: { source: 'file', version: file.version, rates, tiers: fileTiers(fields, known, surcharges) } }),
+    ...limitAt(fields, 'max_input_tokens', 'contextWindow'),
+    ...limitAt(fields, 'max_output_tokens', 'maxOutputTokens'),
+  };
+}
+
+const limitAt = (fields: Readonly<Record<string, unknown>>, field: string, name: 'contextWindow' | 'maxOutputTokens') => {
+  const limit = fields[field];
+  return typeof limit === 'number' && Number.isSafeInteger(limit) && limit > 0 ? { [name]: tokens(limit) } : {};
+};
+
+/** `input_cost_per_token_above_200k_tokens` and the like; a class without such a field keeps its price. */
+function fileTiers(fields: Readonly<Record<string, unknown>>, known: Known, surcharges: boolean): Price['tiers'] {
+  const thresholds = new Set(
+    Object.keys(fields).flatMap(field => /^(?:input|output)_cost_per_token_above_([0-9]{1,6})k_tokens$/.exec(field)?.[1] ?? []),
+  );
+  const suffixed = (k: string) =>
+    Object.fromEntries(Object.entries(FILE_FIELDS).map(([name, field]) => [name, `${field}_above_${k}k_tokens`]));
+  return [...thresholds]
+    .sort((a, b) => Number(a) - Number(b))
+    .map(k => {
+      const classes = { ...known.classes, ...classesOf(fields, suffixed(k), PER_TOKEN) };
+      return { above: tokens(Number(k) * 1000), rates: ratesOf({ classes, perRequest: known.perRequest }, surcharges) };
+    });
+}
+
+// ---------------------------------------------------------------- the bundled catalogue
+
+const SAME_NAMES = {
+  input: 'input',
+  cacheRead: 'cacheRead',
+  cacheWrite5m: 'cacheWrite5m',
+  cacheWrite1h: 'cacheWrite1h',
+  output: 'output',
+  reasoning: 'reasoning',
+  audioInput: 'audioInput',
+  audioOutput: 'audioOutput',
+} as const satisfies Record<TokenClass, TokenClass>;
+
+export function cataloguePrice(model: CatalogueModel, surcharges: boolean, version: string): Price | undefined {
+  const perRequest = nanoUsd(scaled(model.perRequest ?? '0', NANO) ?? 0);
+  const price = (rates: CatalogueModel['rates']) =>
+    ratesOf({ classes: classesOf(rates, SAME_NAMES, PER_MILLION), perRequest }, surcharges);
+  if (Object.keys(model.rates).length === 0 && perRequest === 0) return undefined;
+  const tiers = model.tiers.map(({ above, rates }) => ({ above: tokens(above), rates: price({ ...model.rates, ...rates }) }));
+  return { source: 'catalogue', version, rates: price(model.rates), tiers };
+}

@@ -1,0 +1,119 @@
+// What compile has to know about each provider type: how its block becomes a connection, where its key goes, what its models cost
+// by default. One entry per type; a type that is not built yet says so.
+import { type ProviderSpec, PUBLIC_BASE_URL } from '../resources/provider.ts';
+import type { Connection, ProviderType } from '../snapshot/snapshot.ts';
+import { durationOf, ratioOf } from './quantity.ts';
+
+export type TypeFacts = {
+  /** Undefined where the settings are of a form that is not built yet. */
+  readonly connection: (spec: ProviderSpec) => Connection | undefined;
+  /** The URLs that the resource sets, with their paths, for the address policy. */
+  readonly urls: (spec: ProviderSpec) => readonly { readonly path: readonly (string | number)[]; readonly url: string }[];
+  readonly header: { readonly name: string; readonly prefix: string };
+  /** Reached at a public address, over https unless the policy says otherwise. */
+  readonly hosted: boolean;
+  /** What is not built yet, for the verdict; absent: nothing. */
+  readonly later?: string;
+  /** Who it is in the bundled price list: an id of that list, `by-url`, or nobody (its hardware is the user's own). */
+  readonly catalogue: string | undefined;
+  /** Prefix of its models in LiteLLM's price file. */
+  readonly priceFilePrefix: string;
+  /** A model's price may stand under its public name, because upstreamName is a deployment. */
+  readonly pricedByPublicName?: true;
+  /** Prompt-cache writes cost 1.25 times the input for 5 minutes and twice for an hour, where nothing else is said. */
+  readonly surchargesCacheWrites?: true;
+};
+
+const bearer = { name: 'Authorization', prefix: 'Bearer ' };
+const withoutSlash = (url: string) => url.replace(/\/+$/, '');
+/** People paste the URL they know; these wires put /v1 there themselves. */
+const withoutV1 = (url: string) => withoutSlash(url).replace(/\/v1$/, '');
+
+const at = (path: readonly (string | number)[], url: string | undefined) => (url === undefined ? [] : [{ path, url }]);
+
+export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
+  OpenAI: {
+    connection: ({ openAI = { baseURL: PUBLIC_BASE_URL.openAI } }) =>
+      ({ type: 'OpenAI', ...openAI, baseURL: withoutSlash(openAI.baseURL) }) as Connection,
+    urls: spec => at(['openAI', 'baseURL'], spec.openAI?.baseURL),
+    header: bearer,
+    hosted: true,
+    catalogue: 'openai',
+    priceFilePrefix: 'openai',
+  },
+  Anthropic: {
+    connection: ({ anthropic = { baseURL: PUBLIC_BASE_URL.anthropic } }) =>
+      ({ type: 'Anthropic', ...anthropic, baseURL: withoutV1(anthropic.baseURL) }) as Connection,
+    urls: spec => at(['anthropic', 'baseURL'], spec.anthropic?.baseURL),
+    header: { name: 'x-api-key', prefix: '' },
+    hosted: true,
+    catalogue: 'anthropic',
+    priceFilePrefix: 'anthropic',
+    surchargesCacheWrites: true,
+  },
+  AzureOpenAI: {
+    connection: ({ azureOpenAI }) =>
+      azureOpenAI && ({ type: 'AzureOpenAI', ...azureOpenAI, endpoint: withoutSlash(azureOpenAI.endpoint) } as Connection),
+    urls: spec => at(['azureOpenAI', 'endpoint'], spec.azureOpenAI?.endpoint),
+    header: { name: 'api-key', prefix: '' },
+    hosted: true,
+    catalogue: 'azure',
+    priceFilePrefix: 'azure',
+    pricedByPublicName: true,
+  },
+  Gemini: {
+    connection: ({ gemini }) => ({ type: 'Gemini', baseURL: withoutSlash(gemini?.baseURL ?? PUBLIC_BASE_URL.gemini) }),
+    urls: spec => at(['gemini', 'baseURL'], spec.gemini?.baseURL),
+    header: { name: 'x-goog-api-key', prefix: '' },
+    hosted: true,
+    later: 'type Gemini',
+    catalogue: 'google',
+    priceFilePrefix: 'gemini',
+  },
+  Bedrock: {
+    connection: ({ bedrock }) => bedrock && ({ type: 'Bedrock', ...bedrock } as Connection),
+    urls: spec => at(['bedrock', 'endpoint'], spec.bedrock?.endpoint),
+    header: bearer,
+    hosted: true,
+    later: 'type Bedrock',
+    catalogue: 'aws',
+    priceFilePrefix: 'bedrock',
+  },
+  OpenAICompatible: {
+    connection: ({ openAICompatible }) =>
+      openAICompatible && { type: 'OpenAICompatible', baseURL: withoutSlash(openAICompatible.baseURL) },
+    urls: spec => at(['openAICompatible', 'baseURL'], spec.openAICompatible?.baseURL),
+    header: bearer,
+    hosted: false,
+    catalogue: 'by-url',
+    priceFilePrefix: 'openai',
+  },
+  VLLM: {
+    connection: engines,
+    urls: spec => (spec.vLLM?.endpoints ?? []).map((url, index) => ({ path: ['vLLM', 'endpoints', index], url })),
+    header: bearer,
+    hosted: false,
+    catalogue: undefined,
+    priceFilePrefix: 'hosted_vllm',
+  },
+};
+
+/** The defaults of `probes` in the resource. */
+const PROBES = { interval: '250ms', staleAfter: '2s', queueDepth: 5, kvCacheUtilization: '0.80', wedgedAfter: '60s' };
+
+function engines({ vLLM, probes = PROBES }: ProviderSpec): Connection | undefined {
+  if (!vLLM?.endpoints) return undefined;
+  return {
+    type: 'VLLM',
+    endpoints: vLLM.endpoints.map(withoutV1),
+    engine: vLLM.engine,
+    metricsPath: vLLM.metricsPath,
+    probes: {
+      interval: durationOf(probes.interval),
+      staleAfter: durationOf(probes.staleAfter),
+      queueDepth: probes.queueDepth,
+      kvCacheUtilization: ratioOf(probes.kvCacheUtilization),
+      wedgedAfter: durationOf(probes.wedgedAfter),
+    },
+  };
+}

@@ -1,0 +1,173 @@
+// LLMRoute -> RouteEntry, and the rule that spans routes: of two that mean the same, the older one stays.
+import type { RouteSpec } from '../resources/route.ts';
+import type { BackendEntry, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
+import { tokens } from '../units.ts';
+import { admitted, type Context, type Labels } from './context.ts';
+import { type Resource, specPath } from './objects.ts';
+import { durationOf } from './quantity.ts';
+import { byAge } from './verdict.ts';
+
+type Route = Resource<'LLMRoute'>;
+type BackendSpec = RouteSpec['backends'][number];
+export type Providers = ReadonlyMap<string, ProviderEntry>;
+
+export function compileRoutes(routes: readonly Route[], providers: Providers, context: Context): readonly RouteEntry[] {
+  const winners = new Map<string, Route>();
+  const entries: RouteEntry[] = [];
+  for (const route of routes.toSorted(byAge)) {
+    if (isDuplicate(route, winners)) continue;
+    const entry = compileRoute(route, providers, context);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Make sure that one request has one answer to "which route". */
+function isDuplicate(route: Route, winners: Map<string, Route>): boolean {
+  const meaning = meaningOf(route);
+  const winner = winners.get(meaning);
+  if (winner === undefined) winners.set(meaning, route);
+  else {
+    const path = specPath(route.spec.catchAll ? 'catchAll' : 'match');
+    route.draft.fail('Accepted', 'Conflicted', path, `the route ${winner.id} already matches the same requests of the same keys`);
+  }
+  return winner !== undefined;
+}
+
+/** Equal for routes that are equal in match, tenants and the keys that see them. */
+function meaningOf({ spec, namespace }: Route): string {
+  const { from, selector } = spec.allowedKeys.namespaces;
+  const keys = from === 'All' ? '*' : [namespace, selector ? sorted(selector.matchLabels) : ''];
+  const items = (spec.match ?? []).map(item => canonical(matchOf(item))).sort();
+  return JSON.stringify([items, spec.tenants ? sorted(spec.tenants.matchLabels) : null, keys]);
+}
+
+const sorted = (labels: Labels) => Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+const canonical = (match: RouteMatch) =>
+  JSON.stringify({
+    ...match,
+    headers: match.headers.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    operations: match.operations.toSorted(),
+    tags: sorted(match.tags),
+  });
+
+function compileRoute(route: Route, providers: Providers, context: Context): RouteEntry | undefined {
+  const { spec, draft } = route;
+  const backends = spec.backends.flatMap((_, index) => backendOf(index, route, providers, context) ?? []);
+  if (backends.length === 0) {
+    draft.state('Ready', 'False', 'NoHealthyBackend', 'none of its backends can be used');
+    return undefined;
+  }
+  draft.live = true;
+  return {
+    id: route.id,
+    namespace: route.namespace,
+    name: route.name,
+    labels: route.labels,
+    ...(route.createdAt !== undefined && { createdAt: route.createdAt }),
+    catchAll: spec.catchAll,
+    match: (spec.match ?? []).map(matchOf),
+    allowedKeyNamespaces: admitted(spec.allowedKeys, context.objects),
+    ...(spec.tenants && { tenants: spec.tenants.matchLabels }),
+    strategy: spec.strategy,
+    backends,
+    retries: {
+      attempts: spec.retries.attempts,
+      on: spec.retries.on,
+      backoff: { base: durationOf(spec.retries.backoff.base), max: durationOf(spec.retries.backoff.max) },
+      budgetPercent: spec.retries.budgetPercent,
+    },
+    fallback: fallbackOf(spec, backends),
+    timeouts: {
+      ...(spec.timeouts.request !== undefined && { request: durationOf(spec.timeouts.request) }),
+      ...(spec.timeouts.streamIdle !== undefined && { streamIdle: durationOf(spec.timeouts.streamIdle) }),
+    },
+    onClientDisconnect: spec.onClientDisconnect,
+    onUnknownPrice: spec.onUnknownPrice,
+    ...(spec.earlyHeartbeat !== undefined && { earlyHeartbeat: durationOf(spec.earlyHeartbeat) }),
+    ...(spec.catchAllAnswer && { catchAllAnswer: spec.catchAllAnswer as NonNullable<RouteEntry['catchAllAnswer']> }),
+  };
+}
+
+function matchOf(match: NonNullable<RouteSpec['match']>[number]): RouteMatch {
+  return {
+    ...(match.model && { model: match.model }),
+    headers: match.headers.map(header => ({ ...header, name: header.name.toLowerCase() })),
+    operations: match.operations,
+    ...(match.minInputTokens !== undefined && { minInputTokens: tokens(match.minInputTokens) }),
+    tags: match.tags,
+  };
+}
+
+/** Lists of names keep what is left of them; one of which nothing is left stays empty, so that it does not widen to all backends. */
+function fallbackOf({ fallback }: RouteSpec, backends: readonly BackendEntry[]): RouteEntry['fallback'] {
+  const left = (names: readonly string[]) => names.filter(name => backends.some(backend => backend.name === name));
+  return {
+    on: fallback.on,
+    ...(fallback.contentFiltered && { contentFiltered: left(fallback.contentFiltered) }),
+    ...(fallback.contextLengthExceeded && { contextLengthExceeded: left(fallback.contextLengthExceeded) }),
+    allowDowngrade: fallback.allowDowngrade,
+    midStream: fallback.midStream,
+  };
+}
+
+// ---------------------------------------------------------------- backends
+
+/** Undefined for a backend that cannot be used: the route goes live without it, and says so. */
+function backendOf(index: number, route: Route, providers: Providers, context: Context): BackendEntry | undefined {
+  const backend = route.spec.backends[index]!;
+  const provider = providerOf(index, backend, route, providers, context);
+  if (provider === undefined) return undefined;
+  const asked = backend.model === undefined ? askedModels(route.spec) : [backend.model];
+  const model = provider.models.find(({ name, aliases }) => asked?.some(wanted => wanted === name || aliases.includes(wanted)));
+  if (asked !== undefined && model === undefined) {
+    const path = specPath('backends', index, ...(backend.model === undefined ? [] : ['model']));
+    route.draft.fail('ResolvedRefs', 'ModelNotFound', path, `the provider ${provider.id} has no model ${asked.join(' or ')}`);
+    return undefined;
+  }
+  return {
+    name: backend.name,
+    provider: provider.id,
+    ...(backend.model !== undefined && model && { model: model.name }),
+    weight: backend.weight,
+    priority: backend.priority,
+    downgrade: backend.downgrade,
+  };
+}
+
+/** The models that can be asked for where the route names them all; undefined where it does not. */
+function askedModels({ match }: RouteSpec): readonly string[] | undefined {
+  const named = (match ?? []).flatMap(({ model }) => (model?.type === 'Exact' ? [model.value] : []));
+  return match !== undefined && named.length === match.length ? named : undefined;
+}
+
+function providerOf(
+  index: number,
+  { providerRef }: BackendSpec,
+  route: Route,
+  providers: Providers,
+  context: Context,
+): ProviderEntry | undefined {
+  const path = specPath('backends', index, 'providerRef');
+  const id = `${providerRef.namespace ?? route.namespace}/${providerRef.name}`;
+  const fail = (reason: string, message: string) => void route.draft.fail('ResolvedRefs', reason, path, message);
+  const resource = context.objects.providers.find(candidate => candidate.id === id);
+  if (resource === undefined) return fail('ProviderNotFound', `there is no sound LLMProvider ${id}`) as undefined;
+  if (!admits(resource, route.namespace, context)) {
+    return fail(
+      'RefNotPermitted',
+      `allowedRoutes of the LLMProvider ${id} does not admit namespace ${route.namespace}`,
+    ) as undefined;
+  }
+  const provider = providers.get(id);
+  if (provider !== undefined) return provider;
+  if (!resource.draft.sound)
+    return fail('ProviderNotFound', `the LLMProvider ${id} is not live; its own verdict says why`) as undefined;
+  route.draft.remark(path, `left out: the LLMProvider ${id} is of a form that comes with a later release`);
+  return undefined;
+}
+
+function admits(provider: Resource<'LLMProvider'>, namespace: string, { objects }: Context): boolean {
+  const others = admitted(provider.spec.allowedRoutes, objects);
+  return provider.namespace === namespace || others === '*' || others.includes(namespace);
+}

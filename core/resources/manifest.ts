@@ -1,0 +1,43 @@
+// What stands around a spec: the envelope that every manifest has, and the two built-in kinds that compile looks at.
+import * as z from 'zod';
+import { label, objectName } from './common.ts';
+
+// Written by the API server, and so present in what `kubectl get -o yaml` gives.
+const serverFields = {
+  uid: z.unknown().optional(),
+  resourceVersion: z.unknown().optional(),
+  managedFields: z.unknown().optional(),
+  selfLink: z.unknown().optional(),
+  deletionTimestamp: z.unknown().optional(),
+  deletionGracePeriodSeconds: z.unknown().optional(),
+  ownerReferences: z.unknown().optional(),
+  finalizers: z.unknown().optional(),
+};
+
+const stringValues = z.record(z.string(), z.string());
+
+export const metadata = z.strictObject({
+  name: objectName('Name.'),
+  namespace: label('Namespace.').default('default'),
+  labels: stringValues.default({}),
+  annotations: stringValues.default({}),
+  creationTimestamp: z.string().nullish(),
+  generation: z.int().optional(),
+  ...serverFields,
+});
+
+const envelope = { apiVersion: z.string(), kind: z.string(), metadata, status: z.unknown().optional() };
+
+/** A manifest of one of our kinds; the spec is read by the kind's own schema. */
+export const resource = z.strictObject({ ...envelope, spec: z.unknown() });
+
+export const secret = z.strictObject({
+  ...envelope,
+  type: z.string().optional(),
+  immutable: z.boolean().optional(),
+  data: stringValues.nullish(),
+  stringData: stringValues.nullish(),
+});
+
+/** Namespaces are read for their labels only. */
+export const namespace = z.looseObject({ metadata: z.looseObject({ name: label('Name.'), labels: stringValues.default({}) }) });

@@ -1,0 +1,88 @@
+// Reads manifests from files and folders: `.yaml`, `.yml` and `.json`, in a fixed order, within bounds.
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readYaml, type YamlDocument, type YamlError } from './yaml.ts';
+
+export type Limits = { readonly fileBytes: number; readonly files: number; readonly totalBytes: number };
+export const manifestLimits: Limits = { fileBytes: 8 * 1024 * 1024, files: 4096, totalBytes: 64 * 1024 * 1024 };
+
+export type Manifests = {
+  readonly documents: readonly YamlDocument[];
+  readonly errors: readonly YamlError[];
+  /** The files that were found, readable or not. */
+  readonly files: readonly string[];
+};
+
+export async function readManifests(paths: readonly string[], limits: Limits = manifestLimits): Promise<Manifests> {
+  const errors: YamlError[] = [];
+  const documents: YamlDocument[] = [];
+  const files = await filesIn(paths, limits, errors);
+  let total = 0;
+  for (const file of files) {
+    const bytes = await bytesOf(file, Math.min(limits.fileBytes, limits.totalBytes - total), errors);
+    if (bytes === undefined) continue;
+    total += bytes.length;
+    const read = readText(bytes, file);
+    documents.push(...read.documents);
+    errors.push(...read.errors);
+  }
+  return { documents, errors, files };
+}
+
+const isManifest = (name: string) => /\.(ya?ml|json)$/i.test(name);
+
+async function filesIn(paths: readonly string[], limits: Limits, errors: YamlError[]): Promise<readonly string[]> {
+  const files: string[] = [];
+  const folders = new Set<string>();
+  const waiting = [...paths].reverse();
+  while (waiting.length > 0) {
+    const path = waiting.pop()!;
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) errors.push({ file: path, line: 1, message: 'cannot be found or read' });
+    else if (found.isDirectory()) waiting.push(...(await entriesOf(path, folders, errors)).reverse());
+    else if (found.isFile() && files.length < limits.files) files.push(path);
+    else if (found.isFile()) {
+      errors.push({ file: path, line: 1, message: `is more than the ${limits.files}th file: the rest is not read` });
+      break;
+    }
+  }
+  return files;
+}
+
+/** Without dot files: a mounted ConfigMap has its real folder under `..data` and links to it. Each folder once, so links may form rings. */
+async function entriesOf(folder: string, seen: Set<string>, errors: YamlError[]): Promise<string[]> {
+  try {
+    const real = await realpath(folder);
+    if (seen.has(real)) return [];
+    seen.add(real);
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries
+      .filter(entry => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isSymbolicLink() || isManifest(entry.name)))
+      .filter(entry => !(entry.isSymbolicLink() && /\.[^.]+$/.test(entry.name)) || isManifest(entry.name))
+      .map(entry => join(folder, entry.name))
+      .sort();
+  } catch {
+    errors.push({ file: folder, line: 1, message: 'cannot be read' });
+    return [];
+  }
+}
+
+async function bytesOf(file: string, limit: number, errors: YamlError[]): Promise<Uint8Array | undefined> {
+  const error = (message: string) => void errors.push({ file, line: 1, message });
+  try {
+    const { size } = await stat(file);
+    if (size > limit) return error(`has ${size} bytes, more than the ${limit} that are left of the bound: not read`) as undefined;
+    const bytes = await readFile(file);
+    return bytes.length > limit ? (error('grew while it was read') as undefined) : bytes;
+  } catch {
+    return error('cannot be read') as undefined;
+  }
+}
+
+function readText(bytes: Uint8Array, file: string) {
+  try {
+    return readYaml(new TextDecoder('utf-8', { fatal: true }).decode(bytes), file);
+  } catch {
+    return { documents: [], errors: [{ file, line: 1, message: 'is not UTF-8 text' }] };
+  }
+}

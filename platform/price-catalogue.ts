@@ -1,0 +1,106 @@
+// The bundled price list (`@pydantic/genai-prices`) as plain data. Imported only when a model needs it: it is 830 KB of script.
+import type { ModelInfo, ModelPrice, Provider } from '@pydantic/genai-prices';
+
+type Rates = {
+  input?: string;
+  cacheRead?: string;
+  cacheWrite5m?: string;
+  cacheWrite1h?: string;
+  output?: string;
+  reasoning?: string;
+  audioInput?: string;
+  audioOutput?: string;
+};
+
+export type ListedModel = {
+  /** US dollars for a million tokens, as decimal strings. */
+  readonly rates: Readonly<Rates>;
+  /** US dollars for one request. */
+  readonly perRequest?: string;
+  /** What changes for a prompt of more than `above` tokens, ascending. */
+  readonly tiers: readonly { readonly above: number; readonly rates: Readonly<Rates> }[];
+  readonly contextWindow?: number;
+};
+
+export type PriceCatalogue = {
+  readonly version: string;
+  readonly find: (
+    owner: { readonly id: string } | { readonly url: string },
+    model: string,
+    at: number,
+  ) => ListedModel | undefined;
+};
+
+export async function loadPriceCatalogue(): Promise<PriceCatalogue> {
+  const [{ calcPrice, findProvider }, { default: manifest }] = await Promise.all([
+    import('@pydantic/genai-prices'),
+    import('../package.json', { with: { type: 'json' } }),
+  ]);
+  const providerOf = (owner: { id: string } | { url: string }, modelId: string): Provider | undefined =>
+    'id' in owner
+      ? findProvider({ providerId: owner.id })
+      : (findProvider({ providerApiUrl: owner.url }) ?? findProvider({ modelId }));
+  return {
+    version: `genai-prices-${manifest.dependencies['@pydantic/genai-prices']}`,
+    find(owner, model, at) {
+      const provider = providerOf(owner, model);
+      const found = provider && calcPrice({}, model, { provider, timestamp: new Date(at) });
+      return found ? listed(found.model, at) : undefined;
+    },
+  };
+}
+
+const NAMES = {
+  input_mtok: 'input',
+  cache_read_mtok: 'cacheRead',
+  cache_write_mtok: 'cacheWrite5m',
+  cache_write_1h_mtok: 'cacheWrite1h',
+  output_mtok: 'output',
+  output_reasoning_mtok: 'reasoning',
+  input_audio_mtok: 'audioInput',
+  output_audio_mtok: 'audioOutput',
+} as const satisfies Record<string, keyof Rates>;
+const CLASSES = Object.entries(NAMES) as [keyof typeof NAMES, keyof Rates][];
+
+function listed(model: ModelInfo, at: number): ListedModel {
+  const price = priceAt(model, at);
+  const perThousand = price['requests_kcount'];
+  return {
+    rates: ratesAt(price, 0),
+    ...(typeof perThousand === 'number' && { perRequest: decimal(perThousand / 1000) }),
+    tiers: startsOf(price).map(above => ({ above, rates: ratesAt(price, above) })),
+    ...(model.context_window !== undefined && { contextWindow: model.context_window }),
+  };
+}
+
+/** The last price that has begun. Off-peak prices are passed over: a snapshot lives through the whole day, and the full price never bills too little. */
+function priceAt({ prices }: ModelInfo, at: number): ModelPrice {
+  if (!Array.isArray(prices)) return prices;
+  const begun = prices.filter(({ constraint }) =>
+    constraint === undefined ? true : constraint.type === 'start_date' && Date.parse(constraint.start_date) <= at,
+  );
+  return begun.at(-1)?.prices ?? {};
+}
+
+function startsOf(price: ModelPrice): number[] {
+  const starts = CLASSES.flatMap(([field]) => {
+    const rate = price[field];
+    return typeof rate === 'object' ? rate.tiers.map(tier => tier.start) : [];
+  });
+  return [...new Set(starts)].sort((a, b) => a - b);
+}
+
+/** The rates of a prompt just longer than `start`. */
+function ratesAt(price: ModelPrice, start: number): Rates {
+  const rates: Rates = {};
+  for (const [field, name] of CLASSES) {
+    const rate = price[field];
+    if (rate === undefined) continue;
+    const amount = typeof rate === 'number' ? rate : (rate.tiers.findLast(tier => tier.start <= start)?.price ?? rate.base);
+    rates[name] = decimal(amount);
+  }
+  return rates;
+}
+
+/** The shortest text that reads back as the same number, which is what stands in the list. */
+const decimal = (amount: number): string => String(amount);
