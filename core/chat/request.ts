@@ -2,7 +2,6 @@
 // It is used only where client and provider speak different dialects; else bytes pass through (ARCHITECTURE.md, invariant 5).
 import type { Tokens } from '../units.ts';
 import type { Dialect } from './dialect.ts';
-import type { Dialect } from './dialect.ts';
 
 export type ChatRequest = {
   /** What the client speaks: `extra` is in its words. */
@@ -30,10 +29,11 @@ export type ChatRequest = {
   /** Fields of the client's dialect that have no neutral meaning, by their wire name: a target of another dialect cannot take them. */
   readonly extra: Readonly<Record<string, unknown>>;
   /**
-   * What this was decoded from, without our request controls. A target of the same dialect cleans this of what it would refuse
-   * (a history that another provider made) instead of building a body anew, so that nothing it knows and we do not is lost.
+   * The client's body, without our request controls. A target of the same dialect may clean this of what it would refuse (a
+   * history that another provider made) instead of building a body anew, so that nothing it knows and we do not is lost.
    */
-  readonly origin?: { readonly dialect: Dialect; readonly body: Readonly<Record<string, unknown>> };
+  readonly body?: Readonly<Record<string, unknown>>;
+};
 };
 
 export type Message =

@@ -1,0 +1,27 @@
+// Anthropic's Messages API.
+import type { Provider } from '../provider.ts';
+import { address } from './address.ts';
+import { isForeign } from './clean-history.ts';
+import { decodeReply, inspectReply } from './decode-reply.ts';
+import { streamDecoder } from './decode-stream.ts';
+import { encode } from './encode.ts';
+import { classify } from './errors.ts';
+import type { AnthropicConnection } from './target.ts';
+
+const noEdits: ReadonlyMap<string, string | null> = new Map();
+
+export const anthropic: Provider<AnthropicConnection> = {
+  dialect: 'anthropic-messages',
+  address,
+  encode,
+  // Usage is in every stream without being asked for.
+  passthroughEdits: () => noEdits,
+  isForeign,
+  decodeReply,
+  inspectReply,
+  streamDecoder,
+  // A quote inside a JSON string is escaped, so `"type":` and `"error":` are always keys, never text of an answer.
+  notable:
+    /"type"\s*:\s*"(?!content_block_delta"|ping"|text_delta"|thinking_delta"|input_json_delta"|signature_delta"|citations_delta")|"error"\s*:/,
+  classify,
+};
