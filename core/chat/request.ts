@@ -34,7 +34,6 @@ export type ChatRequest = {
    */
   readonly body?: Readonly<Record<string, unknown>>;
 };
-};
 
 export type Message =
   | { readonly role: 'system'; readonly content: readonly TextPart[] }
