@@ -64,7 +64,7 @@ const CLASSES = Object.entries(NAMES) as [keyof typeof NAMES, keyof Rates][];
 
 function listed(model: ModelInfo, at: number): ListedModel {
   const price = priceAt(model, at);
-  const perThousand = price['requests_kcount'];
+  const { requests_kcount: perThousand } = price;
   return {
     rates: ratesAt(price, 0),
     ...(typeof perThousand === 'number' && { perRequest: decimal(perThousand / 1000) }),
@@ -73,13 +73,17 @@ function listed(model: ModelInfo, at: number): ListedModel {
   };
 }
 
-/** The last price that has begun. Off-peak prices are passed over: a snapshot lives through the whole day, and the full price never bills too little. */
+/**
+ * The last price that has begun. Where some hours of the day are dearer, theirs: a snapshot lives through the day, and a budget
+ * must not be spent twice over before anyone notices.
+ */
 function priceAt({ prices }: ModelInfo, at: number): ModelPrice {
   if (!Array.isArray(prices)) return prices;
-  const begun = prices.filter(({ constraint }) =>
-    constraint === undefined ? true : constraint.type === 'start_date' && Date.parse(constraint.start_date) <= at,
+  const peak = prices.findLast(({ constraint }) => constraint?.type === 'time_of_date');
+  const begun = prices.findLast(
+    ({ constraint }) => !constraint || (constraint.type === 'start_date' && Date.parse(constraint.start_date) <= at),
   );
-  return begun.at(-1)?.prices ?? {};
+  return (peak ?? begun)?.prices ?? {};
 }
 
 function startsOf(price: ModelPrice): number[] {

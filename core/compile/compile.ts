@@ -1,13 +1,14 @@
 // Resources -> snapshot, verdicts, credentials. Pure, and it never fails: what is sound goes into the snapshot, and every object
 // gets a verdict that says what became of it.
-import { type CredentialRef, SCHEMA_VERSION, type Snapshot } from '../snapshot/snapshot.ts';
+import { type CredentialRef, type ProviderEntry, SCHEMA_VERSION, type Snapshot } from '../snapshot/snapshot.ts';
 import type { EpochMillis } from '../units.ts';
 import type { UpstreamPolicy } from './address.ts';
 import type { Context } from './context.ts';
-import { type Environment, objectsOf, type SourceObject } from './objects.ts';
+import { objectsOf, type SourceObject } from './objects.ts';
 import type { Catalogue, PriceFile } from './prices.ts';
 import { compileProvider } from './provider.ts';
 import { compileRoutes } from './route.ts';
+import type { Environment } from './secrets.ts';
 import { compileKeys } from './tenant-key.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -35,24 +36,19 @@ export type Compiled = {
 export function compile(input: CompileInput): Compiled {
   const objects = objectsOf(input.objects, input.environment);
   const context: Context = { ...input, objects, credentials: new Map() };
-  const providers = new Map(
-    objects.providers.flatMap(resource => {
-      const entry = compileProvider(resource, context);
-      return entry === undefined ? [] : [[entry.id, entry] as const];
-    }),
-  );
+  const providers = compileProviders(context);
   const keys = compileKeys(objects.keys, context);
   const routes = compileRoutes(objects.routes, providers, context);
   return {
-    snapshot: {
-      schemaVersion: SCHEMA_VERSION,
-      providers: Object.fromEntries([...providers].sort(([a], [b]) => (a < b ? -1 : 1))),
-      routes,
-      keys,
-    },
+    snapshot: { schemaVersion: SCHEMA_VERSION, providers: Object.fromEntries(providers), routes, keys },
     verdicts: objects.drafts.map(draft => draft.verdict()),
     credentials: context.credentials,
   };
+}
+
+function compileProviders(context: Context): ReadonlyMap<string, ProviderEntry> {
+  const entries = [...context.objects.providers.values()].flatMap(resource => compileProvider(resource, context) ?? []);
+  return new Map(entries.sort((a, b) => (a.id < b.id ? -1 : 1)).map(entry => [entry.id, entry]));
 }
 
 /** A catalogue that knows nothing, for where no model needs one. */

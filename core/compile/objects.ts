@@ -1,8 +1,9 @@
 // First step of compile: values become objects of known kinds. What cannot is left out, with a verdict that says why.
-import { API_VERSION, KINDS, type Kind } from '../resources/index.ts';
+import { API_GROUP, API_VERSION, KINDS, type Kind } from '../resources/index.ts';
 import { type Complaint, type Path, readNamespace, readResource, readSecret, readSpec, type SpecOf } from '../resources/read.ts';
 import { type EpochMillis, epochMillis } from '../units.ts';
 import { notInForce } from './not-in-force.ts';
+import { type Environment, type SecretEntry, secretEntries } from './secrets.ts';
 import { Draft, type Source } from './verdict.ts';
 
 export type SourceObject = { readonly value: unknown; readonly source?: Source | undefined };
@@ -19,11 +20,9 @@ export type Resource<K extends Kind = Kind> = {
   readonly draft: Draft;
 };
 
-/** What a Secret says for a key: its value, or why there is none. */
-export type SecretEntry = { readonly value: string } | { readonly missing: string };
-
 export type Objects = {
-  readonly providers: readonly Resource<'LLMProvider'>[];
+  /** By `namespace/name`. */
+  readonly providers: ReadonlyMap<string, Resource<'LLMProvider'>>;
   readonly routes: readonly Resource<'LLMRoute'>[];
   readonly keys: readonly Resource<'TenantKey'>[];
   /** By `namespace/name`. */
@@ -33,8 +32,6 @@ export type Objects = {
   /** Of everything that deserves one, in the order of the input. */
   readonly drafts: readonly Draft[];
 };
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 export function objectsOf(input: readonly SourceObject[], environment: Environment): Objects {
   const found: Found = {
@@ -49,7 +46,7 @@ export function objectsOf(input: readonly SourceObject[], environment: Environme
   };
   for (const object of input) sortIn(object, found);
   return {
-    providers: found.LLMProvider,
+    providers: new Map(found.LLMProvider.map(resource => [resource.id, resource])),
     routes: found.LLMRoute,
     keys: found.TenantKey,
     secrets: found.secrets,
@@ -73,36 +70,47 @@ type Found = {
 type Fields = Readonly<Record<string, unknown>>;
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** How a manifest of a kind is taken in; by `apiVersion kind`. */
+const readers: Readonly<Record<string, (value: Fields, draft: Draft, found: Found) => void>> = {
+  'v1 Secret': sortInSecret,
+  'v1 Namespace': sortInNamespace,
+  ...Object.fromEntries(
+    KINDS.map(kind => [
+      `${API_VERSION} ${kind}`,
+      (value: Fields, draft: Draft, found: Found) => sortInResource(kind, value, draft, found),
+    ]),
+  ),
+};
+
 function sortIn({ value, source }: SourceObject, found: Found): void {
   const draft = new Draft(identityOf(value, source));
-  if (!isFields(value))
-    return reject(draft, found, [{ path: [], message: 'is not an object: a manifest is a mapping with apiVersion and kind' }]);
-  const { kind } = draft.identity;
-  const apiVersion = typeof value['apiVersion'] === 'string' ? value['apiVersion'] : '';
-  if (apiVersion === 'v1' && kind === 'Secret') return sortInSecret(value, draft, found);
-  if (apiVersion === 'v1' && kind === 'Namespace') return sortInNamespace(value, draft, found);
-  if (apiVersion === API_VERSION && isKind(kind)) return sortInResource(kind, value, draft, found);
-  if (apiVersion === '' || kind === '' || isOurs(apiVersion, kind)) {
-    const known = KINDS.join(', ');
-    return reject(draft, found, [{ path: ['apiVersion'], message: `must be ${API_VERSION} with one of the kinds ${known}` }]);
+  if (!isFields(value)) {
+    reject(draft, found, [{ path: [], message: 'is not an object: a manifest is a mapping with apiVersion and kind' }]);
+    return;
   }
-  draft.remark(['kind'], `${apiVersion} ${kind} is not a kind that Tollgate reads: passed over`);
-  found.drafts.push(draft);
+  const { apiVersion, kind } = value;
+  const name = `${apiVersion} ${kind}`;
+  if (Object.hasOwn(readers, name)) readers[name]?.(value, draft, found);
+  else if (isForeign(apiVersion, kind)) {
+    draft.remark(['kind'], `${name.slice(0, 200)} is not a kind that Tollgate reads: passed over`);
+    found.drafts.push(draft);
+  } else {
+    reject(draft, found, [{ path: ['apiVersion'], message: `must be ${API_VERSION} with one of the kinds ${KINDS.join(', ')}` }]);
+  }
 }
 
-const isKind = (kind: string): kind is Kind => (KINDS as readonly string[]).includes(kind);
-const isOurs = (apiVersion: string, kind: string) => apiVersion.startsWith('tollgate.dev') || isKind(kind);
+/** Somebody else's object, as folders of manifests have them; not one of ours with a slip in it. */
+const isForeign = (apiVersion: unknown, kind: unknown): boolean =>
+  typeof apiVersion === 'string' &&
+  typeof kind === 'string' &&
+  !apiVersion.startsWith(API_GROUP) &&
+  !(KINDS as readonly string[]).includes(kind);
 
 function identityOf(value: unknown, source: Source | undefined) {
-  const fields = isFields(value) ? value : {};
-  const metadata = isFields(fields['metadata']) ? fields['metadata'] : {};
+  const { kind, metadata } = isFields(value) ? value : {};
+  const { namespace, name } = isFields(metadata) ? metadata : {};
   const word = (entry: unknown) => (typeof entry === 'string' ? entry.slice(0, 253) : '');
-  return {
-    kind: word(fields['kind']),
-    namespace: word(metadata['namespace']) || 'default',
-    name: word(metadata['name']),
-    source,
-  };
+  return { kind: word(kind), namespace: word(namespace) || 'default', name: word(name), source };
 }
 
 function reject(draft: Draft, found: Found, complaints: readonly Complaint[]): void {
@@ -115,20 +123,22 @@ const MAX_COMPLAINTS = 50;
 
 function sortInResource<K extends Kind>(kind: K, value: Fields, draft: Draft, found: Found): void {
   const outer = readResource(value);
-  const spec = readSpec(kind, value['spec']);
-  draft.notInForce = notInForce(kind, value['spec']);
-  const complaints = [...(outer.ok ? [] : outer.complaints), ...(spec.ok ? [] : spec.complaints)];
-  if (!outer.ok || !spec.ok) return reject(draft, found, complaints);
+  const spec = readSpec(kind, value.spec);
+  draft.notInForce = notInForce(kind, value.spec);
+  if (!outer.ok || !spec.ok) {
+    reject(draft, found, [...(outer.ok ? [] : outer.complaints), ...(spec.ok ? [] : spec.complaints)]);
+    return;
+  }
   if (isTaken(draft, found)) return;
   const { metadata } = outer.value;
-  const createdAt = metadata.creationTimestamp ? Date.parse(metadata.creationTimestamp) : Number.NaN;
+  const createdAt = Date.parse(metadata.creationTimestamp ?? '');
   found.drafts.push(draft);
   (found[kind] as Resource<K>[]).push({
     id: draft.id,
     namespace: metadata.namespace,
     name: metadata.name,
     labels: metadata.labels,
-    ...(!Number.isNaN(createdAt) && { createdAt: epochMillis(createdAt) }),
+    createdAt: Number.isNaN(createdAt) ? undefined : epochMillis(createdAt),
     generation: metadata.generation,
     spec: spec.value,
     draft,
@@ -151,46 +161,20 @@ function isTaken(draft: Draft, found: Found): boolean {
 
 function sortInNamespace(value: Fields, draft: Draft, found: Found): void {
   const read = readNamespace(value);
-  if (!read.ok) return reject(draft, found, read.complaints);
-  found.namespaces.set(read.value.metadata.name, read.value.metadata.labels);
+  if (read.ok) found.namespaces.set(read.value.metadata.name, read.value.metadata.labels);
+  else reject(draft, found, read.complaints);
 }
 
 function sortInSecret(value: Fields, draft: Draft, found: Found): void {
   const read = readSecret(value);
-  if (!read.ok) return reject(draft, found, read.complaints);
+  if (!read.ok) {
+    reject(draft, found, read.complaints);
+    return;
+  }
   if (isTaken(draft, found)) return;
-  const entries = new Map<string, SecretEntry>();
-  for (const [key, encoded] of Object.entries(read.value.data ?? {})) {
-    const decoded = fromBase64(encoded);
-    if (decoded === undefined) draft.fail('Accepted', 'Invalid', ['data', key], 'is not base64 of a text');
-    else entries.set(key, { value: decoded.trim() });
-  }
-  for (const [key, written] of Object.entries(read.value.stringData ?? {}))
-    entries.set(key, expanded(written, found.environment));
+  const { entries, complaints } = secretEntries(read.value, found.environment);
   found.secrets.set(draft.id, entries);
-  if (!draft.sound) found.drafts.push(draft);
-}
-
-/** `$(NAME)` is taken from the environment; an unset or empty variable leaves the key missing. */
-function expanded(written: string, environment: Environment): SecretEntry {
-  const unset = new Set<string>();
-  const value = written.replace(/\$\(([A-Za-z_][A-Za-z0-9_]*)\)/g, (_, name: string) => {
-    const found = Object.hasOwn(environment, name) ? environment[name] : undefined;
-    if (!found) unset.add(name);
-    return found ?? '';
-  });
-  return unset.size > 0 ? { missing: `the environment variable ${[...unset].join(', ')} is not set` } : { value: value.trim() };
-}
-
-function fromBase64(encoded: string): string | undefined {
-  const compact = encoded.replace(/\s/g, '');
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(compact) || compact.length % 4 !== 0) return undefined;
-  const bytes = Uint8Array.from(atob(compact), character => character.charCodeAt(0));
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+  if (complaints.length > 0) reject(draft, found, complaints);
 }
 
 export const specPath = (...path: Path): Path => ['spec', ...path];

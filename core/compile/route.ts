@@ -151,7 +151,7 @@ function providerOf(
   const path = specPath('backends', index, 'providerRef');
   const id = `${providerRef.namespace ?? route.namespace}/${providerRef.name}`;
   const fail = (reason: string, message: string) => void route.draft.fail('ResolvedRefs', reason, path, message);
-  const resource = context.objects.providers.find(candidate => candidate.id === id);
+  const resource = context.objects.providers.get(id);
   if (resource === undefined) return fail('ProviderNotFound', `there is no sound LLMProvider ${id}`) as undefined;
   if (!admits(resource, route.namespace, context)) {
     return fail(
