@@ -57,16 +57,15 @@ export class Tokens {
     return this.fail(length, 'a string is not closed');
   }
 
+  /** Reads on after BROKEN, which is harmless: no byte stands at that position. */
   number(at: number): number {
     const { bytes } = this;
-    let p = bytes[at] === 0x2d ? at + 1 : at;
-    if (bytes[p] === 0x30) p++;
-    else if ((p = this.#digits(p)) === BROKEN) return BROKEN;
-    if (bytes[p] === 0x2e && (p = this.#digits(p + 1)) === BROKEN) return BROKEN;
+    const start = bytes[at] === 0x2d ? at + 1 : at;
+    let p = bytes[start] === 0x30 ? start + 1 : this.#digits(start);
+    if (bytes[p] === 0x2e) p = this.#digits(p + 1);
     if (bytes[p] === 0x65 || bytes[p] === 0x45) {
-      p++;
-      if (bytes[p] === 0x2b || bytes[p] === 0x2d) p++;
-      p = this.#digits(p);
+      const sign = bytes[p + 1];
+      p = this.#digits(sign === 0x2b || sign === 0x2d ? p + 2 : p + 1);
     }
     return p;
   }
