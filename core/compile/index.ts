@@ -5,3 +5,4 @@ export type { SourceObject } from './objects.ts';
 export type { Catalogue, CatalogueModel, PriceFile } from './prices.ts';
 export type { Environment } from './secrets.ts';
 export type { Condition, Problem, Source, Verdict } from './verdict.ts';
+export { type KeyRequest, keysToGenerate, needsCatalogue } from './wants.ts';

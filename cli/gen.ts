@@ -1,0 +1,40 @@
+// Writes the files that are generated from the schemas (`npm run gen`), or with --check says which of them are out of step.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { crdOf } from '../core/resources/crd.ts';
+import { KINDS } from '../core/resources/index.ts';
+import { referencePage } from '../core/resources/reference.ts';
+import { crdYaml } from './crds.ts';
+
+/** By path from the project's root. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  const crds = KINDS.map(kind => [`crds/${crdOf(kind).metadata.name}.yaml`, crdYaml(kind)] as const);
+  return new Map([...crds, ['docs/resources.md', referencePage()]]);
+}
+
+/** Paths of the files whose content is not what would be generated. */
+export async function outOfStep(root: string): Promise<readonly string[]> {
+  const stale: string[] = [];
+  for (const [path, content] of generatedFiles()) {
+    const present = await readFile(join(root, path), 'utf8').catch(() => undefined);
+    if (present !== content) stale.push(path);
+  }
+  return stale;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const root = join(import.meta.dirname, '..');
+  const stale = await outOfStep(root);
+  if (args.includes('--check')) {
+    for (const path of stale) process.stderr.write(`${path} is out of step with core/resources: run npm run gen\n`);
+    return stale.length > 0 ? 1 : 0;
+  }
+  for (const path of stale) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), generatedFiles().get(path) ?? '');
+    process.stdout.write(`wrote ${path}\n`);
+  }
+  return 0;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
