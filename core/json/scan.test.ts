@@ -46,7 +46,7 @@ test('__proto__ is a key like any other', () => {
   const view = accepted('{"__proto__":{"a":1},"constructor":2}');
   assert.deepEqual([...view.fields.keys()], ['__proto__', 'constructor']);
   assert.deepEqual(view.get('__proto__'), { a: 1 });
-  assert.equal(({} as Record<string, unknown>)a, undefined);
+  assert.equal(({} as Record<string, unknown>).a, undefined);
 });
 
 // The cases of JSONTestSuite (nst/JSONTestSuite), as values of one field: n_ must be refused, y_ accepted.
