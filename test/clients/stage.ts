@@ -1,0 +1,127 @@
+// What the client suites play on: one gateway in front of the simulator, with each provider type under model names of its own.
+
+import { type Simulator, startSimulator } from '#simulator/index.ts';
+import { startGateway } from '#test/support/gateway.ts';
+import {
+  clientKey,
+  type ProviderKind,
+  provider,
+  providerSecret,
+  type Resource,
+  route,
+  tenantKey,
+  yamlOf,
+} from '#test/support/resources.ts';
+
+export type Target = {
+  readonly type: ProviderKind;
+  /** Public names: an ordinary model and one that reasons. */
+  readonly model: string;
+  readonly thinker: string;
+  readonly wire: 'openai' | 'anthropic';
+  /** What this type's wire can show; where it cannot, the tests assert what is done instead. */
+  readonly showsThinking: boolean;
+  readonly hasLogprobs: boolean;
+};
+
+const target = (type: ProviderKind, traits: Pick<Target, 'wire' | 'showsThinking' | 'hasLogprobs'>): Target => ({
+  type,
+  model: `${type.toLowerCase()}-chat`,
+  thinker: `${type.toLowerCase()}-thinker`,
+  ...traits,
+});
+
+export const targets: readonly Target[] = [
+  target('OpenAI', { wire: 'openai', showsThinking: false, hasLogprobs: true }),
+  target('Anthropic', { wire: 'anthropic', showsThinking: true, hasLogprobs: false }),
+  target('AzureOpenAI', { wire: 'openai', showsThinking: false, hasLogprobs: true }),
+  target('OpenAICompatible', { wire: 'openai', showsThinking: false, hasLogprobs: true }),
+  target('VLLM', { wire: 'openai', showsThinking: true, hasLogprobs: true }),
+];
+
+const upstreamModels: Record<ProviderKind, readonly [chat: string, thinker: string]> = {
+  OpenAI: ['gpt-4o', 'gpt-5-mini'],
+  Anthropic: ['claude-sonnet-4-5', 'claude-opus-5'],
+  AzureOpenAI: ['gpt-4o', 'gpt-5-mini'],
+  OpenAICompatible: ['llama-3.3-70b', 'gpt-oss-120b'],
+  VLLM: ['tiny', 'qwen3-8b'],
+};
+
+export type Stage = {
+  readonly url: string;
+  readonly hosted: Simulator;
+  readonly engine: Simulator;
+  /** The simulator that stands behind a target. */
+  readonly behind: (target: Target) => Simulator;
+  readonly logs: () => string;
+  readonly close: () => Promise<void>;
+};
+
+const capabilities = ['Chat', 'Tools', 'Vision', 'JSONSchema', 'Reasoning'];
+
+/** A model of a target whose every answer has the simulator's fault of this name. */
+export const faulty = (target: Target, fault: string): string =>
+  `${target.type.toLowerCase()}-${fault.replaceAll(/[^a-z0-9-]/gi, '-')}`;
+
+export async function openStage(
+  faults: readonly string[] = [],
+  more: (stage: { origin: string }) => readonly Resource[] = () => [],
+): Promise<Stage> {
+  const hosted = await startSimulator();
+  const engine = await startSimulator({ wire: 'vllm' });
+  const gateway = await startGateway({
+    yaml: yamlOf(
+      providerSecret,
+      tenantKey(),
+      targets.flatMap(one => resourcesFor(one, { hosted, engine }, faults)),
+      more({ origin: hosted.origin }),
+    ),
+  });
+  return {
+    url: gateway.url,
+    hosted,
+    engine,
+    behind: ({ type }) => (type === 'VLLM' ? engine : hosted),
+    logs: gateway.logs,
+    async close() {
+      await gateway.stop();
+      await hosted.close();
+      await engine.close();
+    },
+  };
+}
+
+function resourcesFor(one: Target, simulators: { hosted: Simulator; engine: Simulator }, faults: readonly string[]): Resource[] {
+  const [chat, thinker] = upstreamModels[one.type];
+  const models = [
+    { name: one.model, upstreamName: chat, capabilities },
+    { name: one.thinker, upstreamName: thinker, capabilities },
+    ...faults.map(fault => ({ name: faulty(one, fault), upstreamName: `${chat}!${fault}`, capabilities })),
+  ];
+  const name = one.type.toLowerCase();
+  const origin = one.type === 'VLLM' ? simulators.engine.origin : simulators.hosted.origin;
+  return [
+    provider(name, one.type, origin, models, { timeouts: { firstToken: '3s', streamIdle: '2s' } }),
+    ...models.map(model => route(model.name, model.name, [name], { retries: { attempts: 0 } })),
+  ];
+}
+
+export { clientKey };
+
+// A 1x1 PNG, and the smallest text that calls itself a PDF.
+export const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+export const pdf = Buffer.from('%PDF-1.4\n%%EOF\n').toString('base64');
+
+export const weatherSchema = {
+  type: 'object',
+  properties: { city: { type: 'string' }, unit: { type: 'string', enum: ['celsius', 'fahrenheit'] } },
+  required: ['city', 'unit'],
+  additionalProperties: false,
+} as const;
+
+export const personSchema = {
+  type: 'object',
+  properties: { name: { type: 'string' }, age: { type: 'integer' }, tags: { type: 'array', items: { type: 'string' } } },
+  required: ['name', 'age', 'tags'],
+  additionalProperties: false,
+} as const;
