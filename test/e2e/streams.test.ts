@@ -8,7 +8,7 @@ import { chat, chatPath, message, messagesPath, post } from '#test/support/clien
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { open } from '#test/support/raw-http.ts';
 import { clientKey, provider, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
-import { messagesIn } from '#test/support/sse.ts';
+import { answerText, isTerminated, messagesIn } from '#test/support/sse.ts';
 import { openStream } from '#test/support/streaming.ts';
 import { until, within } from '#test/support/until.ts';
 import { eventStream, type Script, startUpstream, type Upstream } from '#test/support/upstream.ts';
@@ -113,16 +113,6 @@ function held(...pieces: readonly string[]): { script: Script; next: () => void;
   };
 }
 
-const texts = (client: 'openai' | 'anthropic', body: string): string =>
-  messagesIn(body)
-    .filter(({ data }) => data !== '[DONE]')
-    .map(({ data }) => JSON.parse(data))
-    .map(event => (client === 'openai' ? event.choices?.[0]?.delta?.content : event.delta?.text) ?? '')
-    .join('');
-
-const terminated = (client: 'openai' | 'anthropic', body: string): boolean =>
-  client === 'openai' ? body.includes('[DONE]') : body.includes('message_stop');
-
 /** The typed error at the end of a stream, in the client's dialect. */
 function streamError(client: 'openai' | 'anthropic', body: string): Record<string, unknown> | undefined {
   const last = messagesIn(body).at(-1);
@@ -138,8 +128,8 @@ for (const { name, path, wire, body, client } of pairs) {
       first.answer(eventStream(wholeStream(wire, 'One', ' two', ' three')));
       const { status, text } = await post(gateway.url + path, body(true));
       assert.equal(status, 200, text);
-      assert.equal(texts(client, text), 'One two three');
-      assert.ok(terminated(client, text));
+      assert.equal(answerText(text), 'One two three');
+      assert.ok(isTerminated(text));
     });
 
     test('nothing reaches the client before the first content token, and each token comes at once after it', async () => {
@@ -159,11 +149,11 @@ for (const { name, path, wire, body, client } of pairs) {
       await within(5000, 'the first token', stream.waitFor(/first/));
       steps.next();
       await within(5000, 'the second token', stream.waitFor(/second/));
-      assert.ok(!terminated(client, stream.text()));
+      assert.ok(!isTerminated(stream.text()));
       steps.next();
       steps.next();
       const { text, cleanly } = await within(5000, 'the end', stream.ended);
-      assert.ok(cleanly && terminated(client, text), text.slice(-300));
+      assert.ok(cleanly && isTerminated(text), text.slice(-300));
     });
 
     test('a failure before the first content token is answered by the next backend, unseen', async () => {
@@ -172,7 +162,7 @@ for (const { name, path, wire, body, client } of pairs) {
       const { status, headers, text } = await post(gateway.url + path, body(false));
       assert.equal(status, 200, text);
       assert.equal(headers.get('x-tollgate-fallback'), 'true');
-      assert.equal(texts(client, text), 'From the spare.');
+      assert.equal(answerText(text), 'From the spare.');
       assert.ok(!text.includes('"error"'));
     });
 
@@ -204,7 +194,7 @@ for (const { name, path, wire, body, client } of pairs) {
         const stream = await openStream(gateway.url + path, body(false));
         const { text } = await within(8000, 'the end', stream.ended);
         assert.match(text, /some words/);
-        assert.ok(!terminated(client, text), text.slice(-300));
+        assert.ok(!isTerminated(text), text.slice(-300));
         const error = streamError(client, text);
         assert.ok(error, text.slice(-300));
         assert.equal(typeof error.message, 'string');
@@ -217,14 +207,14 @@ for (const { name, path, wire, body, client } of pairs) {
       second.answer(eventStream(wholeStream(openaiStream, 'From the spare.')));
       const { status, text } = await post(gateway.url + path, body(false));
       assert.equal(status, 200, text);
-      assert.equal(texts(client, text), 'From the spare.');
+      assert.equal(answerText(text), 'From the spare.');
     });
 
     test('an error event after content ends the stream with a typed error', async () => {
       first.answer(eventStream(wire.opening + wire.content('some words') + errorFrame(wire)));
       const stream = await openStream(gateway.url + path, body(false));
       const { text } = await within(8000, 'the end', stream.ended);
-      assert.ok(!terminated(client, text));
+      assert.ok(!isTerminated(text));
       assert.ok(streamError(client, text), text.slice(-300));
     });
 
@@ -233,7 +223,7 @@ for (const { name, path, wire, body, client } of pairs) {
       first.answer(eventStream(wire.opening + wire.content('All of it.') + withoutTerminator));
       const { status, text } = await post(gateway.url + path, body(true));
       assert.equal(status, 200);
-      assert.equal(texts(client, text), 'All of it.');
+      assert.equal(answerText(text), 'All of it.');
       assert.ok(!text.includes('"error"'));
     });
 
@@ -247,7 +237,7 @@ for (const { name, path, wire, body, client } of pairs) {
       const { text } = await post(gateway.url + path, body(false));
       const took = performance.now() - started;
       console.log(`${name}: answered by the fallback after ${took.toFixed(0)} ms`);
-      assert.equal(texts(client, text), 'From the spare.');
+      assert.equal(answerText(text), 'From the spare.');
       assert.ok(took >= 1950 && took < 2500, `${took} ms`);
     });
 
@@ -258,7 +248,7 @@ for (const { name, path, wire, body, client } of pairs) {
       });
       const stream = await openStream(gateway.url + path, body(false));
       const { text } = await within(10_000, 'the idle timeout', stream.ended);
-      assert.ok(!terminated(client, text));
+      assert.ok(!isTerminated(text));
       assert.ok(streamError(client, text), text.slice(-300));
     });
 

@@ -20,3 +20,18 @@ function fieldOf(line: string): { name: string; value: string } {
   if (colon < 0) return { name: line, value: '' };
   return { name: line.slice(0, colon), value: line.slice(colon + 1).replace(/^ /, '') };
 }
+
+/** The text that a streamed answer amounts to, in either dialect. */
+export function answerText(body: string): string {
+  return messagesIn(body)
+    .filter(({ data }) => data !== '[DONE]')
+    .map(({ data }) => JSON.parse(data))
+    .map(event => event.choices?.[0]?.delta?.content ?? event.delta?.text ?? '')
+    .join('');
+}
+
+/** Whether it ended as a good answer of either dialect does. */
+export function isTerminated(body: string): boolean {
+  const last = messagesIn(body).at(-1);
+  return last !== undefined && (last.data === '[DONE]' || last.event === 'message_stop');
+}

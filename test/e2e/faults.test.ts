@@ -1,0 +1,149 @@
+// The fault matrix: each fault of the simulator, on each wire, seen by each client dialect, streamed and not. What the client must see,
+// and how many calls the provider gets.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { faulty, openStage, type Stage, targets } from '#test/clients/stage.ts';
+import { chat, chatPath, message, messagesPath, post } from '#test/support/client.ts';
+import { answerText, isTerminated, messagesIn } from '#test/support/sse.ts';
+import { openStream } from '#test/support/streaming.ts';
+import { within } from '#test/support/until.ts';
+
+/**
+ * `answer`: whole and good. `cut`: a stream that has begun ends with a typed error and no terminator. A number: that status and not
+ * one SSE byte.
+ */
+type Seen = 'answer' | 'cut' | number;
+
+type Row = { readonly fault: string; readonly streamed: Seen; readonly whole: Seen };
+
+const rows: readonly Row[] = [
+  { fault: '400', streamed: 400, whole: 400 },
+  { fault: '401', streamed: 502, whole: 502 },
+  { fault: '403', streamed: 502, whole: 502 },
+  { fault: '404', streamed: 404, whole: 404 },
+  { fault: '413', streamed: 413, whole: 413 },
+  { fault: '429', streamed: 429, whole: 429 },
+  { fault: '429-none', streamed: 429, whole: 429 },
+  { fault: '429-negative', streamed: 429, whole: 429 },
+  { fault: 'quota', streamed: 502, whole: 502 },
+  { fault: 'billing', streamed: 502, whole: 502 },
+  { fault: '500', streamed: 502, whole: 502 },
+  { fault: '502', streamed: 502, whole: 502 },
+  { fault: '503', streamed: 503, whole: 503 },
+  { fault: '529', streamed: 503, whole: 503 },
+  { fault: 'context-length', streamed: 400, whole: 400 },
+  { fault: 'redirect', streamed: 502, whole: 502 },
+  { fault: 'html', streamed: 502, whole: 502 },
+  { fault: 'empty', streamed: 502, whole: 502 },
+  { fault: 'empty-body', streamed: 502, whole: 502 },
+  { fault: 'error-first', streamed: 503, whole: 503 },
+  { fault: 'reset', streamed: 502, whole: 502 },
+  { fault: 'cut;chunks=0', streamed: 502, whole: 502 },
+  { fault: 'cut', streamed: 'cut', whole: 502 },
+  { fault: 'cut-clean', streamed: 'cut', whole: 502 },
+  { fault: 'cut-reset', streamed: 'cut', whole: 502 },
+  { fault: 'error-event', streamed: 'cut', whole: 503 },
+  { fault: 'length-long', streamed: 'cut', whole: 502 },
+  { fault: 'stall', streamed: 'cut', whole: 504 },
+  { fault: 'silence', streamed: 504, whole: 504 },
+  { fault: 'headers-then-silence', streamed: 504, whole: 504 },
+  { fault: 'role-then-silence', streamed: 504, whole: 504 },
+  { fault: 'byte-by-byte', streamed: 'answer', whole: 'answer' },
+  { fault: 'crlf', streamed: 'answer', whole: 'answer' },
+  { fault: 'comments', streamed: 'answer', whole: 'answer' },
+  { fault: 'no-done', streamed: 'answer', whole: 'answer' },
+  { fault: 'usage-missing', streamed: 'answer', whole: 'answer' },
+  { fault: 'gzip', streamed: 'answer', whole: 'answer' },
+  { fault: 'content-type', streamed: 'answer', whole: 'answer' },
+  { fault: 'slow-first-token;ms=200', streamed: 'answer', whole: 'answer' },
+];
+
+/** What the wire of the provider says instead of the usual status, where it has no such status or words it otherwise. */
+const exceptions: Readonly<Record<string, Partial<Row>>> = {
+  // OpenAI's frame for a failure inside a stream names no overload: a plain failure of the provider.
+  'openai error-first': { streamed: 502, whole: 502 },
+  'openai error-event': { whole: 502 },
+};
+
+const dialects = [
+  { name: 'OpenAI client', client: 'openai', path: chatPath, body: chat },
+  { name: 'Anthropic client', client: 'anthropic', path: messagesPath, body: message },
+] as const;
+type Dialect = (typeof dialects)[number];
+
+let stage: Stage;
+before(async () => {
+  stage = await openStage(rows.map(row => row.fault));
+});
+after(() => stage?.close());
+
+for (const dialect of dialects) {
+  for (const target of targets) {
+    describe(`${dialect.name}, ${target.type}`, { concurrency: 8 }, () => {
+      for (const row of rows) {
+        const { streamed, whole } = { ...row, ...exceptions[`${target.wire} ${row.fault}`] };
+        const model = faulty(target, row.fault);
+        const body = dialect.body(model, { messages: [{ role: 'user', content: 'Go on. [[tokens=40]]' }], max_tokens: 60 });
+
+        test(`${row.fault}, streamed: ${shown(streamed)}`, async () => {
+          const stream = await within(15_000, 'an answer', openStream(stage.url + dialect.path, { ...body, stream: true }));
+          const { text } = await within(15_000, 'the end of the answer', stream.ended);
+          checkStream(dialect, streamed, { status: stream.status, type: stream.headers['content-type'] ?? '', text });
+        });
+
+        test(`${row.fault}, not streamed: ${shown(whole)}`, async () => {
+          const { status, text, json } = await within(15_000, 'an answer', post(stage.url + dialect.path, body));
+          assert.equal(status, whole === 'answer' ? 200 : whole, text);
+          if (whole === 'answer')
+            assert.match(JSON.stringify(dialect.client === 'openai' ? json().choices : json().content), /simulated/);
+          else assertErrorBody(dialect, json());
+        });
+      }
+    });
+  }
+}
+
+test('each of these requests was one call of the provider: what is not to be retried was not', () => {
+  const calls = new Map<string, number>();
+  for (const simulator of [stage.hosted, stage.engine]) {
+    for (const { model, fault } of simulator.requests())
+      if (fault) calls.set(`${model} ${fault}`, (calls.get(`${model} ${fault}`) ?? 0) + 1);
+  }
+  assert.ok(calls.size > 0);
+  assert.equal(
+    [...calls.values()].reduce((total, count) => total + count, 0),
+    dialects.length * targets.length * rows.length * 2,
+  );
+});
+
+const shown = (seen: Seen): string =>
+  seen === 'cut' ? 'a typed error at the end' : seen === 'answer' ? 'a whole answer' : `status ${seen}`;
+
+function checkStream(dialect: Dialect, seen: Seen, { status, type, text }: { status: number; type: string; text: string }): void {
+  if (typeof seen === 'number') {
+    assert.equal(status, seen, text);
+    assert.match(type, /^application\/json/, 'no SSE byte');
+    assertErrorBody(dialect, JSON.parse(text));
+    return;
+  }
+  assert.equal(status, 200, text);
+  const ended =
+    dialect.client === 'openai' ? text.endsWith('data: [DONE]\n\n') : /event: message_stop\n/.test(text.replaceAll('\r', ''));
+  const last = messagesIn(text).at(-1);
+  const error = last && last.data !== '[DONE]' ? JSON.parse(last.data).error : undefined;
+  if (seen === 'cut') {
+    assert.ok(!ended, `no terminator: ${text.slice(-300)}`);
+    assert.equal(typeof error?.message, 'string', text.slice(-300));
+  } else {
+    assert.equal(error, undefined, text.slice(-300));
+    assert.match(answerText(text), /simulated/);
+  }
+}
+
+function assertErrorBody(dialect: Dialect, body: Record<string, unknown>): void {
+  const error = body.error as Record<string, unknown>;
+  assert.equal(typeof error?.message, 'string', JSON.stringify(body));
+  assert.equal(typeof error.type, 'string');
+  if (dialect.client === 'anthropic') assert.equal(body.type, 'error');
+  else assert.equal(typeof error.code, 'string');
+}
