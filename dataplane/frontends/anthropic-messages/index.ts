@@ -1,0 +1,26 @@
+// The Anthropic messages dialect, as clients speak it.
+import type { Frontend } from '../frontend.ts';
+import { encodeTokenCount, estimateInputTokens } from './count-tokens.ts';
+import { decodeRequest } from './decode-request.ts';
+import { encodeReply } from './encode-reply.ts';
+import { streamEncoder } from './encode-stream.ts';
+import { encodeError, encodeStreamError } from './errors.ts';
+import { inspect, inspectCount } from './inspect.ts';
+
+export const anthropicMessages: Frontend = {
+  dialect: 'anthropic-messages',
+  operation: 'Messages',
+  inspect,
+  decode: decodeRequest,
+  encodeReply,
+  streamEncoder,
+  encodeError,
+  encodeStreamError,
+};
+
+/** `/v1/messages/count_tokens`: a target of this dialect counts itself; for any other the gateway answers with an estimate. */
+export const countTokens = {
+  inspect: inspectCount,
+  estimate: estimateInputTokens,
+  encode: encodeTokenCount,
+};
