@@ -1,6 +1,6 @@
 // Reads YAML text of one file as documents, each with the places of its fields. Hostile or broken text costs its own document only:
 // YAML 1.2 core schema, no custom tags, no merge keys, bounded depth and aliases, string keys only, no `__proto__`.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, type ParsedNode, parseDocument, visit } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseDocument, visit, type YAMLMap } from 'yaml';
 
 export type Path = readonly (string | number)[];
 
@@ -19,8 +19,9 @@ export type YamlText = { readonly documents: readonly YamlDocument[]; readonly e
 
 /** Manifests are about ten deep. */
 const MAX_DEPTH = 64;
-/** Expansions of anchors in a document. */
+/** Uses of anchors in a document, expansions included. */
 const MAX_ALIASES = 100;
+const TOO_DEEP = `is nested more than ${MAX_DEPTH} deep`;
 const MAX_DOCUMENTS = 50_000;
 
 export function readYaml(text: string, file: string): YamlText {
@@ -66,20 +67,19 @@ function linesIn(text: string): number {
 
 function readChunk(chunk: Chunk, file: string): YamlDocument | YamlError {
   const error = (line: number, message: string): YamlError => ({ file, line: chunk.line + line - 1, message });
-  const tooDeep = depthBound(chunk.text);
-  if (tooDeep !== undefined) return error(tooDeep, `is nested more than ${MAX_DEPTH} deep`);
-  const parsed = parse(chunk.text);
-  const [first] = parsed.errors;
-  if (first) return error(parsed.lineAt(first.pos[0]), inWords(first.code, first.message));
-  const flaw = flawOf(parsed.root);
-  if (flaw) return error(parsed.lineAt(flaw.offset), flaw.message);
   try {
-    const value: unknown = parsed.toJS();
+    const tooDeep = lineOfDepth(chunk.text);
+    if (tooDeep !== undefined) return error(tooDeep, TOO_DEEP);
+    const parsed = parse(chunk.text);
+    const [first] = parsed.errors;
+    if (first) return error(parsed.lineAt(first.pos[0]), inWords(first.code, first.message));
+    const flaw = flawOf(parsed.root);
+    if (flaw) return error(parsed.lineAt(flaw.offset), flaw.message);
     const line = chunk.line + parsed.lineAt(parsed.root?.range?.[0] ?? 0) - 1;
-    return { value: value ?? null, file, line, lineOf: path => lineOf(chunk, path) };
+    return { value: parsed.toJS() ?? null, file, line, lineOf: lineFinder(chunk) };
   } catch (thrown) {
-    // The only thing toJS throws: the count of alias expansions went over the bound, or an alias has no anchor.
-    return error(1, thrown instanceof ReferenceError ? 'expands its aliases too often' : 'cannot be read');
+    // The parser recurses, so what is too deep for it ends its stack; toJS refuses aliases that expand too often.
+    return error(1, thrown instanceof RangeError ? TOO_DEEP : 'expands its aliases too often');
   }
 }
 
@@ -89,7 +89,8 @@ function parse(text: string) {
     version: '1.2',
     schema: 'core',
     merge: false,
-    uniqueKeys: true,
+    // Checked below, with a Set: the parser's own check compares each key with all before it.
+    uniqueKeys: false,
     stringKeys: true,
     prettyErrors: false,
     logLevel: 'silent',
@@ -104,7 +105,6 @@ function parse(text: string) {
 }
 
 const WORDS: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: 'has the same key twice',
   TAG_RESOLVE_FAILED: 'has a tag that is not part of YAML 1.2 core',
   NON_STRING_KEY: 'has a key that is no string: put it in quotes',
   TAB_AS_INDENT: 'is indented with a tab: use spaces',
@@ -112,53 +112,68 @@ const WORDS: Readonly<Record<string, string>> = {
 const inWords = (code: string, message: string) => WORDS[code] ?? `is not valid YAML: ${message.split('\n', 1)[0]}`;
 
 /**
- * The first line that is certainly too deep, before the parser, which recurses, sees it: open brackets, or dashes in a row.
- * Block mappings need a column more for each level, and so are bounded by the size of the file; `parse` meets them at a few
- * thousand levels at most.
+ * The first line that is certainly too deep, found before the parser, which recurses, sees it: open brackets, or dashes in a row.
+ * Brackets in plain text count too, hence the margin over the depth that is allowed.
  */
-function depthBound(text: string): number | undefined {
+function lineOfDepth(text: string): number | undefined {
   let line = 1;
-  let depth = 0;
-  let run = 0;
+  let open = 0;
+  let dashes = 0;
   for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 10) line++;
-    if (code === 91 || code === 123) depth++;
-    else if (code === 93 || code === 125) depth = Math.max(0, depth - 1);
-    run = code === 45 || code === 63 ? run + 1 : code === 32 ? run : 0;
-    if (depth > MAX_BRACKETS || run > MAX_BRACKETS) return line;
+    const character = text[at];
+    if (character === '\n') line++;
+    if (character === '[' || character === '{') open++;
+    else if (character === ']' || character === '}') open = Math.max(0, open - 1);
+    if (character === '-' || character === '?') dashes++;
+    else if (character !== ' ') dashes = 0;
+    if (open > MAX_OPEN || dashes > MAX_OPEN) return line;
   }
   return undefined;
 }
-/** Brackets in plain text count too, hence the wide margin over the depth that is allowed. */
-const MAX_BRACKETS = 1000;
+const MAX_OPEN = 1000;
 
 type Flaw = { readonly offset: number; readonly message: string };
 
 /** What the parser takes and we do not. */
 function flawOf(root: ParsedNode | null): Flaw | undefined {
   let flaw: Flaw | undefined;
+  let aliases = 0;
+  const found = (node: Node | undefined, message: string) => {
+    flaw = { offset: node?.range?.[0] ?? 0, message };
+    return visit.BREAK;
+  };
   visit(root, {
-    Node(_, node, ancestors) {
-      if (ancestors.length <= 2 * MAX_DEPTH) return undefined;
-      flaw = { offset: (node as Node).range?.[0] ?? 0, message: `is nested more than ${MAX_DEPTH} deep` };
-      return visit.BREAK;
-    },
-    Pair(_, pair: Pair) {
-      if (!isScalar(pair.key) || pair.key.value !== '__proto__') return undefined;
-      flaw = { offset: pair.key.range?.[0] ?? 0, message: 'has the key __proto__, which nothing here is called' };
-      return visit.BREAK;
+    Node: (_, node, ancestors) => (ancestors.length > 2 * MAX_DEPTH ? found(node, TOO_DEEP) : undefined),
+    Alias: (_, node) => (++aliases > MAX_ALIASES ? found(node, `uses more than ${MAX_ALIASES} aliases`) : undefined),
+    Map(_, node, ancestors) {
+      if (ancestors.length > 2 * MAX_DEPTH) return found(node, TOO_DEEP);
+      const flawed = flawedKey(node);
+      return flawed && found(flawed.key, flawed.message);
     },
   });
   return flaw;
 }
 
+function flawedKey(map: YAMLMap): { readonly key: Node; readonly message: string } | undefined {
+  const seen = new Set<unknown>();
+  for (const { key } of map.items) {
+    if (!isScalar(key)) continue;
+    if (key.value === '__proto__') return { key, message: 'has the key __proto__, which nothing here is called' };
+    if (seen.has(key.value)) return { key, message: `has the key ${String(key.value).slice(0, 64)} twice` };
+    seen.add(key.value);
+  }
+  return undefined;
+}
+
 // ---------------------------------------------------------------- places
 
-/** Parsed again for each question: questions are asked about problems only, and a kept tree weighs ten times its text. */
-function lineOf(chunk: Chunk, path: Path): number {
-  const { root, lineAt } = parse(chunk.text);
-  return chunk.line + lineAt(offsetOf(root, path)) - 1;
+/** Parsed again when the first question comes: questions are asked about problems only, and a kept tree weighs ten times its text. */
+function lineFinder(chunk: Chunk): (path: Path) => number {
+  let parsed: ReturnType<typeof parse> | undefined;
+  return path => {
+    parsed ??= parse(chunk.text);
+    return chunk.line + parsed.lineAt(offsetOf(parsed.root, path)) - 1;
+  };
 }
 
 function offsetOf(root: Node | null, path: Path): number {
@@ -174,7 +189,6 @@ function offsetOf(root: Node | null, path: Path): number {
       node = node.items[step];
       offset = (node as Node | undefined)?.range?.[0] ?? offset;
     } else break;
-    if (isAlias(node)) break;
   }
   return offset;
 }

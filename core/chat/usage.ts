@@ -29,3 +29,6 @@ export const noUsage: Usage = {
 };
 
 export const promptTokens = (u: Usage): Tokens => tokens(u.inputUncached + u.cacheRead + u.cacheWrite5m + u.cacheWrite1h);
+
+/** Names of all classes. */
+export const usageClasses = Object.keys(noUsage) as readonly (keyof Usage)[];

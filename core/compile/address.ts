@@ -1,5 +1,6 @@
 // Which addresses an upstream may have. Pure: asked once with what the resource says, and again by the data plane with what a
 // name resolves to, because a name may point anywhere tomorrow (DNS rebinding).
+import type { ProviderType } from '../snapshot/snapshot.ts';
 
 export type UpstreamPolicy = {
   /** Without a cluster: http, loopback and private addresses are allowed for every type. */
@@ -17,6 +18,15 @@ export type AddressRules = {
   /** The type is hosted: its addresses are public. */
   readonly hosted: boolean;
 };
+
+/** Types that people run themselves, on private networks. */
+const SELF_HOSTED: readonly ProviderType[] = ['OpenAICompatible', 'VLLM'];
+
+export const addressRules = (policy: UpstreamPolicy, type: ProviderType): AddressRules => ({
+  standalone: policy.standalone,
+  allowUpstreamCidrs: policy.allowUpstreamCidrs,
+  hosted: !SELF_HOSTED.includes(type),
+});
 
 /** Never an upstream: metadata services, and what is no address of one host. */
 const NEVER = [
@@ -45,10 +55,12 @@ export function isForbiddenAddress(ip: string, rules: AddressRules): boolean {
 }
 
 /** What is wrong with a URL as an upstream, or undefined. A host name passes: it is judged after its resolution. */
-export function urlComplaint(text: string, rules: AddressRules & { readonly allowHttp: boolean }): string | undefined {
+export function urlComplaint(text: string, policy: UpstreamPolicy, type: ProviderType): string | undefined {
+  const rules = addressRules(policy, type);
+  const allowHttp = policy.standalone || policy.allowHttpUpstreams || !rules.hosted;
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) return 'must be an http or https URL';
-  if (url.protocol === 'http:' && !rules.allowHttp) return 'must begin with https://';
+  if (url.protocol === 'http:' && !allowHttp) return 'must begin with https://';
   // URL has already turned octal, hexadecimal, decimal and shortened IPv4 forms into dotted ones.
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const ip = isLocalName(host) ? '127.0.0.1' : host;

@@ -10,8 +10,6 @@ export type TypeFacts = {
   /** The URLs that the resource sets, with their paths, for the address policy. */
   readonly urls: (spec: ProviderSpec) => readonly { readonly path: readonly (string | number)[]; readonly url: string }[];
   readonly header: { readonly name: string; readonly prefix: string };
-  /** Reached at a public address, over https unless the policy says otherwise. */
-  readonly hosted: boolean;
   /** What is not built yet, for the verdict; absent: nothing. */
   readonly later?: string;
   /** Who it is in the bundled price list: an id of that list, `by-url`, or nobody (its hardware is the user's own). */
@@ -37,7 +35,6 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
       ({ type: 'OpenAI', ...openAI, baseURL: withoutSlash(openAI.baseURL) }) as Connection,
     urls: spec => at(['openAI', 'baseURL'], spec.openAI?.baseURL),
     header: bearer,
-    hosted: true,
     catalogue: 'openai',
     priceFilePrefix: 'openai',
   },
@@ -46,7 +43,6 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
       ({ type: 'Anthropic', ...anthropic, baseURL: withoutV1(anthropic.baseURL) }) as Connection,
     urls: spec => at(['anthropic', 'baseURL'], spec.anthropic?.baseURL),
     header: { name: 'x-api-key', prefix: '' },
-    hosted: true,
     catalogue: 'anthropic',
     priceFilePrefix: 'anthropic',
     surchargesCacheWrites: true,
@@ -56,7 +52,6 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
       azureOpenAI && ({ type: 'AzureOpenAI', ...azureOpenAI, endpoint: withoutSlash(azureOpenAI.endpoint) } as Connection),
     urls: spec => at(['azureOpenAI', 'endpoint'], spec.azureOpenAI?.endpoint),
     header: { name: 'api-key', prefix: '' },
-    hosted: true,
     catalogue: 'azure',
     priceFilePrefix: 'azure',
     pricedByPublicName: true,
@@ -65,7 +60,6 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     connection: ({ gemini }) => ({ type: 'Gemini', baseURL: withoutSlash(gemini?.baseURL ?? PUBLIC_BASE_URL.gemini) }),
     urls: spec => at(['gemini', 'baseURL'], spec.gemini?.baseURL),
     header: { name: 'x-goog-api-key', prefix: '' },
-    hosted: true,
     later: 'type Gemini',
     catalogue: 'google',
     priceFilePrefix: 'gemini',
@@ -74,7 +68,6 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     connection: ({ bedrock }) => bedrock && ({ type: 'Bedrock', ...bedrock } as Connection),
     urls: spec => at(['bedrock', 'endpoint'], spec.bedrock?.endpoint),
     header: bearer,
-    hosted: true,
     later: 'type Bedrock',
     catalogue: 'aws',
     priceFilePrefix: 'bedrock',
@@ -84,7 +77,6 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
       openAICompatible && { type: 'OpenAICompatible', baseURL: withoutSlash(openAICompatible.baseURL) },
     urls: spec => at(['openAICompatible', 'baseURL'], spec.openAICompatible?.baseURL),
     header: bearer,
-    hosted: false,
     catalogue: 'by-url',
     priceFilePrefix: 'openai',
   },
@@ -92,7 +84,6 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     connection: engines,
     urls: spec => (spec.vLLM?.endpoints ?? []).map((url, index) => ({ path: ['vLLM', 'endpoints', index], url })),
     header: bearer,
-    hosted: false,
     catalogue: undefined,
     priceFilePrefix: 'hosted_vllm',
   },

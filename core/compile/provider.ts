@@ -56,9 +56,8 @@ function sayLater({ draft }: Resource, what: string): void {
 }
 
 function checkAddresses({ spec, draft }: Resource<'LLMProvider'>, facts: TypeFacts, { policy }: Context): void {
-  const allowHttp = policy.standalone || policy.allowHttpUpstreams || !facts.hosted;
   for (const { path, url } of facts.urls(spec)) {
-    const complaint = urlComplaint(url, { ...policy, hosted: facts.hosted, allowHttp });
+    const complaint = urlComplaint(url, policy, spec.type);
     if (complaint !== undefined) draft.fail('Accepted', 'Invalid', specPath(...path), complaint);
   }
 }

@@ -15,9 +15,11 @@ export function compileRoutes(routes: readonly Route[], providers: Providers, co
   const winners = new Map<string, Route>();
   const entries: RouteEntry[] = [];
   for (const route of routes.toSorted(byAge)) {
-    if (isDuplicate(route, winners)) continue;
     const entry = compileRoute(route, providers, context);
-    if (entry !== undefined) entries.push(entry);
+    // A route that cannot be served claims nothing: a broken object never stops another.
+    if (entry === undefined || isDuplicate(route, winners)) continue;
+    route.draft.live = true;
+    entries.push(entry);
   }
   return entries.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
@@ -58,7 +60,6 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
     draft.state('Ready', 'False', 'NoHealthyBackend', 'none of its backends can be used');
     return undefined;
   }
-  draft.live = true;
   return {
     id: route.id,
     namespace: route.namespace,

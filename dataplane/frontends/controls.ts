@@ -144,3 +144,6 @@ function isNameList(value: unknown): value is string[] {
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** Names of all fields that are read here. */
+export const interpretedControls: readonly string[] = [...readers.keys()];

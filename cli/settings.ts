@@ -1,0 +1,59 @@
+// What the commands take from the environment (architecture.md, "Environment"), read once and checked.
+import { isCidr, type UpstreamPolicy } from '#core/compile/index.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type Settings = {
+  readonly host: string;
+  readonly port: number;
+  readonly internalPort: number;
+  readonly dataFolder: string;
+  readonly logLevel: string;
+  readonly maxBodyBytes: number;
+  readonly drainMs: number;
+  readonly policy: UpstreamPolicy;
+};
+
+/** A setting that cannot be used, in words that name it. */
+export class BadSetting extends Error {}
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+export function settingsOf(env: Environment): Settings {
+  return {
+    host: env.HOST || '127.0.0.1',
+    port: integer(env, 'PORT', 4000, 0, 65_535),
+    internalPort: integer(env, 'INTERNAL_PORT', 4001, 0, 65_535),
+    dataFolder: env.TOLLGATE_DATA || '.tollgate',
+    logLevel: oneOf(env, 'LOG_LEVEL', LEVELS, 'info'),
+    maxBodyBytes: integer(env, 'MAX_BODY_BYTES', 32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
+    drainMs: integer(env, 'DRAIN_TIMEOUT_MS', 600_000, 0, 3_600_000),
+    policy: standalonePolicy(env),
+  };
+}
+
+/** Without a cluster, http and loopback are allowed for all types. */
+export function standalonePolicy(env: Environment): UpstreamPolicy {
+  const cidrs = (env.ALLOW_UPSTREAM_CIDRS ?? '')
+    .split(',')
+    .map(c => c.trim())
+    .filter(c => c !== '');
+  const wrong = cidrs.find(c => !isCidr(c));
+  if (wrong !== undefined) throw new BadSetting(`ALLOW_UPSTREAM_CIDRS: ${wrong} is not an address block such as 10.0.0.0/8`);
+  return { standalone: true, allowHttpUpstreams: true, allowUpstreamCidrs: cidrs };
+}
+
+function integer(env: Environment, name: string, otherwise: number, min: number, max: number): number {
+  const text = env[name];
+  if (text === undefined || text === '') return otherwise;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new BadSetting(`${name} must be an integer from ${min} to ${max}, not '${text}'`);
+  return value;
+}
+
+function oneOf(env: Environment, name: string, values: readonly string[], otherwise: string): string {
+  const text = env[name] || otherwise;
+  if (!values.includes(text)) throw new BadSetting(`${name} must be one of ${values.join(', ')}, not '${text}'`);
+  return text;
+}

@@ -1,0 +1,85 @@
+// The plan of a request: which backends may be tried, in which order, and why others may not. Pure: any plan can be made again
+// from the snapshot, the request's facts and the random number that went in.
+import type { BackendEntry, ModelEntry, ProviderEntry, ProviderType, RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
+import { strategies } from './strategies/index.ts';
+import type { StrategyContext } from './strategies/strategy.ts';
+
+/** A backend that may be tried. */
+export type Candidate = {
+  /** The backend's name in its route; the provider's name for a direct `<provider>/<model>` call. */
+  readonly backend: string;
+  readonly provider: ProviderEntry;
+  readonly model: ModelEntry;
+  readonly priority: number;
+  readonly weight: number;
+};
+
+export type Excluded = {
+  readonly backend: string;
+  readonly reason: string;
+  /** Left out because its provider does not have the model that was asked for. */
+  readonly unknownModel: boolean;
+};
+
+export type Plan = {
+  /** Absent for a direct call. */
+  readonly route?: RouteEntry;
+  /** In the order to try; the first of them takes the request. */
+  readonly candidates: readonly Candidate[];
+  readonly excluded: readonly Excluded[];
+};
+
+/** Types that have an adapter: `providers/index.ts` of the data plane hands in its table's keys. */
+export type Served = ReadonlySet<ProviderType>;
+
+export function planRoute(
+  snapshot: Snapshot,
+  served: Served,
+  route: RouteEntry,
+  modelRequested: string,
+  context: StrategyContext,
+): Plan {
+  const candidates: Candidate[] = [];
+  const excluded: Excluded[] = [];
+  for (const backend of route.backends) {
+    const found = candidateOf(snapshot, served, backend, modelRequested);
+    if ('reason' in found) excluded.push(found);
+    else candidates.push(found);
+  }
+  return { route, candidates: inOrder(candidates, route, context), excluded };
+}
+
+/** A request for `<provider>/<model>` that no route takes. */
+export function planDirect(provider: ProviderEntry, model: ModelEntry): Plan {
+  return { candidates: [{ backend: provider.name, provider, model, priority: 0, weight: 1 }], excluded: [] };
+}
+
+/** The model of a provider by its public name or an alias. */
+export function modelOf(provider: ProviderEntry, name: string): ModelEntry | undefined {
+  return provider.models.find(m => m.name === name) ?? provider.models.find(m => m.aliases.includes(name));
+}
+
+function candidateOf(snapshot: Snapshot, served: Served, backend: BackendEntry, modelRequested: string): Candidate | Excluded {
+  const out = (reason: string, unknownModel = false): Excluded => ({ backend: backend.name, reason, unknownModel });
+  const provider = snapshot.providers[backend.provider];
+  if (!provider) return out(`provider ${backend.provider} is not live`);
+  if (!served.has(provider.connection.type)) return out(`providers of type ${provider.connection.type} are not served yet`);
+  if (backend.downgrade) return out('a downgrade is used only where allowDowngrade says so');
+  const name = backend.model ?? modelRequested;
+  const model = modelOf(provider, name);
+  if (!model) return out(`provider ${provider.id} has no model ${name}`, backend.model === undefined);
+  return { backend: backend.name, provider, model, priority: backend.priority, weight: backend.weight };
+}
+
+/** By priority; within one, as the route's strategy says. */
+function inOrder(candidates: readonly Candidate[], route: RouteEntry, context: StrategyContext): readonly Candidate[] {
+  if (candidates.length < 2) return candidates;
+  const strategy = strategies[route.strategy];
+  const priorities = [...new Set(candidates.map(c => c.priority))].sort((a, b) => a - b);
+  return priorities.flatMap(p =>
+    strategy(
+      candidates.filter(c => c.priority === p),
+      context,
+    ),
+  );
+}

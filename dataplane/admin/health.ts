@@ -1,0 +1,34 @@
+// Liveness, readiness and the configuration in force, for Kubernetes, load balancers and the operator.
+import type { FolderConfig } from '../config/folder.ts';
+import type { Page } from '../http/router.ts';
+
+export type Readiness = { readonly draining: () => boolean };
+
+/** LiteLLM's answer, a JSON string (gateways.md 2.3). */
+export const livenessPage: Page = () => ({ status: 200, body: '"I\'m alive!"' });
+
+/** 200 with what is degraded; 503 only while the process is going down or has no configuration yet. */
+export function readinessPage(config: Pick<FolderConfig, 'current'>, { draining }: Readiness): Page {
+  return () => {
+    if (draining()) return { status: 503, body: { status: 'draining' } };
+    const { generation } = config.current();
+    if (generation === 0) return { status: 503, body: { status: 'starting' } };
+    return { status: 200, body: { status: 'healthy', db: 'Not connected', cache: null, degraded: [], generation } };
+  };
+}
+
+/** What this process serves, for whoever has to know that a change has arrived. */
+export function configzPage(config: Pick<FolderConfig, 'current' | 'loadedAt' | 'lastError'>): Page {
+  return () => {
+    const { snapshot, generation } = config.current();
+    return {
+      status: 200,
+      body: {
+        schemaVersion: snapshot.schemaVersion,
+        generation,
+        loadedAt: config.loadedAt(),
+        lastError: config.lastError() ?? null,
+      },
+    };
+  };
+}

@@ -1,0 +1,354 @@
+// One attempt: one request to one upstream, until its answer is delivered, refused or broken. Streams go to the client from here,
+// as they arrive; whole answers are handed back. Nothing here decides what happens next.
+import type { ChatReply } from '#core/chat/reply.ts';
+import type { Usage } from '#core/chat/usage.ts';
+import { type Failure, failure, type Parsed } from '#core/failure.ts';
+import type { Millis } from '#core/units.ts';
+import { collector, type Decompressor, decompressor } from '#platform/body.ts';
+import type { HttpClient, HttpControl, HttpError, HttpHandler, HttpHeaders, HttpRequest } from '#platform/http-client.ts';
+import type { ClientResponse } from './http/client-response.ts';
+import { SseBlocks } from './http/sse.ts';
+import type { UpstreamError } from './providers/provider.ts';
+import type { Relay, RelayState } from './relay/relay.ts';
+
+/** A whole answer, read and ready for the client. */
+export type WholeReply = {
+  readonly body: Buffer | string;
+  readonly usage?: Usage;
+  readonly model?: string;
+  readonly upstreamId?: string;
+  /** The neutral form, where it was needed to translate. */
+  readonly reply?: ChatReply;
+};
+
+export type AttemptInput = {
+  readonly http: HttpClient;
+  readonly request: HttpRequest;
+  readonly limits: { readonly firstToken: Millis; readonly streamIdle: Millis; readonly request: Millis };
+  readonly client: ClientResponse;
+  /** How to answer the client; a streamed request has a relay. */
+  readonly stream?: { readonly relay: Relay; begin(upstream: HttpHeaders): void };
+  readonly read: (body: Buffer) => Parsed<WholeReply>;
+  readonly classify: (error: UpstreamError) => Failure;
+  /** Whether this attempt may go on reading for the usage figure when its client has left; taken up at most once. */
+  readonly mayDrain: () => boolean;
+  readonly now: () => number;
+  readonly monotonic: () => number;
+};
+
+export type AttemptResult = {
+  /** `answered`: the client has a whole stream, or `reply` is to be sent. `refused`: nothing reached the client. `broken`: the client saw a part. `abandoned`: the client left. */
+  readonly kind: 'answered' | 'refused' | 'broken' | 'abandoned';
+  readonly reply?: WholeReply;
+  readonly failure?: Failure;
+  readonly upstreamStatus: number;
+  readonly upstreamHeaders: HttpHeaders;
+  readonly usage?: Usage;
+  readonly model?: string;
+  readonly upstreamId?: string;
+  /** What was streamed without its usage being known yet: a sample to count tokens in, and the size of all of it. */
+  readonly streamed?: { readonly sample: readonly Buffer[]; readonly bytes: number };
+  readonly firstToken?: Millis;
+  readonly duration: Millis;
+};
+
+const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
+const MAX_SSE_LINE_BYTES = 8 * 1024 * 1024;
+const SAMPLE_BYTES = 32 * 1024;
+/** A drain is bounded in time as well as by the request's own limit. */
+const DRAIN_MS = 30_000;
+/** How long a stream that has said its last word may keep its connection open before the client is told. */
+const LINGER_MS = 2_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export function runAttempt(input: AttemptInput): Promise<AttemptResult> {
+  return new Promise(resolve => new Attempt(input, resolve).start());
+}
+
+type Due = {
+  readonly at: number;
+  readonly limit: 'first_token_timeout' | 'stream_idle_timeout' | 'request_deadline' | 'lingers';
+};
+type Mode = 'head' | 'error' | 'wrong-type' | 'whole' | 'stream' | 'draining' | 'done';
+
+class Attempt implements HttpHandler {
+  readonly #in: AttemptInput;
+  readonly #resolve: (result: AttemptResult) => void;
+  readonly #startedAt: number;
+  #control: HttpControl | undefined;
+  #mode: Mode = 'head';
+  #status = 0;
+  #headers: HttpHeaders = {};
+  #body = collector(0);
+  #decompress: Decompressor | undefined;
+  readonly #blocks = new SseBlocks(MAX_SSE_LINE_BYTES);
+  #timer: NodeJS.Timeout | undefined;
+  #lastProgress: number;
+  #firstToken: Millis | undefined;
+  #paused = false;
+  #drainUntil = 0;
+  readonly #sample: Buffer[] = [];
+  #sampleBytes = 0;
+  #streamedBytes = 0;
+
+  constructor(input: AttemptInput, resolve: (result: AttemptResult) => void) {
+    this.#in = input;
+    this.#resolve = resolve;
+    this.#startedAt = input.monotonic();
+    this.#lastProgress = this.#startedAt;
+  }
+
+  start(): void {
+    const { client, http, request } = this.#in;
+    this.#control = http.send(request, this);
+    this.#arm(this.#startedAt);
+    client.onDrain = () => this.#resume();
+    client.onGone = () => this.#clientLeft();
+  }
+
+  // ------------------------------------------------------------ the upstream's answer
+
+  onHead(status: number, headers: HttpHeaders): void {
+    this.#status = status;
+    this.#headers = headers;
+    this.#mode = this.#modeOf(status, String(headers['content-type'] ?? ''));
+    this.#body = collector(this.#mode === 'whole' ? MAX_REPLY_BYTES : MAX_ERROR_BYTES);
+    this.#decompress = decompressor(String(headers['content-encoding'] ?? ''), MAX_REPLY_BYTES, {
+      data: chunk => this.#bytes(chunk),
+      end: () => this.#ended(),
+      error: () =>
+        this.#fail(failure('upstream_bad_response', { message: 'The answer of the provider could not be decompressed.' })),
+    });
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#decompress) this.#decompress.write(chunk);
+    else this.#bytes(chunk);
+  }
+
+  onEnd(): void {
+    if (this.#decompress) this.#decompress.end();
+    else this.#ended();
+  }
+
+  onError(error: HttpError): void {
+    if (this.#mode === 'draining') this.#finish('abandoned');
+    // A stream that ends badly after its last word is whole (reliability.md 3.1, row 2).
+    else if (this.#mode === 'stream' && this.#in.stream?.relay.state.finish) this.#ended();
+    else this.#fail(connectionFailure(error));
+  }
+
+  #modeOf(status: number, contentType: string): Mode {
+    if (status < 200 || status >= 300) return 'error';
+    const isStream = contentType.startsWith('text/event-stream');
+    if (this.#in.stream) return isStream ? 'stream' : 'wrong-type';
+    return isStream || contentType.startsWith('text/html') ? 'wrong-type' : 'whole';
+  }
+
+  #bytes(chunk: Buffer): void {
+    switch (this.#mode) {
+      case 'stream':
+      case 'draining':
+        this.#streamBytes(chunk);
+        break;
+      case 'whole':
+        if (!this.#body.add(chunk))
+          this.#fail(failure('upstream_bad_response', { message: 'The answer of the provider is too large.' }));
+        break;
+      case 'error':
+      case 'wrong-type':
+        // Beyond the bound the rest of an error page says nothing new.
+        if (!this.#body.add(chunk)) this.#ended();
+        break;
+    }
+  }
+
+  #ended(): void {
+    switch (this.#mode) {
+      case 'stream':
+      case 'draining':
+        this.#streamEnded();
+        break;
+      case 'whole':
+        this.#wholeEnded();
+        break;
+      case 'error':
+      case 'wrong-type':
+        this.#fail(this.#errorOf(this.#body.all().toString()));
+        break;
+    }
+  }
+
+  #wholeEnded(): void {
+    const read = this.#in.read(this.#body.all());
+    if (!read.ok) return this.#fail(read.failure);
+    this.#finish('answered', { reply: read.value });
+  }
+
+  #errorOf(body: string): Failure {
+    const status = this.#status;
+    if (status >= 300 && status < 400) return failure('upstream_redirect', { upstreamStatus: status });
+    // A page where an answer should be may still hold an error that says what is wrong.
+    if (status < 300 && !body.includes('"error"'))
+      return failure('upstream_bad_response', {
+        message: 'The provider answered with an unexpected content type.',
+        upstreamStatus: status,
+      });
+    return this.#in.classify({ status, headers: this.#headers, body, now: this.#in.now() as UpstreamError['now'] });
+  }
+
+  // ------------------------------------------------------------ streams
+
+  #streamBytes(chunk: Buffer): void {
+    const block = this.#blocks.push(chunk);
+    if (block === undefined) return;
+    if (block === 'too-long')
+      return this.#fail(failure('upstream_bad_response', { message: 'A line of the stream is too long.' }));
+    const { relay } = this.#in.stream!;
+    const out = relay.push(block);
+    const { state } = relay;
+    if (state.began) this.#progress(block);
+    if (out !== undefined) this.#toClient(out);
+    if (state.failure) this.#fail(state.failure);
+    else if (this.#mode === 'draining' && state.usage && state.finish) this.#finish('abandoned');
+  }
+
+  #streamEnded(): void {
+    const { relay } = this.#in.stream!;
+    const rest = this.#blocks.rest();
+    // A last frame without its blank line is not dispatched, says WHATWG; yet some servers end `[DONE]` so.
+    const tail = rest.length > 0 && relay.state.finish ? relay.push(Buffer.concat([rest, Buffer.from('\n\n')])) : undefined;
+    const out = relay.close();
+    for (const piece of [tail, out]) if (piece !== undefined) this.#toClient(piece);
+    if (this.#mode === 'draining') this.#finish('abandoned');
+    else if (relay.state.failure) this.#fail(relay.state.failure);
+    else {
+      this.#in.client.endStream();
+      this.#finish('answered');
+    }
+  }
+
+  #progress(block: Buffer): void {
+    this.#streamedBytes += block.length;
+    if (this.#sampleBytes < SAMPLE_BYTES) {
+      this.#sample.push(block);
+      this.#sampleBytes += block.length;
+    }
+    // Comments keep the connection alive, not the answer.
+    if (block[0] !== 0x3a) this.#lastProgress = this.#in.monotonic();
+    this.#firstToken ??= (this.#lastProgress - this.#startedAt) as Millis;
+  }
+
+  #toClient(out: Buffer | string): void {
+    if (this.#mode === 'draining') return;
+    const { client, stream } = this.#in;
+    if (!client.began) stream?.begin(this.#headers);
+    if (client.write(out)) return;
+    this.#paused = true;
+    this.#control?.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#lastProgress = this.#in.monotonic();
+    this.#control?.resume();
+  }
+
+  // ------------------------------------------------------------ time
+
+  /** One timer for all limits; progress only moves a number, and the timer looks at it when it fires. */
+  #arm(now: number): void {
+    const due = this.#due();
+    this.#timer = setTimeout(() => this.#tick(), Math.min(MAX_TIMER_MS, Math.max(1, due.at - now)));
+  }
+
+  #tick(): void {
+    const now = this.#in.monotonic();
+    const due = this.#due();
+    if (now < due.at) this.#arm(now);
+    else if (this.#mode === 'draining') this.#abort('abandoned');
+    else if (due.limit === 'lingers') this.#streamEnded();
+    else this.#fail(failure(due.limit));
+  }
+
+  #due(): Due {
+    const { limits, stream } = this.#in;
+    const total: Due = { at: this.#startedAt + limits.request, limit: 'request_deadline' };
+    if (!stream) return total;
+    if (this.#mode === 'draining') return { at: Math.min(total.at, this.#drainUntil), limit: 'request_deadline' };
+    const phase = this.#phaseDue(stream.relay.state);
+    return phase.at < total.at ? phase : total;
+  }
+
+  #phaseDue({ began, finish }: RelayState): Due {
+    const { limits, monotonic } = this.#in;
+    // While the client is behind, the upstream is not to blame for the silence.
+    const since = this.#paused ? monotonic() : this.#lastProgress;
+    if (finish) return { at: since + LINGER_MS, limit: 'lingers' };
+    if (began) return { at: since + limits.streamIdle, limit: 'stream_idle_timeout' };
+    return { at: this.#startedAt + limits.firstToken, limit: 'first_token_timeout' };
+  }
+
+  // ------------------------------------------------------------ ends
+
+  #clientLeft(): void {
+    if (this.#mode === 'done') return;
+    const canDrain = this.#mode === 'stream' && this.#in.stream?.relay.state.began === true && this.#in.mayDrain();
+    if (!canDrain) return this.#abort('abandoned');
+    this.#mode = 'draining';
+    this.#resume();
+    clearTimeout(this.#timer);
+    const now = this.#in.monotonic();
+    this.#drainUntil = now + DRAIN_MS;
+    this.#arm(now);
+  }
+
+  #fail(reason: Failure): void {
+    if (this.#mode === 'draining') return this.#abort('abandoned');
+    const toldClient = this.#mode === 'stream' && this.#in.stream?.relay.state.began === true;
+    this.#abort(toldClient ? 'broken' : 'refused', { failure: reason });
+  }
+
+  #abort(kind: AttemptResult['kind'], more: Partial<AttemptResult> = {}): void {
+    this.#control?.abort();
+    this.#finish(kind, more);
+  }
+
+  #finish(kind: AttemptResult['kind'], more: Partial<AttemptResult> = {}): void {
+    if (this.#mode === 'done') return;
+    this.#mode = 'done';
+    clearTimeout(this.#timer);
+    const { client, stream } = this.#in;
+    client.onGone = undefined;
+    client.onDrain = undefined;
+    const said = stream?.relay.state ?? more.reply;
+    const duration = (this.#in.monotonic() - this.#startedAt) as Millis;
+    this.#resolve({
+      kind,
+      upstreamStatus: this.#status,
+      upstreamHeaders: this.#headers,
+      duration,
+      ...(said?.usage && { usage: said.usage }),
+      ...(said?.model && { model: said.model }),
+      ...(said?.upstreamId && { upstreamId: said.upstreamId }),
+      ...(this.#streamedBytes > 0 && !said?.usage && { streamed: { sample: this.#sample, bytes: this.#streamedBytes } }),
+      ...(this.#firstToken !== undefined && { firstToken: this.#firstToken }),
+      ...more,
+    });
+  }
+}
+
+function connectionFailure({ kind }: HttpError): Failure {
+  switch (kind) {
+    case 'connect':
+      return failure('upstream_connect_failed');
+    case 'connect-timeout':
+      return failure('connect_timeout');
+    case 'forbidden-address':
+      return failure('upstream_forbidden_address');
+    case 'reset':
+      return failure('upstream_reset', { possiblyBilled: true });
+  }
+}

@@ -1,0 +1,235 @@
+// The configuration source without a cluster: a folder of manifests, compiled, watched and swapped as one reference. What an edit
+// breaks is reported, and its last good version stays in force.
+import { type FSWatcher, watch } from 'node:fs';
+import {
+  type Catalogue,
+  type CompileInput,
+  compile,
+  type PriceFile,
+  type SourceObject,
+  type UpstreamPolicy,
+  type Verdict,
+} from '#core/compile/index.ts';
+import type { EpochMillis } from '#core/units.ts';
+import { readManifests } from '#platform/manifests.ts';
+import type { YamlDocument, YamlError } from '#platform/yaml.ts';
+import type { ConfigSource } from '../ports.ts';
+import { emptyConfig, type LiveConfig, liveConfig } from './live.ts';
+import { generatedKey } from './secrets.ts';
+import { environmentNames, simulated } from './simulated.ts';
+
+export type FolderOptions = {
+  readonly paths: readonly string[];
+  /** Where generated keys are kept. */
+  readonly dataFolder: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly policy: UpstreamPolicy;
+  readonly catalogue: Catalogue;
+  readonly priceFile?: PriceFile;
+  readonly digest: (text: string) => string;
+  readonly now: () => number;
+  /** Starts the stand-in for all providers and yields its origin; asked for at most once, and only when no variable that a Secret names is set. */
+  readonly simulator?: () => Promise<string>;
+  readonly onLoad: (report: LoadReport) => void;
+};
+
+export type LoadReport = {
+  readonly generation: number;
+  readonly errors: readonly YamlError[];
+  readonly verdicts: readonly Verdict[];
+  /** Objects whose new version is broken and whose last good one stays. */
+  readonly kept: readonly string[];
+  readonly simulated: boolean;
+};
+
+export type FolderConfig = ConfigSource & {
+  readonly loadedAt: () => number;
+  readonly lastError: () => string | undefined;
+  /** Keys made here for `generate`, by `namespace/name`. */
+  readonly generated: ReadonlyMap<string, string>;
+  close(): void;
+};
+
+/** An editor writes a file in several steps; one reading is enough. */
+const SETTLE_MS = 40;
+/** Where the kernel tells nothing (network file systems), a look now and then does. */
+const POLL_MS = 3_000;
+
+export async function folderConfig(options: FolderOptions): Promise<FolderConfig> {
+  const loader = new FolderLoader(options);
+  await loader.load();
+  const stop = watchFolders(options.paths, () => loader.load());
+  return {
+    current: () => loader.live,
+    loadedAt: () => loader.loadedAt,
+    lastError: () => loader.lastError,
+    generated: loader.generated,
+    close: stop,
+  };
+}
+
+class FolderLoader {
+  readonly #options: FolderOptions;
+  readonly generated = new Map<string, string>();
+  live: LiveConfig = emptyConfig;
+  loadedAt = 0;
+  lastError: string | undefined;
+  #fingerprint = '';
+  /** The documents of each file when it was last readable. */
+  #readable = new Map<string, readonly YamlDocument[]>();
+  /** The version of each object that was last in force. */
+  #good = new Map<string, unknown>();
+  #simulator: Promise<string> | undefined;
+
+  constructor(options: FolderOptions) {
+    this.#options = options;
+  }
+
+  async load(): Promise<void> {
+    const { paths, digest, onLoad } = this.#options;
+    const read = await readManifests(paths);
+    const fingerprint = digest(JSON.stringify([read.documents.map(d => [d.file, d.line, d.value]), read.errors]));
+    if (fingerprint === this.#fingerprint) return;
+    this.#fingerprint = fingerprint;
+    const documents = this.#withLastReadable(read.documents, read.errors);
+    const { objects, environment, simulated: isSimulated } = await this.#standIn(documents.map(toObject));
+    await this.#makeKeys(objects);
+    const { compiled, kept } = this.#compileKeepingGood(objects, environment);
+    this.live = liveConfig(compiled.snapshot, compiled.credentials, this.live.generation + 1);
+    this.loadedAt = this.#options.now();
+    this.lastError = firstError(read.errors, compiled.verdicts);
+    onLoad({ generation: this.live.generation, errors: read.errors, verdicts: compiled.verdicts, kept, simulated: isSimulated });
+  }
+
+  /** A file that cannot be read any more counts as it was when it could. */
+  #withLastReadable(documents: readonly YamlDocument[], errors: readonly YamlError[]): readonly YamlDocument[] {
+    const broken = new Set(errors.map(e => e.file));
+    const byFile = Map.groupBy(documents, d => d.file);
+    const result = documents.filter(d => !broken.has(d.file));
+    for (const file of broken) {
+      const before = this.#readable.get(file);
+      result.push(...(before ?? byFile.get(file) ?? []));
+      if (before) byFile.set(file, [...before]);
+    }
+    this.#readable = byFile;
+    return result;
+  }
+
+  async #standIn(objects: readonly SourceObject[]) {
+    const { environment, simulator } = this.#options;
+    const names = environmentNames(objects);
+    if (!simulator || names.size === 0 || [...names].some(name => environment[name]))
+      return { objects, environment, simulated: false };
+    this.#simulator ??= simulator();
+    const values = Object.fromEntries([...names].map(name => [name, 'sk-simulated']));
+    return { objects: simulated(objects, await this.#simulator), environment: { ...environment, ...values }, simulated: true };
+  }
+
+  async #makeKeys(objects: readonly SourceObject[]): Promise<void> {
+    for (const { value } of objects) {
+      const wanted = wantedKey(value);
+      if (wanted && !this.generated.has(wanted.id))
+        this.generated.set(wanted.id, await generatedKey(this.#options.dataFolder, wanted.id, wanted.prefix, wanted.bytes));
+    }
+  }
+
+  /** Compiles; where an object that was in force is now invalid, once more with its last good version in its place. */
+  #compileKeepingGood(objects: readonly SourceObject[], environment: CompileInput['environment']) {
+    const { policy, catalogue, priceFile, digest, now } = this.#options;
+    const input = {
+      policy,
+      environment,
+      catalogue,
+      digest,
+      now: now() as EpochMillis,
+      generated: this.generated,
+      ...(priceFile && { priceFile }),
+    };
+    let compiled = compile({ ...input, objects });
+    const { verdicts } = compiled;
+    const kept = verdicts.filter(v => isBroken(v) && this.#good.has(idOf(v))).map(idOf);
+    if (kept.length > 0) {
+      const restored = objects.map(object => {
+        const id = idOfValue(object.value);
+        return id !== undefined && kept.includes(id) ? { ...object, value: this.#good.get(id) } : object;
+      });
+      compiled = { ...compile({ ...input, objects: restored }), verdicts };
+    }
+    this.#rememberGood(objects, verdicts, kept);
+    return { compiled, kept };
+  }
+
+  #rememberGood(objects: readonly SourceObject[], verdicts: readonly Verdict[], kept: readonly string[]): void {
+    const live = new Set(verdicts.filter(v => v.live).map(idOf));
+    const good = new Map(kept.map(id => [id, this.#good.get(id)]));
+    for (const { value } of objects) {
+      const id = idOfValue(value);
+      if (id !== undefined && live.has(id)) good.set(id, value);
+    }
+    this.#good = good;
+  }
+}
+
+const toObject = ({ value, file, line, lineOf }: YamlDocument): SourceObject => ({ value, source: { file, line, lineOf } });
+
+/** Invalid in itself; what only lacks something around it (a Secret, a provider) is not kept alive against the user's will. */
+const isBroken = (verdict: Verdict): boolean =>
+  !verdict.live && verdict.conditions.some(c => c.type === 'Accepted' && c.status === 'False' && c.reason === 'Invalid');
+
+const idOf = ({ kind, namespace, name }: Pick<Verdict, 'kind' | 'namespace' | 'name'>): string => `${kind} ${namespace}/${name}`;
+
+function idOfValue(value: unknown): string | undefined {
+  const { kind, metadata } = (value ?? {}) as { kind?: unknown; metadata?: { name?: unknown; namespace?: unknown } };
+  if (typeof kind !== 'string' || typeof metadata?.name !== 'string') return undefined;
+  return idOf({ kind, namespace: String(metadata.namespace ?? 'default'), name: metadata.name });
+}
+
+function wantedKey(value: unknown): { id: string; prefix: string; bytes: number } | undefined {
+  const { kind, metadata, spec } = (value ?? {}) as Record<string, Record<string, unknown>>;
+  const generate = spec?.generate as { prefix?: unknown; bytes?: unknown } | undefined;
+  if (
+    (kind as unknown) !== 'TenantKey' ||
+    typeof generate !== 'object' ||
+    generate === null ||
+    typeof metadata?.name !== 'string'
+  )
+    return undefined;
+  const bytes = Number(generate.bytes ?? 32);
+  if (!Number.isInteger(bytes) || bytes < 16 || bytes > 128) return undefined;
+  return { id: `${metadata.namespace ?? 'default'}/${metadata.name}`, prefix: String(generate.prefix ?? 'sk-'), bytes };
+}
+
+function firstError(errors: readonly YamlError[], verdicts: readonly Verdict[]): string | undefined {
+  const error = errors[0];
+  if (error) return `${error.file}:${error.line}: ${error.message}`;
+  const unsound = verdicts.find(v => !v.sound);
+  return unsound && `${unsound.kind} ${unsound.namespace}/${unsound.name}: ${unsound.problems[0]?.message ?? 'is not sound'}`;
+}
+
+/** Calls back, one at a time, after something under the paths has changed and come to rest. */
+function watchFolders(paths: readonly string[], onChange: () => Promise<void>): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let running = Promise.resolve();
+  const run = () => {
+    running = running.then(onChange).catch(() => {});
+  };
+  const changed = () => {
+    clearTimeout(timer);
+    timer = setTimeout(run, SETTLE_MS);
+  };
+  const watchers: FSWatcher[] = [];
+  for (const path of paths) {
+    try {
+      watchers.push(watch(path, { recursive: true }, changed).on('error', () => {}));
+    } catch {
+      // A folder that cannot be watched is still looked at now and then.
+    }
+  }
+  const poll = setInterval(run, POLL_MS);
+  poll.unref();
+  return () => {
+    clearTimeout(timer);
+    clearInterval(poll);
+    for (const watcher of watchers) watcher.close();
+  };
+}

@@ -1,0 +1,60 @@
+// The configuration in force: a snapshot with the indexes that requests need. Built once per change, then never altered; a request
+// holds on to the one it began with.
+import { type Glob, glob } from '#core/plan/glob.ts';
+import { type RouteIndex, routeIndex } from '#core/plan/route-index.ts';
+import type { CredentialRef, KeyEntry, ProviderEntry, Snapshot } from '#core/snapshot/snapshot.ts';
+
+export type LiveKey = {
+  readonly entry: KeyEntry;
+  /** By the key's `allow` and `deny`. */
+  mayUse(model: string): boolean;
+  isDenied(model: string): boolean;
+};
+
+export type LiveConfig = {
+  readonly snapshot: Snapshot;
+  readonly generation: number;
+  readonly routes: RouteIndex;
+  /** @param digest SHA-256 of the whole key, hex */
+  key(digest: string): LiveKey | undefined;
+  credential(ref: CredentialRef): string | undefined;
+  /** Providers that a `<provider>/<model>` call of this namespace may name. */
+  provider(name: string, keyNamespace: string): ProviderEntry | undefined;
+};
+
+export function liveConfig(snapshot: Snapshot, credentials: ReadonlyMap<CredentialRef, string>, generation: number): LiveConfig {
+  const keys = new Map<string, LiveKey>();
+  for (const entry of snapshot.keys) {
+    const key = liveKey(entry);
+    for (const digest of entry.digests) keys.set(digest, key);
+  }
+  const providers = providersByName(snapshot);
+  return {
+    snapshot,
+    generation,
+    routes: routeIndex(snapshot.routes),
+    key: digest => keys.get(digest),
+    credential: ref => credentials.get(ref),
+    provider: (name, keyNamespace) => providers.get(name)?.find(p => isVisible(p, keyNamespace)),
+  };
+}
+
+export const emptyConfig: LiveConfig = liveConfig({ schemaVersion: 1, providers: {}, routes: [], keys: [] }, new Map(), 0);
+
+function liveKey(entry: KeyEntry): LiveKey {
+  const allow = entry.models.allow?.map(glob);
+  const deny = entry.models.deny.map(glob);
+  const matches = (globs: readonly Glob[], model: string) => globs.some(g => g(model));
+  const isDenied = (model: string) => matches(deny, model);
+  return { entry, isDenied, mayUse: model => (allow === undefined || matches(allow, model)) && !isDenied(model) };
+}
+
+function providersByName(snapshot: Snapshot): ReadonlyMap<string, readonly ProviderEntry[]> {
+  const byName = new Map<string, ProviderEntry[]>();
+  for (const provider of Object.values(snapshot.providers))
+    if (!byName.get(provider.name)?.push(provider)) byName.set(provider.name, [provider]);
+  return byName;
+}
+
+export const isVisible = (provider: ProviderEntry, namespace: string): boolean =>
+  provider.namespace === namespace || provider.allowedNamespaces === '*' || provider.allowedNamespaces.includes(namespace);

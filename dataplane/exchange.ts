@@ -1,0 +1,20 @@
+// One client request as the loop sees it: who asks, in which dialect, how to read its body and how to answer.
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Parsed } from '#core/failure.ts';
+import type { Frontend } from './frontends/frontend.ts';
+import type { ClientResponse } from './http/client-response.ts';
+
+export type Exchange = {
+  /** Our own UUIDv7. */
+  readonly id: string;
+  readonly method: string;
+  readonly path: string;
+  readonly frontend: Frontend;
+  readonly action: 'generate' | 'count-tokens';
+  readonly headers: IncomingHttpHeaders;
+  readonly client: ClientResponse;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  /** Bounded in size and time; read once, and only for a caller that is known. */
+  readBody(): Promise<Parsed<Buffer>>;
+};

@@ -1,0 +1,78 @@
+// The response headers of an answer: ours, and LiteLLM's names beside them (gateways.md 2.5).
+import { formatUsd } from '#core/accounting/money.ts';
+import type { Candidate } from '#core/plan/plan.ts';
+import type { NanoUsd } from '#core/units.ts';
+import type { HttpHeaders } from '#platform/http-client.ts';
+
+export const VERSION = '0.1.0';
+
+export type HeadFacts = {
+  readonly requestId: string;
+  readonly modelRequested: string;
+  readonly routeId?: string;
+  readonly candidate: Candidate;
+  /** Attempts made, this one included, and how many of them went to another backend than the one before. */
+  readonly attempts: number;
+  readonly fallbacks: number;
+  readonly overheadMs: number;
+  readonly totalMs: number;
+  /** Fields of the request that the target could not take. */
+  readonly dropped: readonly string[];
+  /** Absent: not known before the body; null: the price is not known. */
+  readonly cost?: NanoUsd | null;
+  readonly upstream: HttpHeaders;
+};
+
+/** `[name, value, name, value, ...]`, as node's writeHead takes them fastest. */
+export function headOf(facts: HeadFacts): string[] {
+  const { candidate, attempts, fallbacks, cost } = facts;
+  const { provider, model } = candidate;
+  const overhead = facts.overheadMs.toFixed(2);
+  const head = [
+    'x-request-id', facts.requestId,
+    'request-id', facts.requestId,
+    'x-tollgate-provider', provider.id,
+    'x-tollgate-model', headerSafe(model.name),
+    'x-tollgate-attempts', String(attempts),
+    'x-tollgate-fallback', fallbacks > 0 ? 'true' : 'false',
+    'x-tollgate-cache', 'bypass',
+    'x-tollgate-overhead-ms', overhead,
+    'x-litellm-call-id', facts.requestId,
+    'x-litellm-version', VERSION,
+    'x-litellm-model-id', headerSafe(`${provider.id}/${model.name}`),
+    'x-litellm-model-group', headerSafe(facts.modelRequested),
+    'x-litellm-attempted-retries', String(attempts - 1 - fallbacks),
+    'x-litellm-attempted-fallbacks', String(fallbacks),
+    'x-litellm-overhead-duration-ms', overhead,
+    'x-litellm-response-duration-ms', facts.totalMs.toFixed(2),
+  ]; // biome-ignore format: one header a line
+  if (facts.routeId !== undefined) head.push('x-tollgate-route', facts.routeId);
+  if (facts.dropped.length > 0) head.push('x-tollgate-dropped', headerSafe(facts.dropped.join(',')));
+  if (cost != null) {
+    const usd = formatUsd(cost);
+    head.push('x-tollgate-cost-usd', usd, 'x-litellm-response-cost', usd);
+  }
+  for (const [name, value] of Object.entries(facts.upstream))
+    if (typeof value === 'string' && isPassedOn(name)) head.push(`llm_provider-${name}`, headerSafe(value));
+  return head;
+}
+
+/** What of the upstream's headers a client may see: its limits, its ids, its time. Others name hosts and organisations. */
+const passedOn: ReadonlySet<string> = new Set([
+  'request-id',
+  'x-request-id',
+  'openai-processing-ms',
+  'retry-after',
+  'retry-after-ms',
+  'x-ms-region',
+  'apim-request-id',
+]);
+const isPassedOn = (name: string): boolean =>
+  passedOn.has(name) || name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-');
+
+const UNSAFE = /[^\x20-\x7e]/;
+/** Text from clients, models and configuration as a header value: printable ASCII, the rest percent-encoded. */
+export const headerSafe = (text: string): string =>
+  UNSAFE.test(text)
+    ? text.slice(0, 1024).replace(/[^\x20-\x7e]/gu, c => encodeURIComponent(c.isWellFormed() ? c : '\ufffd'))
+    : text;

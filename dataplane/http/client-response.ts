@@ -1,0 +1,119 @@
+// The client's side of an exchange: one answer, whole or streamed, with backpressure, heartbeats and the news that the client left.
+import type { ServerResponse } from 'node:http';
+
+/** At most this long between two bytes of a stream (reliability.md 3.1, row 6: 15 s). */
+const HEARTBEAT_MS = 14_000;
+/** A client that takes nothing for this long is given up. */
+const CLIENT_STALL_MS = 60_000;
+/** A comment: all SSE parsers skip it. */
+const HEARTBEAT = ': keep-alive\n\n';
+
+export class ClientResponse {
+  readonly #res: ServerResponse;
+  #lastWrite = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #stalledSince = 0;
+  #onGone: (() => void) | undefined;
+  #onDrain: (() => void) | undefined;
+  status = 0;
+  /** The client closed the connection before its answer was complete. */
+  gone = false;
+
+  constructor(res: ServerResponse) {
+    this.#res = res;
+    res.on('close', () => {
+      clearTimeout(this.#timer);
+      if (res.writableFinished || this.gone) return;
+      this.gone = true;
+      this.#onGone?.();
+    });
+  }
+
+  get began(): boolean {
+    return this.status !== 0;
+  }
+
+  /** At most one listener at a time: the attempt that runs. Called at once when the client is gone already. */
+  set onGone(listener: (() => void) | undefined) {
+    this.#onGone = listener;
+    if (this.gone) listener?.();
+  }
+
+  set onDrain(listener: (() => void) | undefined) {
+    this.#onDrain = listener;
+  }
+
+  /** @param headers name, value, name, value, ... */
+  whole(status: number, headers: string[], body: Buffer | string): void {
+    if (this.gone || this.began) return;
+    this.status = status;
+    headers.push('content-length', String(Buffer.byteLength(body)));
+    this.#res.writeHead(status, headers);
+    this.#res.end(body);
+  }
+
+  startStream(headers: string[]): void {
+    if (this.gone || this.began) return;
+    this.status = 200;
+    headers.push('content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache', 'x-accel-buffering', 'no');
+    this.#res.writeHead(200, headers);
+    this.#res.on('drain', () => {
+      this.#stalledSince = 0;
+      this.#onDrain?.();
+    });
+    this.#lastWrite = performance.now();
+    this.#timer = setTimeout(() => this.#beat(), HEARTBEAT_MS);
+  }
+
+  /** @returns false: the client is behind, wait for `onDrain` */
+  write(chunk: Buffer | string): boolean {
+    if (this.gone) return true;
+    this.#lastWrite = performance.now();
+    const keepsUp = this.#res.write(chunk);
+    if (!keepsUp && this.#stalledSince === 0) this.#stalledSince = this.#lastWrite;
+    return keepsUp;
+  }
+
+  heartbeat(): void {
+    this.write(HEARTBEAT);
+  }
+
+  /** Waits; false as soon as the client is gone. */
+  stays(ms: number): Promise<boolean> {
+    return new Promise(resolve => {
+      const done = (here: boolean) => {
+        clearTimeout(timer);
+        this.#onGone = undefined;
+        resolve(here);
+      };
+      const timer = setTimeout(() => done(true), ms);
+      this.onGone = () => done(false);
+    });
+  }
+
+  endStream(): void {
+    clearTimeout(this.#timer);
+    this.#res.end();
+  }
+
+  /** Ends a stream so that no client can take it for a complete one: the error in its own dialect, then no final chunk. */
+  breakOff(error: string): void {
+    clearTimeout(this.#timer);
+    this.#res.write(error, () => this.#res.destroy());
+  }
+
+  /** One timer per stream, set again only when it fires: a write costs no timer operation. */
+  #beat(): void {
+    const now = performance.now();
+    if (this.#stalledSince !== 0 && now - this.#stalledSince > CLIENT_STALL_MS) {
+      this.#res.destroy();
+      return;
+    }
+    let quiet = now - this.#lastWrite;
+    if (quiet >= HEARTBEAT_MS && this.#stalledSince === 0) {
+      this.heartbeat();
+      quiet = 0;
+    }
+    this.#timer = setTimeout(() => this.#beat(), Math.max(100, HEARTBEAT_MS - quiet));
+  }
+}

@@ -1,0 +1,139 @@
+// The HTTP listeners: what node:http must be told on purpose, the bounds of a request, and which path goes where.
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { type FailureClass, failures, ok, type Parsed, refuse } from '#core/failure.ts';
+import { collector } from '#platform/body.ts';
+
+export type Handler = (req: IncomingMessage, res: ServerResponse, path: string, query: string) => void;
+
+export type Listener = {
+  readonly port: number;
+  /** Stops accepting, closes idle connections, and resolves when the last request is answered. */
+  drain(): Promise<void>;
+  /** Ends all connections. */
+  close(): void;
+};
+
+/** reliability.md 3.1 row 17 and 5.2 rows 15 and 18: node's defaults are for other servers. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 120_000;
+const KEEP_ALIVE_MS = 75_000;
+const CHECK_INTERVAL_MS = 2_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export function listen(handler: Handler, host: string, port: number): Promise<Listener> {
+  const server = http.createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      noDelay: true,
+    },
+    (req, res) => dispatch(handler, req, res),
+  );
+  let draining = false;
+  server.on('request', (_req, res) => {
+    if (draining) res.shouldKeepAlive = false;
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseSocket(socket, error.code));
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 4096 }, () => {
+      server.off('error', reject);
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        drain: () =>
+          new Promise(done => {
+            draining = true;
+            server.close(() => done());
+            server.closeIdleConnections();
+          }),
+        close: () => server.closeAllConnections(),
+      });
+    });
+  });
+}
+
+/** A host name or address with an optional port; anything else in Host is an attempt to be read differently by somebody (reliability.md 5.2 #5). */
+const HOST = /^(?:[a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
+
+function dispatch(handler: Handler, req: IncomingMessage, res: ServerResponse): void {
+  const { url = '', headers } = req;
+  // Only the origin form names a path of ours; `http://...` and `*` belong to proxies.
+  if (url.charCodeAt(0) !== 0x2f || !HOST.test(headers.host ?? '')) return refuseSocket(req.socket, 'BAD_TARGET');
+  const mark = url.indexOf('?');
+  if (mark < 0) handler(req, res, url, '');
+  else handler(req, res, url.slice(0, mark), url.slice(mark + 1));
+}
+
+const socketRefusals: Readonly<Record<string, { status: string; class: FailureClass }>> = {
+  HPE_HEADER_OVERFLOW: { status: '431 Request Header Fields Too Large', class: 'invalid_request' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', class: 'request_timeout' },
+};
+
+/** Answers what never became a request, and closes. */
+function refuseSocket(socket: Socket, code = ''): void {
+  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
+  const { status, class: cls } = socketRefusals[code] ?? { status: '400 Bad Request', class: 'invalid_request' as const };
+  const { openAI: type, message } = failures[cls];
+  const body = JSON.stringify({ error: { message, type, param: null, code: cls } });
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+  );
+  socket.once('finish', () => socket.destroySoon());
+}
+
+// ---------------------------------------------------------------- bodies
+
+/** Bytes of request bodies that are being read at this moment, over all connections. */
+export type BodyBudget = { held: number; readonly max: number };
+
+/** How long a client may go on sending a body that was refused; then its connection is cut. */
+const DISCARD_MS = 10_000;
+
+/** Reads a body within its own bound and the process's. */
+export function readBody(req: IncomingMessage, maxBytes: number, budget: BodyBudget): Promise<Parsed<Buffer>> {
+  const declared = Number(req.headers['content-length'] ?? 0);
+  if (req.headers['content-encoding'] !== undefined && req.headers['content-encoding'] !== 'identity')
+    return Promise.resolve(refuse('unsupported_media_type', { message: 'The request body must not be compressed.' }));
+  if (declared > maxBytes) return Promise.resolve(discard(req, maxBytes));
+  return new Promise(resolve => {
+    const body = collector(maxBytes);
+    let held = 0;
+    const end = (result: Parsed<Buffer>) => {
+      budget.held -= held;
+      held = 0;
+      req.off('data', onData);
+      resolve(result);
+    };
+    const onData = (chunk: Buffer) => {
+      held += chunk.length;
+      budget.held += chunk.length;
+      if (budget.held > budget.max) end(busy(req));
+      else if (!body.add(chunk)) end(discard(req, maxBytes));
+    };
+    req.on('data', onData);
+    req.on('end', () => end(ok(body.all())));
+    req.on('close', () => end(refuse('client_closed')));
+  });
+}
+
+function discard(req: IncomingMessage, maxBytes: number): Parsed<Buffer> {
+  readOn(req);
+  return refuse('body_too_large', { message: `The request body is larger than ${maxBytes} bytes.` });
+}
+
+function busy(req: IncomingMessage): Parsed<Buffer> {
+  readOn(req);
+  return refuse('no_backend', { message: 'The gateway holds as many request bodies as it can.', retryAfter: 1000 as never });
+}
+
+/** A client that is cut while it sends does not read the answer: let it send for a while, and keep nothing. */
+function readOn(req: IncomingMessage): void {
+  req.resume();
+  const timer = setTimeout(() => req.socket.destroy(), DISCARD_MS);
+  req.once('end', () => clearTimeout(timer));
+  req.once('close', () => clearTimeout(timer));
+}

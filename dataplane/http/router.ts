@@ -1,0 +1,122 @@
+// Which path goes where on the two listeners, and how a request becomes an exchange.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Failure, type FailureClass, failure, statusOf } from '#core/failure.ts';
+import type { Exchange } from '../exchange.ts';
+import { anyDialect, type Endpoint, endpoints } from '../frontends/index.ts';
+import { ClientResponse } from './client-response.ts';
+import { type BodyBudget, type Handler, readBody } from './listener.ts';
+
+/** A small answer that is made at once. */
+export type Page = (req: PageRequest) => PageAnswer | Promise<PageAnswer>;
+export type PageRequest = {
+  readonly headers: IncomingMessage['headers'];
+  readonly path: string;
+  readonly query: URLSearchParams;
+};
+export type PageAnswer = { readonly status: number; readonly body: unknown; readonly type?: string } | Failure;
+
+export type RouterOptions = {
+  readonly serve: (exchange: Exchange) => Promise<void>;
+  /** By path; a path that ends in `/` stands for everything below it. */
+  readonly pages: ReadonlyMap<string, Page>;
+  readonly newRequestId: () => string;
+  readonly monotonic: () => number;
+  readonly maxBodyBytes: number;
+  readonly bodyBudget: BodyBudget;
+  /** A bug: what a request threw. */
+  readonly onError: (error: unknown, requestId: string) => void;
+};
+
+/** Paths of the contract whose issue is still to come: they say so instead of 404. */
+const toCome = [
+  '/v1/responses',
+  '/v1/completions',
+  '/v1/embeddings',
+  '/key/',
+  '/spend/',
+  '/cost/report',
+  '/global/spend/',
+  '/user/daily/activity',
+  '/cache',
+  '/debug/decisions/',
+];
+
+export function publicRouter(options: RouterOptions): Handler {
+  const pages = pageHandler(options);
+  return (req, res, path, query) => {
+    const endpoint = endpoints.get(path);
+    if (endpoint) exchangeHandler(endpoint, options, req, res, path);
+    else pages(req, res, path, query);
+  };
+}
+
+function exchangeHandler(
+  { frontend, action }: Endpoint,
+  options: RouterOptions,
+  req: IncomingMessage,
+  res: ServerResponse,
+  path: string,
+): void {
+  const id = options.newRequestId();
+  if (req.method !== 'POST')
+    return refusePage(res, id, failure('method_not_allowed', { message: `${path} takes POST.` }), ['allow', 'POST']);
+  const client = new ClientResponse(res);
+  const exchange: Exchange = {
+    id,
+    method: 'POST',
+    path,
+    frontend,
+    action,
+    headers: req.headers,
+    client,
+    startedAt: options.monotonic(),
+    readBody: () => readBody(req, options.maxBodyBytes, options.bodyBudget),
+  };
+  options.serve(exchange).catch(error => {
+    options.onError(error, id);
+    const bug = failure('internal_error');
+    if (client.began) client.breakOff(frontend.encodeStreamError(bug, id));
+    else client.whole(500, ['content-type', 'application/json', 'x-request-id', id], frontend.encodeError(bug, id));
+  });
+}
+
+export function pageHandler({
+  pages,
+  newRequestId,
+  onError,
+}: Pick<RouterOptions, 'pages' | 'newRequestId' | 'onError'>): Handler {
+  return (req, res, path, query) => {
+    const id = newRequestId();
+    const page = pages.get(path) ?? pages.get(path.slice(0, path.indexOf('/', 1) + 1));
+    if (!page) return refusePage(res, id, failure(unknownPath(path)));
+    if (req.method !== 'GET' && req.method !== 'HEAD')
+      return refusePage(res, id, failure('method_not_allowed'), ['allow', 'GET']);
+    Promise.resolve(page({ headers: req.headers, path, query: new URLSearchParams(query) })).then(
+      answer => sendPage(res, id, answer),
+      error => {
+        onError(error, id);
+        refusePage(res, id, failure('internal_error'));
+      },
+    );
+  };
+}
+
+function unknownPath(path: string): FailureClass {
+  return toCome.some(known => path === known || (known.endsWith('/') && path.startsWith(known)))
+    ? 'not_implemented'
+    : 'not_found';
+}
+
+function sendPage(res: ServerResponse, id: string, answer: PageAnswer): void {
+  if ('class' in answer) return refusePage(res, id, answer);
+  const body = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body);
+  new ClientResponse(res).whole(answer.status, ['content-type', answer.type ?? 'application/json', 'x-request-id', id], body);
+}
+
+function refusePage(res: ServerResponse, id: string, reason: Failure, headers: string[] = []): void {
+  new ClientResponse(res).whole(
+    statusOf(reason),
+    ['content-type', 'application/json', 'x-request-id', id, ...headers],
+    anyDialect.encodeError(reason, id),
+  );
+}

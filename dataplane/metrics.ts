@@ -1,0 +1,81 @@
+// The metrics of the data plane, each declared once.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    requests: new Counter({
+      name: 'tollgate_requests_total',
+      help: 'Requests of clients, by route and status.',
+      labelNames: ['route', 'dialect', 'status'],
+      registers,
+    }),
+    duration: new Histogram({
+      name: 'tollgate_request_duration_seconds',
+      help: 'From the arrival of a request to the end of its answer.',
+      labelNames: ['route', 'dialect'],
+      buckets: SECONDS,
+      registers,
+    }),
+    firstToken: new Histogram({
+      name: 'tollgate_first_token_seconds',
+      help: 'From the arrival of a streamed request to its first content token.',
+      labelNames: ['route', 'dialect'],
+      buckets: SECONDS,
+      registers,
+    }),
+    attempts: new Counter({
+      name: 'tollgate_attempts_total',
+      help: 'Attempts at upstreams, by what came of them (`ok` or a failure class).',
+      labelNames: ['provider', 'model', 'outcome'],
+      registers,
+    }),
+    fallbacks: new Counter({
+      name: 'tollgate_fallback_attempts_total',
+      help: 'Attempts at a backend other than the first.',
+      labelNames: ['route', 'provider'],
+      registers,
+    }),
+    tokens: new Counter({
+      name: 'tollgate_tokens_total',
+      help: 'Tokens, by the class they are priced in.',
+      labelNames: ['provider', 'model', 'kind'],
+      registers,
+    }),
+    cost: new Counter({
+      name: 'tollgate_cost_usd_total',
+      help: 'What the attempts cost, in US dollars.',
+      labelNames: ['provider', 'model'],
+      registers,
+    }),
+    unpriced: new Counter({
+      name: 'tollgate_unpriced_attempts_total',
+      help: 'Attempts with usage whose model has no known price.',
+      labelNames: ['provider', 'model'],
+      registers,
+    }),
+    truncated: new Counter({
+      name: 'tollgate_streams_truncated_total',
+      help: 'Streams that died after their first token.',
+      labelNames: ['provider', 'model'],
+      registers,
+    }),
+    generation: new Gauge({
+      name: 'tollgate_config_generation',
+      help: 'Counts the configurations this process has taken up.',
+      registers,
+    }),
+    unsound: new Gauge({
+      name: 'tollgate_config_unsound_objects',
+      help: 'Objects of the configuration that need mending.',
+      registers,
+    }),
+  } as const;
+}

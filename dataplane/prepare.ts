@@ -1,0 +1,166 @@
+// From a call and a candidate to one upstream request: bytes passed through where both sides speak the same dialect, else decoded
+// once and encoded for the target.
+import type { ChatReply } from '#core/chat/reply.ts';
+import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { editObject } from '#core/json/edit.ts';
+import type { Candidate } from '#core/plan/plan.ts';
+import type { HttpRequest } from '#platform/http-client.ts';
+import type { WholeReply } from './attempt.ts';
+import type { Exchange } from './exchange.ts';
+import type { ReplyContext } from './frontends/frontend.ts';
+import type { Call } from './open.ts';
+import { providers } from './providers/index.ts';
+import type { Address, Provider, Target } from './providers/provider.ts';
+import { passthroughRelay } from './relay/passthrough.ts';
+import type { Relay } from './relay/relay.ts';
+import { translateRelay } from './relay/translate.ts';
+
+export type Prepared = {
+  readonly request: HttpRequest;
+  readonly provider: Provider;
+  readonly relay?: Relay;
+  readonly read: (body: Buffer) => Parsed<WholeReply>;
+  readonly dropped: readonly string[];
+};
+
+/** What preparing one attempt goes by. */
+type Task = {
+  readonly exchange: Exchange;
+  readonly call: Call;
+  readonly provider: Provider;
+  readonly target: Target;
+  readonly context: ReplyContext;
+  readonly filteredIsFailure: boolean;
+};
+
+/** @param attempt how many attempts the request has made before: retries go around the endpoints of an engine */
+export function prepare(
+  exchange: Exchange,
+  call: Call,
+  candidate: Candidate,
+  attempt: number,
+  createdSeconds: number,
+): Parsed<Prepared> {
+  const provider = providers[candidate.provider.connection.type];
+  if (!provider) return refuse('no_backend');
+  const task: Task = {
+    exchange,
+    call,
+    provider,
+    target: targetOf(call, candidate, attempt),
+    context: { requestId: exchange.id, createdSeconds, includeUsage: call.envelope.includeUsage },
+    filteredIsFailure: call.plan.route?.fallback.on.includes('ContentFiltered') === true,
+  };
+  const same = provider.dialect === exchange.frontend.dialect && !provider.isForeign(call.body.bytes);
+  return same ? ok(passThrough(task)) : translate(task);
+}
+
+/** An engine with several endpoints is tried from a place that differs from request to request, and at another one at each retry. */
+function targetOf(call: Call, { provider, model }: Candidate, attempt: number): Target {
+  const credential = provider.auth && call.config.credential(provider.auth.credential);
+  const { connection } = provider;
+  const endpoint =
+    connection.type === 'VLLM' ? connection.endpoints[(call.seed + attempt) % connection.endpoints.length] : undefined;
+  return { provider, model, ...(endpoint !== undefined && { endpoint }), ...(credential !== undefined && { credential }) };
+}
+
+// ---------------------------------------------------------------- equal dialects
+
+function passThrough({ exchange, call, provider, target, context, filteredIsFailure }: Task): Prepared {
+  const { stream } = call.envelope;
+  const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
+  const relayOptions = { notable: provider.notable, hideUsage: !context.includeUsage, filteredIsFailure };
+  return {
+    provider,
+    request: post(address, editObject(call.body, passthroughEdits(call, provider, target)), target),
+    dropped: [],
+    read: bytes => readPassedThrough(provider, bytes, filteredIsFailure),
+    ...(stream && { relay: passthroughRelay({ ...relayOptions, decoder: provider.streamDecoder() }) }),
+  };
+}
+
+/** All edits that invariant 5 allows: the model's name, our controls, `include_usage`, and what `parameters` ask for. */
+function passthroughEdits(
+  call: Call,
+  provider: Provider,
+  { model, provider: entry }: Target,
+): ReadonlyMap<string, string | null> {
+  const edits = new Map(call.envelope.edits);
+  for (const [name, value] of provider.passthroughEdits(call.body, call.envelope.stream)) edits.set(name, value);
+  for (const name of entry.parameters.drop) edits.set(name, null);
+  for (const [name, value] of Object.entries(entry.parameters.set)) edits.set(name, JSON.stringify(value));
+  if (model.upstreamName !== call.envelope.model) edits.set('model', JSON.stringify(model.upstreamName));
+  return edits;
+}
+
+function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {
+  const parsed = parseJson(bytes);
+  return parsed.ok ? wholeReply(provider, parsed.value, bytes, filteredIsFailure) : parsed;
+}
+
+function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {
+  const inspected = provider.inspectReply(json);
+  if (!inspected.ok) return inspected;
+  const { empty, filtered, usage, model, id } = inspected.value;
+  if (filtered && filteredIsFailure) return refuse('content_filtered');
+  if (empty) return refuse('upstream_empty_answer');
+  return ok({
+    body: bytes,
+    ...(usage && { usage }),
+    ...(model !== undefined && { model }),
+    ...(id !== undefined && { upstreamId: id }),
+  });
+}
+
+// ---------------------------------------------------------------- different dialects
+
+function translate({ exchange, call, provider, target, context, filteredIsFailure }: Task): Parsed<Prepared> {
+  const { frontend, action } = exchange;
+  const decoded = frontend.decode(call.body);
+  if (!decoded.ok) return decoded;
+  const encoded = provider.encode(decoded.value, target);
+  if (!encoded.ok) return encoded;
+  const { stream } = call.envelope;
+  const { drop, set } = target.provider.parameters;
+  const body: Record<string, unknown> = { ...encoded.value.body, ...set };
+  for (const name of drop) if (!(name in set)) delete body[name];
+  return ok({
+    provider,
+    request: post(provider.address(target, { stream, action, request: decoded.value }), JSON.stringify(body), target),
+    dropped: encoded.value.dropped,
+    read: bytes => readTranslated(provider, bytes, filteredIsFailure, reply => frontend.encodeReply(reply, context).body),
+    ...(stream && {
+      relay: translateRelay({ decoder: provider.streamDecoder(), encoder: frontend.streamEncoder(context), filteredIsFailure }),
+    }),
+  });
+}
+
+function readTranslated(
+  provider: Provider,
+  bytes: Buffer,
+  filteredIsFailure: boolean,
+  encode: (reply: ChatReply) => string,
+): Parsed<WholeReply> {
+  const parsed = parseJson(bytes);
+  if (!parsed.ok) return parsed;
+  const read = wholeReply(provider, parsed.value, bytes, filteredIsFailure);
+  if (!read.ok) return read;
+  const reply = provider.decodeReply(parsed.value);
+  return reply.ok ? ok({ ...read.value, body: encode(reply.value), reply: reply.value }) : reply;
+}
+
+// ---------------------------------------------------------------- both
+
+function post({ origin, path, headers }: Address, body: Buffer | string, { provider }: Target): HttpRequest {
+  // A compressed stream arrives in lumps, and its size says nothing about what it unfolds to.
+  const all = { ...headers, 'content-type': 'application/json', 'accept-encoding': 'identity' };
+  return { method: 'POST', origin, path, headers: all, body, connectTimeoutMs: provider.timeouts.connect };
+}
+
+function parseJson(bytes: Buffer): Parsed<unknown> {
+  try {
+    return ok(JSON.parse(bytes.toString()));
+  } catch {
+    return refuse(bytes.length === 0 ? 'upstream_empty_answer' : 'upstream_bad_response');
+  }
+}

@@ -1,0 +1,86 @@
+// What stands between the upstream's stream and the client: decides which bytes may go out, and notes what the stream says about
+// itself (usage, finish, failure). Two of a kind: `passthrough.ts` for equal dialects, `translate.ts` for different ones.
+import { type ChatEvent, type Finish, isContent } from '#core/chat/reply.ts';
+import type { Usage } from '#core/chat/usage.ts';
+import { type Failure, failure } from '#core/failure.ts';
+
+export type Relay = {
+  /**
+   * @param block whole SSE frames
+   * @returns what the client gets now: nothing before the first content token is certain, then everything held back at once
+   */
+  push(block: Buffer): Buffer | string | undefined;
+  /** The upstream closed the stream. */
+  close(): Buffer | string | undefined;
+  readonly state: RelayState;
+};
+
+export type RelayOptions = {
+  /** An answer that a filter withheld before its first token is a failure that may go to another backend. */
+  readonly filteredIsFailure: boolean;
+};
+
+/** Bytes that may be held back before the first content token: role chunks and block starts are some hundred bytes, more is an attack. */
+export const MAX_HELD_BYTES = 1024 * 1024;
+
+/** What a stream has said so far. `failure` ends it: nothing after it counts. */
+export class RelayState {
+  readonly #options: RelayOptions;
+  began = false;
+  upstreamId: string | undefined;
+  model: string | undefined;
+  usage: Usage | undefined;
+  finish: Finish | undefined;
+  /** The wire's own terminator was seen. */
+  ended = false;
+  failure: Failure | undefined;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+  }
+
+  note(event: ChatEvent): void {
+    if (this.failure) return;
+    if (!this.began && isContent(event)) this.began = true;
+    switch (event.kind) {
+      case 'start':
+        this.upstreamId = event.id;
+        this.model = event.model;
+        break;
+      case 'usage':
+        this.usage = event.usage;
+        break;
+      case 'finish':
+        this.finish = event.finish;
+        break;
+      case 'error':
+        this.failure = event.failure;
+        break;
+      case 'end':
+        this.ended = true;
+        this.settle();
+        break;
+    }
+  }
+
+  /** At the end of the stream: an answer without content is either a verdict of its own, or no answer. */
+  settle(): void {
+    if (this.began || this.failure) return;
+    const withheld = this.finish?.reason === 'content-filter' || this.finish?.reason === 'refusal';
+    if (withheld && this.#options.filteredIsFailure) this.failure = failure('content_filtered');
+    else if (this.saysSomething()) this.began = true;
+    else this.failure = failure('upstream_empty_answer');
+  }
+
+  /** A model may spend tokens on nothing visible, or be stopped before it began; a plain `stop` after no token at all is no answer. */
+  private saysSomething(): boolean {
+    if (!this.finish) return false;
+    return this.finish.reason !== 'stop' || (this.usage?.output ?? 0) > 0;
+  }
+
+  overflow(): void {
+    this.failure ??= failure('upstream_bad_response', {
+      message: 'The stream of the provider has too much before its first token.',
+    });
+  }
+}

@@ -1,0 +1,44 @@
+// Request controls that come as headers: tags, and LiteLLM's timeout and retries (gateways.md 2.5).
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Millis, millis } from '#core/units.ts';
+import type { Controls } from './frontends/frontend.ts';
+
+/** The body's controls with the headers' where the body says nothing. A header that is not a sane number is ignored, as LiteLLM does. */
+export function headerControls(headers: IncomingHttpHeaders, controls: Controls): Controls {
+  const timeout = headers['x-litellm-timeout'];
+  const retries = headers['x-litellm-num-retries'];
+  if (timeout === undefined && retries === undefined) return controls;
+  return {
+    ...controls,
+    ...(controls.timeout === undefined && secondsIn(timeout)),
+    ...(controls.numRetries === undefined && retriesIn(retries)),
+  };
+}
+
+function secondsIn(header: string | string[] | undefined): { timeout?: Millis } {
+  const seconds = Number(header ?? Number.NaN);
+  return seconds > 0 && seconds <= 86_400 ? { timeout: millis(Math.round(seconds * 1000)) } : {};
+}
+
+function retriesIn(header: string | string[] | undefined): { numRetries?: number } {
+  const count = Number(header ?? Number.NaN);
+  return Number.isInteger(count) && count >= 0 && count <= 10 ? { numRetries: count } : {};
+}
+
+const TAG_MAX = 50;
+
+/**
+ * The request's tags as names and values: `metadata` of the body, then `name=value` or `name:value` entries of the tag lists; an entry
+ * without a value has the value ''.
+ */
+export function tagsOf(headers: IncomingHttpHeaders, { metadata, tags }: Controls): Readonly<Record<string, string>> {
+  const lists = [headers['x-tollgate-tags'], headers['x-litellm-tags']].filter(h => typeof h === 'string');
+  if (lists.length === 0 && tags.length === 0) return metadata;
+  const all: Record<string, string> = { ...metadata };
+  for (const entry of [...tags, ...lists.flatMap(list => list.split(','))].slice(0, TAG_MAX)) {
+    const at = entry.search(/[=:]/);
+    const name = (at < 0 ? entry : entry.slice(0, at)).trim();
+    if (name !== '' && name !== '__proto__') all[name] = at < 0 ? '' : entry.slice(at + 1).trim();
+  }
+  return all;
+}

@@ -1,0 +1,117 @@
+// After an attempt, off the client's path: its usage (the provider's, or counted by us), its cost, its row in the cost log.
+import { costOf } from '#core/accounting/cost.ts';
+import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { noUsage, type Usage } from '#core/chat/usage.ts';
+import type { Candidate } from '#core/plan/plan.ts';
+import { type EpochMillis, type NanoUsd, tokens } from '#core/units.ts';
+import type { AttemptResult } from './attempt.ts';
+import type { Exchange } from './exchange.ts';
+import { messagesOf } from './http/sse.ts';
+import type { Call } from './open.ts';
+import type { Ports } from './ports.ts';
+import type { Provider } from './providers/provider.ts';
+
+export type Attempted = {
+  readonly exchange: Exchange;
+  readonly call: Call;
+  readonly candidate: Candidate;
+  readonly provider: Provider;
+  /** Origin of the endpoint. */
+  readonly endpoint: string;
+  /** From 0. */
+  readonly attempt: number;
+  readonly fallbackPosition: number;
+  readonly retryPosition: number;
+  readonly at: EpochMillis;
+  readonly result: AttemptResult;
+};
+
+/** The cost of what the provider reported; null: the price is not known; undefined: the usage is not known. */
+export function reportedCost({ model }: Candidate, usage: Usage | undefined): NanoUsd | null | undefined {
+  if (!usage) return undefined;
+  return model.price ? costOf(usage, model.price) : null;
+}
+
+export function settle(attempted: Attempted, { costLog, observer, estimateTokens }: Ports): void {
+  const { result } = attempted;
+  const record = (usage: Usage, estimated: boolean) => {
+    const row = costRecord(attempted, usage, estimated);
+    costLog.record(row);
+    observer.attempted(row);
+  };
+  if (result.usage) record(result.usage, false);
+  else if (result.kind === 'refused') record(noUsage, false);
+  else
+    estimatedUsage(attempted, estimateTokens).then(
+      usage => record(usage, true),
+      () => record(noUsage, true),
+    );
+}
+
+/** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */
+async function estimatedUsage({ call, result, provider }: Attempted, estimateTokens: Ports['estimateTokens']): Promise<Usage> {
+  const input = await estimateTokens(call.body.bytes.toString());
+  return { ...noUsage, inputUncached: tokens(input), output: tokens(await outputTokens(result, provider, estimateTokens)) };
+}
+
+async function outputTokens(
+  { streamed, reply }: AttemptResult,
+  provider: Provider,
+  estimateTokens: Ports['estimateTokens'],
+): Promise<number> {
+  if (reply) return estimateTokens(typeof reply.body === 'string' ? reply.body : reply.body.toString());
+  if (!streamed) return 0;
+  const sample = Buffer.concat(streamed.sample);
+  const counted = await estimateTokens(textOf(sample, provider));
+  return Math.ceil((counted * streamed.bytes) / sample.length);
+}
+
+/** What a piece of the provider's stream says, of all kinds of content. */
+function textOf(block: Buffer, provider: Provider): string {
+  const decoder = provider.streamDecoder();
+  let text = '';
+  for (const message of messagesOf(block))
+    for (const event of decoder.push(message)) {
+      if ('text' in event) text += event.text;
+      else if (event.kind === 'tool-call-start') text += event.name;
+      else if (event.kind === 'tool-call-delta') text += event.json;
+    }
+  return text;
+}
+
+function costRecord(attempted: Attempted, usage: Usage, estimated: boolean): CostRecord {
+  const { exchange, call, candidate, result } = attempted;
+  const { entry } = call.key;
+  const { price } = candidate.model;
+  const { route } = call.plan;
+  return {
+    requestId: exchange.id,
+    attempt: attempted.attempt,
+    at: attempted.at,
+    tenant: entry.tenant,
+    keyId: entry.id,
+    ...(entry.alias !== undefined && { keyAlias: entry.alias }),
+    ...(call.envelope.controls.user !== undefined && { userId: call.envelope.controls.user }),
+    tags: { ...entry.tags, ...call.tags },
+    ...(route && { route: route.id }),
+    modelRequested: call.envelope.model,
+    model: result.model ?? candidate.model.upstreamName,
+    provider: candidate.provider.id,
+    endpoint: attempted.endpoint,
+    dialect: exchange.frontend.dialect,
+    streamed: call.envelope.stream,
+    upstreamStatus: result.upstreamStatus,
+    ...(result.failure && { failure: result.failure.class }),
+    ...(result.kind === 'abandoned' && { failure: 'client_closed' as const }),
+    fallbackPosition: attempted.fallbackPosition,
+    retryPosition: attempted.retryPosition,
+    ...(result.upstreamId !== undefined && { upstreamId: result.upstreamId }),
+    usage,
+    estimated,
+    cost: price ? costOf(usage, price) : null,
+    ...(price && { priceSource: price.source, priceVersion: price.version }),
+    possiblyBilled: result.failure?.possiblyBilled === true,
+    ...(result.firstToken !== undefined && { firstToken: result.firstToken }),
+    duration: result.duration,
+  };
+}

@@ -1,0 +1,163 @@
+// Builds a data plane from its parts: ports, pages, listeners. The caller chooses where the configuration comes from.
+import { timingSafeEqual } from 'node:crypto';
+import { isForbiddenAddress, type UpstreamPolicy } from '#core/compile/index.ts';
+import { systemClock, uuidV7Source } from '#platform/clock.ts';
+import { sha256 } from '#platform/digest.ts';
+import { createHttpClient } from '#platform/http-client.ts';
+import type { Log } from '#platform/log.ts';
+import { estimateTokens } from '#platform/token-estimate.ts';
+import { configzPage, livenessPage, readinessPage } from './admin/health.ts';
+import { modelInfoPage, modelsPage } from './admin/models.ts';
+import { presentedKey } from './authenticate.ts';
+import type { FolderConfig } from './config/folder.ts';
+import { memoryCostLog } from './costlog/memory.ts';
+import { type Listener, listen } from './http/listener.ts';
+import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { observer } from './observe.ts';
+import type { Ports } from './ports.ts';
+import { serve } from './serve.ts';
+
+export type DataPlaneOptions = {
+  readonly config: FolderConfig;
+  readonly policy: UpstreamPolicy;
+  readonly log: Log;
+  readonly masterKey: string;
+  readonly host: string;
+  readonly port: number;
+  readonly internalPort: number;
+  readonly maxBodyBytes: number;
+};
+
+export type DataPlane = {
+  readonly port: number;
+  readonly internalPort: number;
+  readonly metrics: Metrics;
+  /** Answers what it has begun, takes nothing new, then resolves. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Request bodies that may be in memory while they arrive, all connections together. */
+const MAX_BODIES_BYTES = 512 * 1024 * 1024;
+/** Attempts that may read on after their client left. */
+const MAX_DRAINS = 64;
+
+export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
+  const { config, log } = options;
+  const metrics = createMetrics();
+  const rules = { ...options.policy, hosted: false };
+  const http = createHttpClient({ isForbidden: address => isForbiddenAddress(address, rules) });
+  const ports: Ports = {
+    config,
+    http,
+    costLog: memoryCostLog(),
+    observer: observer(metrics, log, systemClock.monotonic),
+    now: systemClock.now,
+    monotonic: systemClock.monotonic,
+    random: Math.random,
+    turn: turns(),
+    newRequestId: uuidV7Source(systemClock),
+    drains: places(MAX_DRAINS),
+    digest: sha256,
+    estimateTokens,
+  };
+  let draining = false;
+  const router: RouterOptions = {
+    serve: exchange => serve(exchange, ports),
+    pages: publicPages(ports, options, metrics, () => draining),
+    newRequestId: ports.newRequestId,
+    monotonic: ports.monotonic,
+    maxBodyBytes: options.maxBodyBytes,
+    bodyBudget: { held: 0, max: MAX_BODIES_BYTES },
+    onError: (error, request_id) => log.error({ err: error, request_id }, 'a request failed on a bug of the gateway'),
+  };
+  const listeners = [
+    await listen(publicRouter(router), options.host, options.port),
+    await listen(
+      pageHandler({ ...router, pages: internalPages(options, metrics, () => draining) }),
+      options.host,
+      options.internalPort,
+    ),
+  ] as const;
+  return {
+    port: listeners[0].port,
+    internalPort: listeners[1].port,
+    metrics,
+    async drain() {
+      draining = true;
+      await listeners[0].drain();
+    },
+    async close() {
+      for (const listener of listeners) stop(listener);
+      await http.close();
+    },
+  };
+}
+
+function stop(listener: Listener): void {
+  void listener.drain();
+  listener.close();
+}
+
+function publicPages(
+  ports: Ports,
+  { config, masterKey }: DataPlaneOptions,
+  metrics: Metrics,
+  draining: () => boolean,
+): ReadonlyMap<string, Page> {
+  const admin = { ...ports, isMasterKey: masterKeyCheck(masterKey) };
+  const [models, modelInfo, readiness] = [modelsPage(admin), modelInfoPage(admin), readinessPage(config, { draining })];
+  return new Map([
+    ['/v1/models', models],
+    ['/v1/models/', models],
+    ['/models', models],
+    ['/models/', models],
+    ['/model/info', modelInfo],
+    ['/v1/model/info', modelInfo],
+    ['/health/liveliness', livenessPage],
+    ['/health/liveness', livenessPage],
+    ['/health/readiness', readiness],
+    ['/metrics', metricsPage(metrics)],
+  ]);
+}
+
+function internalPages({ config }: DataPlaneOptions, metrics: Metrics, draining: () => boolean): ReadonlyMap<string, Page> {
+  return new Map([
+    ['/livez', livenessPage],
+    ['/readyz', readinessPage(config, { draining })],
+    ['/configz', configzPage(config)],
+    ['/metrics', metricsPage(metrics)],
+  ]);
+}
+
+const metricsPage =
+  ({ registry }: Metrics): Page =>
+  async () => ({ status: 200, body: await registry.metrics(), type: registry.contentType });
+
+/** Compares digests, so that neither length nor content shows in the time it takes. */
+function masterKeyCheck(masterKey: string) {
+  const wanted = Buffer.from(sha256(masterKey));
+  return (headers: Parameters<typeof presentedKey>[0]): boolean =>
+    timingSafeEqual(Buffer.from(sha256(presentedKey(headers))), wanted);
+}
+
+/** Counts the requests of each route. */
+function turns(): (routeId: string) => number {
+  const counts = new Map<string, number>();
+  return routeId => {
+    const count = counts.get(routeId) ?? 0;
+    counts.set(routeId, count + 1);
+    return count;
+  };
+}
+
+function places(max: number): Ports['drains'] {
+  let taken = 0;
+  return {
+    take: () => taken < max && ++taken > 0,
+    free: () => {
+      taken--;
+    },
+  };
+}

@@ -1,0 +1,183 @@
+// The HTTP client: keep-alive pools per origin on undici's dispatch interface, with a check of every address that is connected to.
+// Redirects are never followed, nothing is retried, no timeout but the connection's is set here: callers own their deadlines.
+import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from 'node:dns';
+import { isIP } from 'node:net';
+import { type Dispatcher, Pool } from 'undici';
+
+export type HttpRequest = {
+  readonly method: string;
+  readonly origin: string;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer | string | null;
+  readonly connectTimeoutMs: number;
+};
+
+/** Lower-case names. */
+export type HttpHeaders = Record<string, string | string[] | undefined>;
+
+export type HttpHandler = {
+  onHead(status: number, headers: HttpHeaders): void;
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+  /** Exactly one of `onEnd` and `onError` is called, once, unless the caller aborted. */
+  onError(error: HttpError): void;
+};
+
+/** `abort` ends the exchange at any time, also before a connection stands; no callback follows. `pause` and `resume` steer the answer. */
+export type HttpControl = { abort(): void; pause(): void; resume(): void };
+
+export type HttpError = {
+  readonly kind: 'connect' | 'connect-timeout' | 'forbidden-address' | 'reset';
+  /** undici's or the system's code: ECONNREFUSED, ENOTFOUND, UND_ERR_SOCKET, ... */
+  readonly code: string;
+};
+
+export type HttpClient = {
+  /** Callbacks never come before `send` has returned. */
+  send(request: HttpRequest, handler: HttpHandler): HttpControl;
+  close(): Promise<void>;
+};
+
+export type HttpClientOptions = {
+  /** Whether a resolved address may not be connected to. */
+  readonly isForbidden: (address: string) => boolean;
+};
+
+class ForbiddenAddress extends Error {
+  readonly code = 'FORBIDDEN_ADDRESS';
+}
+class Aborted extends Error {
+  readonly code = 'ABORTED';
+}
+
+/** Origins come from configuration only; a configuration that changes its hosts all the time still cannot collect pools without end. */
+const MAX_POOLS = 4096;
+const MAX_RESPONSE_HEADER_BYTES = 64 * 1024;
+
+export function createHttpClient({ isForbidden }: HttpClientOptions): HttpClient {
+  const pools = new Map<string, Pool>();
+  const poolFor = (origin: string, connectTimeoutMs: number): Pool => {
+    const id = `${connectTimeoutMs} ${origin}`;
+    let pool = pools.get(id);
+    if (!pool) {
+      if (pools.size >= MAX_POOLS) evictOldest(pools);
+      pool = newPool(origin, connectTimeoutMs, isForbidden);
+      pools.set(id, pool);
+    }
+    return pool;
+  };
+  return {
+    send(request, handler) {
+      const { origin, connectTimeoutMs, method, path, headers, body } = request;
+      const exchange = new HttpExchange(handler);
+      if (isForbiddenLiteral(origin, isForbidden)) queueMicrotask(() => exchange.forbidden());
+      else poolFor(origin, connectTimeoutMs).dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, exchange);
+      return exchange;
+    },
+    async close() {
+      await Promise.all([...pools.values()].map(pool => pool.destroy()));
+      pools.clear();
+    },
+  };
+}
+
+function newPool(origin: string, connectTimeoutMs: number, isForbidden: (address: string) => boolean): Pool {
+  return new Pool(origin, {
+    pipelining: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    connect: { timeout: connectTimeoutMs, lookup: checkedLookup(isForbidden) as never },
+  });
+}
+
+function evictOldest(pools: Map<string, Pool>): void {
+  const [id, pool] = pools.entries().next().value ?? [];
+  if (id === undefined || !pool) return;
+  pools.delete(id);
+  pool.close().catch(() => {});
+}
+
+/** Resolves once and hands on only addresses that may be connected to: what was checked is what is dialled, so a rebinding name gains nothing. */
+function checkedLookup(isForbidden: (address: string) => boolean) {
+  return (
+    host: string,
+    options: LookupOptions,
+    done: (error: Error | null, address?: string | LookupAddress[], family?: number) => void,
+  ): void => {
+    dnsLookup(host, { ...options, all: true }, (error, addresses) => {
+      if (error) return done(error);
+      const allowed = addresses.filter(a => !isForbidden(a.address));
+      const first = allowed[0];
+      if (!first) return done(new ForbiddenAddress(`no address of ${host} is allowed`));
+      return options.all ? done(null, allowed) : done(null, first.address, first.family);
+    });
+  };
+}
+
+/** A literal address is dialled without a look-up. */
+function isForbiddenLiteral(origin: string, isForbidden: (address: string) => boolean): boolean {
+  const start = origin.indexOf('//') + 2;
+  const first = origin.charCodeAt(start);
+  // Only digits and brackets begin a literal; most origins are names and leave here.
+  if (first !== 0x5b && (first < 0x30 || first > 0x39)) return false;
+  const host = new URL(origin).hostname.replace(/^\[|\]$/g, '');
+  return isIP(host) !== 0 && isForbidden(host);
+}
+
+/** One request on undici's side, one handle on ours. */
+class HttpExchange implements Dispatcher.DispatchHandler, HttpControl {
+  readonly #handler: HttpHandler;
+  #controller: Dispatcher.DispatchController | undefined;
+  #aborted = false;
+
+  constructor(handler: HttpHandler) {
+    this.#handler = handler;
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    this.#controller?.abort(new Aborted('aborted'));
+  }
+
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.#controller?.resume();
+  }
+
+  forbidden(): void {
+    if (!this.#aborted) this.#handler.onError({ kind: 'forbidden-address', code: 'FORBIDDEN_ADDRESS' });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#aborted) controller.abort(new Aborted('aborted'));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: HttpHeaders): void {
+    if (!this.#aborted && status >= 200) this.#handler.onHead(status, headers);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#aborted) this.#handler.onData(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (!this.#aborted) this.#handler.onEnd();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error & { code?: string }): void {
+    if (!this.#aborted) this.#handler.onError({ kind: this.#kindOf(error.code), code: error.code ?? error.name });
+  }
+
+  #kindOf(code: string | undefined): HttpError['kind'] {
+    if (code === 'FORBIDDEN_ADDRESS') return 'forbidden-address';
+    if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'connect-timeout';
+    // Before the request was handed to a socket, nothing of it can have been read or billed.
+    return this.#controller ? 'reset' : 'connect';
+  }
+}
