@@ -26,7 +26,7 @@ export type Ask = {
   readonly maxTokens?: number;
   readonly choices: number;
   readonly usage: PromptUsage;
-  /** Digest of the whole body: what ids are made of. */
+  /** Digest of the body: what ids are made of. */
   readonly digest: string;
 };
 
@@ -56,6 +56,10 @@ export function answerTo(ask: Ask, choice = 0): Answer {
 }
 
 export const digestOf = (...parts: readonly string[]): string => hash('sha1', parts.join('\n'), 'hex');
+
+/** Streamed or not, a request has the same ids. */
+export const requestDigest = (body: Readonly<Record<string, unknown>>): string =>
+  digestOf(JSON.stringify({ ...body, stream: undefined, stream_options: undefined }));
 
 /** Tokens that were generated: thinking, text and the arguments of calls. */
 export const generatedTokens = (answer: Answer): number =>

@@ -1,4 +1,5 @@
 // Carries out steps on a connection: paced, under the client's backpressure, and noticing at once when the client goes away.
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { constants, gzipSync } from 'node:zlib';
@@ -25,6 +26,7 @@ export async function deliver(
 ): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => {
+    entry.endedAt = Date.now();
     if (response.writableFinished) return;
     if (entry.outcome === 'open') Object.assign(entry, { aborted: true, outcome: 'aborted' });
     gone.abort();
@@ -69,7 +71,7 @@ async function sendSteps(
         break;
       }
       case 'stall':
-        entry.outcome = 'fault';
+        await once(gone, 'abort');
         return;
       case 'cut':
       case 'reset':
@@ -115,14 +117,10 @@ function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
 
 /** What was written before reaches the client first; then the connection goes, with RST or with FIN in the middle of the body. */
 async function breakOff(response: ServerResponse, how: 'cut' | 'reset'): Promise<void> {
-  const { socket } = response;
-  if (!socket) return;
-  if (how === 'reset') {
-    socket.resetAndDestroy();
-    return;
-  }
-  if (socket.writableLength > 0) await new Promise<void>(resolve => socket.once('drain', resolve).once('close', () => resolve()));
-  socket.end();
+  // Node gathers the writes of one turn: let them go.
+  await setImmediate();
+  if (how === 'reset') response.socket?.resetAndDestroy();
+  else response.socket?.destroySoon();
 }
 
 function sendWhole(response: ServerResponse, head: Head, steps: Iterable<Step>, manner: Manner, entry: Entry): void {
@@ -141,5 +139,5 @@ function sendWhole(response: ServerResponse, head: Head, steps: Iterable<Step>, 
   });
   entry.outcome = 'fault';
   if (!manner.lengthOff || manner.lengthOff < 0) response.end(body);
-  else response.write(body, () => response.socket?.end());
+  else response.write(body, () => response.socket?.destroySoon());
 }

@@ -180,7 +180,7 @@ export const faults: Readonly<Record<string, Fault>> = {
     steps: function* (steps, { options }) {
       let waited = false;
       for (const step of steps) {
-        if (!waited && step.do === 'write' && step.kind !== 'start') {
+        if (!waited && step.do === 'write' && step.kind !== 'bare') {
           waited = true;
           yield { do: 'head' };
           yield { do: 'wait', ms: Number(options.ms ?? 1000) || 0 };

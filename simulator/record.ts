@@ -19,6 +19,9 @@ export type RecordedRequest = {
   /** The client went away before the answer was complete. */
   readonly aborted: boolean;
   readonly outcome: Outcome;
+  /** Epoch milliseconds: when its headers had come, and when its answer was over or the client gone. */
+  readonly at: number;
+  readonly endedAt?: number | undefined;
   readonly body: unknown;
 };
 
@@ -45,6 +48,7 @@ export class Requests {
       tokens: 0,
       aborted: false,
       outcome: 'open',
+      at: Date.now(),
       raw: '',
     };
     this.#entries.push(entry);

@@ -1,6 +1,6 @@
 // The simulator's HTTP server: finds the wire of a request, checks its credential and body, and lets the answer be delivered.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type Answer, type Ask, answerTo, digestOf, generatedTokens } from './answer.ts';
+import { type Answer, type Ask, answerTo, generatedTokens } from './answer.ts';
 import { Control } from './control.ts';
 import { deliver, type Head } from './delivery.ts';
 import { type Fault, type FaultCall, faultInModel, faultNamed, parseFault } from './faults.ts';
@@ -65,8 +65,11 @@ async function serve(context: Context, request: IncomingMessage, response: Serve
   context.log(
     `${request.method} ${url.pathname} ${found.head.status}${entry.model ? ` ${entry.model}` : ''}${entry.fault ? ` fault=${entry.fault}` : ''}`,
   );
-  await deliver(response, found.head, found.steps, found.fault?.manner ?? {}, entry);
-  found.settle?.();
+  try {
+    await deliver(response, found.head, found.steps, found.fault?.manner ?? {}, entry);
+  } finally {
+    found.settle?.();
+  }
 }
 
 /** Undefined when it is too large; the rest is read and dropped, so that the client gets to read the answer. */
@@ -93,13 +96,10 @@ function considered(context: Context, route: Route, request: IncomingMessage, ra
   const denied = deniedCredential(context, wire, request);
   if (denied) return refusing(denied);
   if (route.kind === 'refused') return refusing(route.refusal);
-  if (route.kind === 'plain') {
-    const fault = faultOf(context, request, entry, undefined);
-    return fault ? faulted(fault, wire, refusing(route.reply(now())), '') : refusing(route.reply(now()));
-  }
+  if (route.kind === 'plain') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(now())));
   const body = parsedJson(raw);
   if (body === undefined) return refusing(wire.badJson(raw));
-  if (route.kind === 'count') return refusing(route.reply(body, request.headers));
+  if (route.kind === 'count') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(body, request.headers)));
   const read = wire.read(body, request.headers, route.deployment);
   if (!read.ok) return refusing(read.refusal);
   const named = faultInModel(read.ask.model);
@@ -108,6 +108,12 @@ function considered(context: Context, route: Route, request: IncomingMessage, ra
   const call = faultOf(context, request, entry, named.fault);
   if (!call) return generated(context, wire, ask, undefined, entry);
   return faulted(call, wire, generated(context, wire, ask, faultNamed(call.name), entry), ask.model);
+}
+
+/** For requests that generate nothing: faults come by header or by a rule for the path. */
+function perhapsFaulted(context: Context, request: IncomingMessage, entry: Entry, wire: Wire, usual: Outgoing): Outgoing {
+  const call = faultOf(context, request, entry, undefined);
+  return call ? faulted(call, wire, usual, '') : usual;
 }
 
 function deniedCredential(context: Context, wire: Wire, request: IncomingMessage): Refusal | undefined {
@@ -170,7 +176,7 @@ function generated(context: Context, wire: Wire, ask: Ask, fault: Fault | undefi
     : [write('body', JSON.stringify(wire.whole(reply)), answers.reduce(addTokens, 0))];
   return {
     head: { status: 200, headers: { 'content-type': ask.stream ? streamType : 'application/json', ...wire.headers(ask.digest) } },
-    steps: paced(steps, context.settings, digestOf(ask.digest)),
+    steps: paced(steps, context.settings, ask.digest),
     settle: () => {
       bill.completion_tokens += entry.tokens;
       bill.aborted += entry.aborted ? 1 : 0;

@@ -30,6 +30,10 @@ export type TypeName = 'string' | 'number' | 'integer' | 'boolean' | 'array' | '
 
 export type Shape = (value: unknown) => Problem | undefined;
 
+/** A body or a part of it after its tables have checked it; the checks are the types. */
+// biome-ignore lint/suspicious/noExplicitAny: what the tables have checked, the compiler cannot know.
+export type Json = Record<string, any>;
+
 export const anything: Shape = () => undefined;
 export const flag: Shape = value => (typeof value === 'boolean' ? undefined : wrongType('boolean', value));
 export const number = (min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY): Shape => ranged('number', min, max);

@@ -48,7 +48,7 @@ export function* paced(steps: Iterable<Step>, pace: Pace, digest: string): Itera
       yield step;
       continue;
     }
-    const isFirst = !begun && step.kind !== 'start';
+    const isFirst: boolean = !begun && step.kind !== 'bare';
     begun ||= isFirst;
     const due = (isFirst ? pace.latency : 0) + (step.kind === 'content' || step.kind === 'body' ? step.tokens * perToken : 0);
     if (due > 0) yield wait(due);

@@ -6,6 +6,7 @@ import {
   flag,
   integer,
   isRecord,
+  type Json,
   list,
   mapOf,
   nullable,
@@ -20,7 +21,6 @@ import {
 import { anthropicProblem, invalid } from './anthropic-errors.ts';
 import type { Refusal } from './wire.ts';
 
-export type AnthropicBody = Record<string, any>;
 export type Endpoint = 'messages' | 'count_tokens';
 
 /** Dated versions: the later one dropped sampling parameters and a few blocks. */
@@ -30,7 +30,7 @@ export type Version = (typeof versions)[number];
 export function anthropicInvalid(body: unknown, version: Version, endpoint: Endpoint): Refusal | undefined {
   const problem = requests[endpoint][version](body);
   if (problem) return anthropicProblem(problem);
-  const checked = body as AnthropicBody;
+  const checked = body as Json;
   return rules.reduce<Refusal | undefined>((found, rule) => found ?? rule(checked, version), undefined);
 }
 
@@ -165,7 +165,7 @@ const requests: Record<Endpoint, Record<Version, Shape>> = {
   count_tokens: { '2023-06-01': counting, '2026-10-21': counting },
 };
 
-type Rule = (body: AnthropicBody, version: Version) => Refusal | undefined;
+type Rule = (body: Json, version: Version) => Refusal | undefined;
 
 const rules: readonly Rule[] = [
   body => emptyContent(body.messages),
@@ -180,7 +180,7 @@ const rules: readonly Rule[] = [
   body => trailingSpace(body.messages),
 ];
 
-function emptyContent(messages: readonly AnthropicBody[]): Refusal | undefined {
+function emptyContent(messages: readonly Json[]): Refusal | undefined {
   for (const [index, message] of messages.entries()) {
     const isPrefill = index === messages.length - 1 && message.role === 'assistant';
     if (message.content.length === 0 && !isPrefill)
@@ -195,7 +195,7 @@ function emptyContent(messages: readonly AnthropicBody[]): Refusal | undefined {
   return undefined;
 }
 
-function removedBlocks(messages: readonly AnthropicBody[]): Refusal | undefined {
+function removedBlocks(messages: readonly Json[]): Refusal | undefined {
   for (const [index, message] of messages.entries())
     for (const [at, block] of blocks(message).entries()) {
       const path = `messages.${index}.content.${at}`;
@@ -208,7 +208,7 @@ function removedBlocks(messages: readonly AnthropicBody[]): Refusal | undefined 
 }
 
 /** A call is answered in the very next message, and results answer calls of the message before. */
-function toolBlocksOutOfPlace(messages: readonly AnthropicBody[]): Refusal | undefined {
+function toolBlocksOutOfPlace(messages: readonly Json[]): Refusal | undefined {
   let open = new Set<string>();
   for (const [index, message] of messages.entries()) {
     const results = blocks(message).filter(block => block.type === 'tool_result');
@@ -225,6 +225,11 @@ function toolBlocksOutOfPlace(messages: readonly AnthropicBody[]): Refusal | und
       return invalid(
         `messages.${index}.content: each tool_use must have a single result. Found multiple \`tool_result\` blocks with the same id`,
       );
+    // Results come before anything else in their message (tool use guide, "handling tool results").
+    const areFirst = blocks(message)
+      .slice(0, results.length)
+      .every(block => block.type === 'tool_result');
+    if (!areFirst) return unansweredCalls(index - 1, [...open]);
     const unanswered = [...open].filter(id => !answered.has(id));
     if (unanswered.length > 0) return unansweredCalls(index - 1, unanswered);
     const ids = blocks(message)
@@ -246,7 +251,7 @@ export const signatureOf = (thinking: string): string =>
   createHmac('sha256', 'tollgate-simulator').update(thinking).digest('base64');
 export const redactedPrefix = 'simulated-';
 
-function foreignThinking(messages: readonly AnthropicBody[]): Refusal | undefined {
+function foreignThinking(messages: readonly Json[]): Refusal | undefined {
   for (const [index, message] of messages.entries())
     for (const [at, block] of blocks(message).entries()) {
       const path = `messages.${index}.content.${at}`;
@@ -258,7 +263,7 @@ function foreignThinking(messages: readonly AnthropicBody[]): Refusal | undefine
   return undefined;
 }
 
-function thinkingConflicts(body: AnthropicBody): Refusal | undefined {
+function thinkingConflicts(body: Json): Refusal | undefined {
   if (body.thinking?.type !== 'enabled') return undefined;
   if (body.max_tokens <= body.thinking.budget_tokens)
     return invalid(
@@ -273,32 +278,27 @@ function thinkingConflicts(body: AnthropicBody): Refusal | undefined {
     : undefined;
 }
 
-function tooManyMarks(body: AnthropicBody): Refusal | undefined {
+function tooManyMarks(body: Json): Refusal | undefined {
   const system = Array.isArray(body.system) ? body.system : [];
-  const all = [...(body.tools ?? []), ...system, ...body.messages.flatMap(blocks)] as AnthropicBody[];
+  const all = [...(body.tools ?? []), ...system, ...body.messages.flatMap(blocks)] as Json[];
   const found = all.filter(block => block.cache_control).length;
   if (found > 4) return invalid(`A maximum of 4 blocks with cache_control may be provided. Found ${found}.`);
   return undefined;
 }
 
-function toolProblems(body: AnthropicBody): Refusal | undefined {
-  const names = (body.tools ?? []).map((tool: AnthropicBody) => tool.name);
+function toolProblems(body: Json): Refusal | undefined {
+  const names = (body.tools ?? []).map((tool: Json) => tool.name);
   if (new Set(names).size < names.length) return invalid('tools: Tool names must be unique.');
   if (body.tool_choice && names.length === 0)
     return invalid('tool_choice: `tool_choice` may only be specified while providing `tools`.');
   const wanted = body.tool_choice?.name;
   if (wanted !== undefined && !names.includes(wanted))
     return invalid(`tool_choice: Tool '${wanted}' not found in provided tools`);
-  const usesTools = body.messages
-    .flatMap(blocks)
-    .some((block: AnthropicBody) => block.type === 'tool_use' || block.type === 'tool_result');
-  return usesTools && names.length === 0
-    ? invalid('Requests which include `tool_use` or `tool_result` blocks must define tools')
-    : undefined;
+  return undefined;
 }
 
 /** Structured outputs close every object. */
-function looseFormat(body: AnthropicBody): Refusal | undefined {
+function looseFormat(body: Json): Refusal | undefined {
   const isLoose = (schema: unknown, depth = 0): boolean =>
     isRecord(schema) &&
     depth < 32 &&
@@ -310,7 +310,7 @@ function looseFormat(body: AnthropicBody): Refusal | undefined {
     : undefined;
 }
 
-function trailingSpace(messages: readonly AnthropicBody[]): Refusal | undefined {
+function trailingSpace(messages: readonly Json[]): Refusal | undefined {
   const last = messages.at(-1)!;
   const text = typeof last.content === 'string' ? last.content : (last.content.at(-1)?.text ?? '');
   return last.role === 'assistant' && /\s$/.test(text)
@@ -318,4 +318,4 @@ function trailingSpace(messages: readonly AnthropicBody[]): Refusal | undefined 
     : undefined;
 }
 
-export const blocks = (message: AnthropicBody): AnthropicBody[] => (Array.isArray(message.content) ? message.content : []);
+export const blocks = (message: Json): Json[] => (Array.isArray(message.content) ? message.content : []);

@@ -1,16 +1,9 @@
 // The Anthropic wire: messages, streamed and whole, and the counting of tokens, in both API versions.
-import { type Answer, type Ask, type Attachment, digestOf, generatedTokens, type ToolResult } from '../answer.ts';
+import { type Answer, type Ask, type Attachment, generatedTokens, requestDigest, type ToolResult } from '../answer.ts';
+import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
 import { anthropicError, anthropicTrouble, invalid, requestId } from './anthropic-errors.ts';
-import {
-  type AnthropicBody,
-  anthropicInvalid,
-  blocks,
-  type Endpoint,
-  signatureOf,
-  type Version,
-  versions,
-} from './anthropic-validate.ts';
+import { anthropicInvalid, blocks, type Endpoint, signatureOf, type Version, versions } from './anthropic-validate.ts';
 import { decodedBytes } from './openai.ts';
 import { bearer, type Frame, grouped, type Headers, header, type Read, type Refusal, type Reply, type Wire } from './wire.ts';
 
@@ -75,7 +68,7 @@ function readFor(endpoint: Endpoint, body: unknown, headers: Headers): Read {
       refusal: invalid(`anthropic-version: "${version}" is not a valid version. Must be one of: ${versions.join(', ')}`),
     };
   const refusal = anthropicInvalid(body, version as Version, endpoint);
-  return refusal ? { ok: false, refusal } : { ok: true, ask: anthropicAsk(body as AnthropicBody) };
+  return refusal ? { ok: false, refusal } : { ok: true, ask: anthropicAsk(body as Json) };
 }
 
 function anthropicWhole(reply: Reply): unknown {
@@ -120,11 +113,8 @@ function parsedInput(text: string): unknown {
 
 function ending(answer: Answer): Record<string, unknown> {
   if (answer.stopSequence !== undefined) return { stop_reason: 'stop_sequence', stop_sequence: answer.stopSequence };
-  return {
-    stop_reason: stopReasons[answer.finish],
-    stop_sequence: null,
-    ...(answer.finish === 'filtered' && { stop_details: refusalDetails }),
-  };
+  const reason = answer.refuses ? 'refusal' : stopReasons[answer.finish];
+  return { stop_reason: reason, stop_sequence: null, ...(reason === 'refusal' && { stop_details: refusalDetails }) };
 }
 
 const stopReasons: Record<Answer['finish'], string> = {
@@ -163,7 +153,7 @@ function usageOf(reply: Reply, output: number): Record<string, unknown> {
 function* anthropicFrames(reply: Reply): Iterable<Frame> {
   const answer = reply.answers[0]!;
   const hasUsage = reply.usage !== 'missing';
-  yield frame('start', {
+  yield frame('bare', {
     type: 'message_start',
     message: {
       ...envelope(reply),
@@ -175,12 +165,12 @@ function* anthropicFrames(reply: Reply): Iterable<Frame> {
   });
   let index = 0;
   for (const block of streamedBlocks(answer)) {
-    yield frame('start', { type: 'content_block_start', index, content_block: block.opening }, block.openingTokens);
-    if (index === 0) yield frame('start', { type: 'ping' });
+    yield frame('bare', { type: 'content_block_start', index, content_block: block.opening }, block.openingTokens);
+    if (index === 0) yield frame('bare', { type: 'ping' });
     for (const group of grouped(block.tokens, reply.tokensPerFrame))
       yield frame('content', { type: 'content_block_delta', index, delta: block.delta(group.text) }, group.tokens);
-    if (block.closing) yield frame('finish', { type: 'content_block_delta', index, delta: block.closing });
-    yield frame('finish', { type: 'content_block_stop', index });
+    if (block.closing) yield frame('bare', { type: 'content_block_delta', index, delta: block.closing });
+    yield frame('bare', { type: 'content_block_stop', index });
     index += 1;
   }
   const usage = hasUsage && { usage: usageOf(reply, outputTokens(answer)) };
@@ -228,8 +218,8 @@ function streamedBlocks(answer: Answer): StreamedBlock[] {
   return [...(answer.thinking.length > 0 ? [thinking] : []), ...(answer.text.length > 0 ? [spoken] : []), ...calls];
 }
 
-function anthropicAsk(body: AnthropicBody): Ask {
-  const messages = body.messages as AnthropicBody[];
+function anthropicAsk(body: Json): Ask {
+  const messages = body.messages as Json[];
   const lastUser = messages.findLast(message => message.role === 'user');
   const choice = body.tool_choice;
   const format = body.output_config?.format;
@@ -240,9 +230,9 @@ function anthropicAsk(body: AnthropicBody): Ask {
     attachments: lastUser ? blocks(lastUser).flatMap(attachmentOf) : [],
     results: lastUser ? resultsIn(lastUser, messages) : [],
     tools: (body.tools ?? [])
-      .filter((tool: AnthropicBody) => tool.input_schema)
-      .map((tool: AnthropicBody) => ({ name: tool.name, schema: tool.input_schema })),
-    toolChoice: choice ? toolChoices[choice.type as 'auto'](choice.name) : 'auto',
+      .filter((tool: Json) => tool.input_schema)
+      .map((tool: Json) => ({ name: tool.name, schema: tool.input_schema })),
+    toolChoice: choice ? toolChoices[choice.type]!(choice.name) : 'auto',
     parallel: choice?.disable_parallel_tool_use !== true,
     format: format ? { schema: format.schema } : 'text',
     thinks: ['enabled', 'adaptive'].includes(body.thinking?.type),
@@ -253,30 +243,30 @@ function anthropicAsk(body: AnthropicBody): Ask {
       promptParts(body),
       messages.some(message => message.role === 'assistant'),
     ),
-    digest: digestOf(JSON.stringify(body)),
+    digest: requestDigest(body),
   };
 }
 
-const toolChoices = {
+const toolChoices: Record<string, (name: string) => Ask['toolChoice']> = {
   auto: () => 'auto',
   any: () => 'required',
   none: () => 'none',
   tool: (name: string) => ({ name }),
-} as const satisfies Record<string, (name: string) => Ask['toolChoice']>;
+};
 
 function textIn(content: unknown): string {
   if (typeof content === 'string') return content;
   return Array.isArray(content) ? content.map(block => (block.type === 'text' ? block.text : '')).join('') : '';
 }
 
-function attachmentOf(block: AnthropicBody): Attachment[] {
+function attachmentOf(block: Json): Attachment[] {
   if (block.type !== 'image' && block.type !== 'document') return [];
   const { type, media_type, data } = block.source;
   if (type === 'base64') return [{ kind: block.type, type: media_type, bytes: decodedBytes(data) }];
   return [type === 'text' ? { kind: block.type, type: media_type, bytes: Buffer.byteLength(data) } : { kind: block.type, type }];
 }
 
-function resultsIn(lastUser: AnthropicBody, messages: readonly AnthropicBody[]): ToolResult[] {
+function resultsIn(lastUser: Json, messages: readonly Json[]): ToolResult[] {
   const calls = messages.flatMap(blocks).filter(block => block.type === 'tool_use');
   return blocks(lastUser)
     .filter(block => block.type === 'tool_result')
@@ -284,21 +274,21 @@ function resultsIn(lastUser: AnthropicBody, messages: readonly AnthropicBody[]):
 }
 
 /** Tools, system, then messages: the order in which the real cache sees them. */
-function promptParts(body: AnthropicBody): PromptPart[] {
+function promptParts(body: Json): PromptPart[] {
   const system = typeof body.system === 'string' ? [{ text: body.system }] : (body.system ?? []);
-  const messages = (body.messages as AnthropicBody[]).flatMap(message =>
+  const messages = (body.messages as Json[]).flatMap(message =>
     typeof message.content === 'string' ? [{ tokens: 4 + countTokens(message.content) }] : blocks(message).map(marked),
   );
   const all = [...(body.tools ?? []).map(marked), ...system.map(marked), ...messages] as PromptPart[];
   return body.cache_control ? [...all.slice(0, -1), { ...all.at(-1)!, mark: body.cache_control.ttl ?? '5m' }] : all;
 }
 
-const marked = (block: AnthropicBody): PromptPart => ({
+const marked = (block: Json): PromptPart => ({
   tokens: blockTokens(block),
   ...(block.cache_control && { mark: block.cache_control.ttl ?? '5m' }),
 });
 
-function blockTokens(block: AnthropicBody): number {
+function blockTokens(block: Json): number {
   if (block.type === 'image' || (block.type === 'document' && block.source.type !== 'text')) return attachmentTokens;
   if (block.type === 'document') return countTokens(block.source.data);
   return typeof block.text === 'string' ? countTokens(block.text) : countTokens(JSON.stringify(block));

@@ -55,7 +55,7 @@ const style: Style = {
 /** The filter's verdict on the prompt comes first, in a frame without id, model or choices. */
 function* azureFrames(reply: Reply): Iterable<Frame> {
   yield {
-    kind: 'start',
+    kind: 'bare',
     tokens: 0,
     data: JSON.stringify({ choices: [], created: 0, id: '', model: '', object: '', prompt_filter_results: promptFilterResults }),
   };

@@ -5,6 +5,7 @@ import {
   flag,
   integer,
   isRecord,
+  type Json,
   list,
   mapOf,
   nullable,
@@ -20,12 +21,10 @@ import {
 import { invalid, openaiPath, openaiProblem } from './openai-errors.ts';
 import type { Refusal } from './wire.ts';
 
-export type OpenAiBody = Record<string, any>;
-
 export function openaiInvalid(body: unknown): Refusal | undefined {
   const problem = request(body);
   if (problem) return openaiProblem(problem);
-  return rules.reduce<Refusal | undefined>((found, rule) => found ?? rule(body as OpenAiBody), undefined);
+  return rules.reduce<Refusal | undefined>((found, rule) => found ?? rule(body as Json), undefined);
 }
 
 const anyObject = mapOf(anything, 10_000);
@@ -147,7 +146,7 @@ export const openaiFields = {
 
 const request = object(openaiFields.required, openaiFields.optional);
 
-type Rule = (body: OpenAiBody) => Refusal | undefined;
+type Rule = (body: Json) => Refusal | undefined;
 
 const isReasoning = (model: string): boolean => /^(o\d|gpt-5)/.test(model);
 const cannotReason = (model: string): boolean => /^gpt-(3\.5|4)/.test(model);
@@ -193,7 +192,7 @@ const rules: readonly Rule[] = [
   body => strictSchemaIsLoose(body),
 ];
 
-function reasoningModelRefuses(body: OpenAiBody): Refusal | undefined {
+function reasoningModelRefuses(body: Json): Refusal | undefined {
   if (body.max_tokens != null)
     return invalid(
       "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
@@ -214,14 +213,14 @@ function reasoningModelRefuses(body: OpenAiBody): Refusal | undefined {
     : undefined;
 }
 
-function unknownToolChoice(body: OpenAiBody): Refusal | undefined {
+function unknownToolChoice(body: Json): Refusal | undefined {
   const name = body.tool_choice?.function?.name;
-  const isOffered = name === undefined || body.tools.some((tool: OpenAiBody) => tool.function?.name === name);
+  const isOffered = name === undefined || body.tools.some((tool: Json) => tool.function?.name === name);
   return isOffered ? undefined : invalid(`Tool choice '${name}' not found in 'tools' parameter.`, 'tool_choice');
 }
 
 /** Every call is answered by tool messages right after it, and tool messages answer nothing else. */
-export function toolMessagesOutOfPlace(messages: readonly OpenAiBody[]): Refusal | undefined {
+export function toolMessagesOutOfPlace(messages: readonly Json[]): Refusal | undefined {
   let open = new Set<string>();
   let asked = false;
   for (const [index, message] of messages.entries()) {
@@ -250,7 +249,7 @@ export function toolMessagesOutOfPlace(messages: readonly OpenAiBody[]): Refusal
     )
       return invalid("Invalid value for 'content': expected a string, got null.", `${at}.content`);
     asked = message.role === 'assistant' && message.tool_calls !== undefined;
-    open = new Set(asked ? message.tool_calls.map((call: OpenAiBody) => call.id) : []);
+    open = new Set(asked ? message.tool_calls.map((call: Json) => call.id) : []);
   }
   return open.size > 0 ? unanswered(open, `messages.[${messages.length}].role`) : undefined;
 }
@@ -262,7 +261,7 @@ const unanswered = (open: ReadonlySet<string>, param: string): Refusal =>
   );
 
 /** Strict schemas close every object and require every property (OpenAI's structured outputs guide). */
-function strictSchemaIsLoose(body: OpenAiBody): Refusal | undefined {
+function strictSchemaIsLoose(body: Json): Refusal | undefined {
   const format = body.response_format?.json_schema;
   if (format?.strict && !format.schema)
     return invalid(

@@ -4,14 +4,15 @@ import {
   type Ask,
   type Attachment,
   type Call,
-  digestOf,
   generatedTokens,
   type OfferedTool,
+  requestDigest,
   type ToolResult,
 } from '../answer.ts';
+import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
 import { invalid, openaiError, openaiTrouble } from './openai-errors.ts';
-import { type OpenAiBody, openaiInvalid } from './openai-validate.ts';
+import { openaiInvalid } from './openai-validate.ts';
 import { bearer, type Frame, grouped, type Reply, type Wire } from './wire.ts';
 
 export const openai: Wire = {
@@ -23,7 +24,7 @@ export const openai: Wire = {
   answersFiltered: false,
   read: body => {
     const refusal = openaiInvalid(body);
-    return refusal ? { ok: false, refusal } : { ok: true, ask: openaiAsk(body as OpenAiBody) };
+    return refusal ? { ok: false, refusal } : { ok: true, ask: openaiAsk(body as Json) };
   },
   badJson: () =>
     invalid(
@@ -142,7 +143,7 @@ export function* openaiFrames(reply: Reply, style: Style): Iterable<Frame> {
     }),
   });
   for (const [index, answer] of reply.answers.entries()) {
-    yield frame('start', index, style.startDelta, style.reasoning ? 0 : answer.thinking.length);
+    yield frame('bare', index, style.startDelta, style.reasoning ? 0 : answer.thinking.length);
     yield* contentFrames(reply, answer, style, (delta, tokens, rest) => frame('content', index, delta, tokens, rest));
     yield frame('finish', index, {}, 0, { finish_reason: finishReasons[answer.finish], ...style.choice(answer) });
   }
@@ -207,10 +208,10 @@ const openaiErrorFrame: Frame = {
   }),
 };
 
-export function openaiAsk(body: OpenAiBody): OpenAiAsk {
-  const messages = body.messages as OpenAiBody[];
+export function openaiAsk(body: Json): OpenAiAsk {
+  const messages = body.messages as Json[];
   const lastUser = messages.findLast(message => message.role === 'user');
-  const parts = Array.isArray(lastUser?.content) ? (lastUser.content as OpenAiBody[]) : [];
+  const parts = Array.isArray(lastUser?.content) ? (lastUser.content as Json[]) : [];
   const effort = body.reasoning_effort;
   return {
     model: body.model,
@@ -230,7 +231,7 @@ export function openaiAsk(body: OpenAiBody): OpenAiAsk {
       promptParts(body),
       messages.some(message => message.role === 'assistant'),
     ),
-    digest: digestOf(JSON.stringify(body)),
+    digest: requestDigest(body),
     includeUsage: body.stream_options?.include_usage === true,
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
   };
@@ -241,7 +242,7 @@ export type OpenAiAsk = Ask & { readonly includeUsage: boolean; readonly logprob
 
 const asksUsage = (ask: Ask): boolean => (ask as OpenAiAsk).includeUsage;
 
-const maxTokens = (body: OpenAiBody): { maxTokens?: number } => {
+const maxTokens = (body: Json): { maxTokens?: number } => {
   const limit = body.max_completion_tokens ?? body.max_tokens;
   return limit == null ? {} : { maxTokens: limit };
 };
@@ -254,7 +255,7 @@ function textIn(content: unknown): string {
   return content.map(part => (part.type === 'text' ? part.text : '')).join('');
 }
 
-function attachmentOf(part: OpenAiBody): Attachment[] {
+function attachmentOf(part: Json): Attachment[] {
   if (part.type === 'image_url') return [fromUrl('image', part.image_url.url)];
   if (part.type === 'input_audio')
     return [{ kind: 'audio', type: `audio/${part.input_audio.format}`, bytes: decodedBytes(part.input_audio.data) }];
@@ -270,9 +271,9 @@ function fromUrl(kind: Attachment['kind'], url: string): Attachment {
 /** The length of what base64 text stands for. */
 export const decodedBytes = (base64: string): number => Buffer.byteLength(base64, 'base64');
 
-function resultsIn(messages: readonly OpenAiBody[]): ToolResult[] {
+function resultsIn(messages: readonly Json[]): ToolResult[] {
   const after = messages.findLastIndex(message => message.role === 'assistant');
-  const calls = (messages[after]?.tool_calls ?? []) as OpenAiBody[];
+  const calls = (messages[after]?.tool_calls ?? []) as Json[];
   return messages
     .slice(after + 1)
     .filter(message => message.role === 'tool')
@@ -282,22 +283,22 @@ function resultsIn(messages: readonly OpenAiBody[]): ToolResult[] {
     }));
 }
 
-const offered = (tool: OpenAiBody): OfferedTool[] =>
+const offered = (tool: Json): OfferedTool[] =>
   tool.type === 'function' ? [{ name: tool.function.name, schema: tool.function.parameters ?? { type: 'object' } }] : [];
 
-function chosen(choice: any): Ask['toolChoice'] {
-  if (choice?.type === 'function') return { name: choice.function.name };
-  return typeof choice === 'string' ? (choice as 'auto') : 'auto';
+function chosen(choice: Json | string | undefined): Ask['toolChoice'] {
+  if (typeof choice === 'string') return choice as 'auto';
+  return choice?.type === 'function' ? { name: choice.function.name } : 'auto';
 }
 
-function formatOf(format: any): Ask['format'] {
+function formatOf(format: Json | undefined): Ask['format'] {
   if (format?.type === 'json_object') return 'json';
   return format?.type === 'json_schema' ? { schema: format.json_schema.schema ?? true } : 'text';
 }
 
 /** Four tokens a message besides its texts. A cache is used where the client names one: `prompt_cache_key` or a breakpoint. */
-function promptParts(body: OpenAiBody): PromptPart[] {
-  const messages = body.messages as OpenAiBody[];
+function promptParts(body: Json): PromptPart[] {
+  const messages = body.messages as Json[];
   const lastUser = messages.findLastIndex(message => message.role === 'user');
   const parts = messages.map((message, index): PromptPart => {
     const marked = body.prompt_cache_key != null ? index === lastUser - 1 : hasBreakpoint(message.content);
@@ -313,7 +314,7 @@ function contentTokens(content: unknown): number {
   return content.reduce((total, part) => total + (part.type === 'text' ? countTokens(part.text) : attachmentTokens), 0);
 }
 
-const callTokens = (message: OpenAiBody): number => (message.tool_calls ? countTokens(JSON.stringify(message.tool_calls)) : 0);
+const callTokens = (message: Json): number => (message.tool_calls ? countTokens(JSON.stringify(message.tool_calls)) : 0);
 
 function logprobsOf(ask: Ask, tokens: readonly string[]): unknown {
   const top = (ask as OpenAiAsk).logprobs;

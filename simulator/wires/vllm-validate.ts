@@ -1,6 +1,6 @@
 // What vLLM accepts: OpenAI's fields with its own ranges; it ignores what it does not know, and its tool rules are the chat template's.
-import { anything, flag, integer, list, nullable, number, object, text } from '../shape.ts';
-import { type OpenAiBody, openaiFields } from './openai-validate.ts';
+import { anything, flag, integer, type Json, list, nullable, number, object, text } from '../shape.ts';
+import { openaiFields } from './openai-validate.ts';
 import { pythonNumber, vllmError, vllmProblem } from './vllm-errors.ts';
 import type { Refusal } from './wire.ts';
 
@@ -45,11 +45,11 @@ export function vllmInvalid(body: unknown): Refusal | undefined {
         problem.path.filter(step => typeof step !== 'object'),
       ),
     );
-  const checked = body as OpenAiBody;
+  const checked = body as Json;
   return tooManyTokens(checked) ?? outOfRange(checked) ?? streamOptionsWithoutStream(checked);
 }
 
-function tooManyTokens(body: OpenAiBody): Refusal | undefined {
+function tooManyTokens(body: Json): Refusal | undefined {
   const asked = body.max_completion_tokens ?? body.max_tokens;
   return asked > maxModelLength
     ? vllmError(
@@ -61,7 +61,7 @@ function tooManyTokens(body: OpenAiBody): Refusal | undefined {
     : undefined;
 }
 
-function outOfRange(body: OpenAiBody): Refusal | undefined {
+function outOfRange(body: Json): Refusal | undefined {
   const wrong = (name: string, range: string): Refusal =>
     vllmError(
       400,
@@ -73,10 +73,10 @@ function outOfRange(body: OpenAiBody): Refusal | undefined {
   return body.top_p != null && (body.top_p <= 0 || body.top_p > 1) ? wrong('top_p', '(0, 1]') : undefined;
 }
 
-const streamOptionsWithoutStream = (body: OpenAiBody): Refusal | undefined =>
+const streamOptionsWithoutStream = (body: Json): Refusal | undefined =>
   body.stream_options && !body.stream
     ? vllmError(400, 'Stream options can only be defined when `stream=True`.', 'BadRequestError', 'stream_options')
     : undefined;
 
 const valueAt = (value: unknown, path: readonly (string | number)[]): unknown =>
-  path.reduce<any>((at, step) => at?.[step], value);
+  path.reduce<unknown>((at, step) => (at as Json | undefined)?.[step], value);

@@ -1,6 +1,6 @@
 // vLLM's variant of the OpenAI wire, by recordings of vLLM 0.32.0: more nulls, no credential, errors of its own, thinking that is shown.
 import { generatedTokens } from '../answer.ts';
-import { isRecord } from '../shape.ts';
+import { isRecord, type Json } from '../shape.ts';
 import { promptTotal } from '../tokens.ts';
 import { openaiAsk, openaiFrames, openaiWhole, type Style } from './openai.ts';
 import { vllmError, vllmTrouble } from './vllm-errors.ts';
@@ -16,8 +16,8 @@ export const vllm: Wire = {
   read: body => {
     const refusal = vllmInvalid(body);
     if (refusal) return { ok: false, refusal };
-    const ask = openaiAsk(body as Record<string, any>);
-    const kwargs = (body as Record<string, any>).chat_template_kwargs;
+    const ask = openaiAsk(body as Json);
+    const kwargs = (body as Json).chat_template_kwargs;
     return { ok: true, ask: { ...ask, thinks: ask.thinks || (isRecord(kwargs) && kwargs.enable_thinking === true) } };
   },
   badJson: text =>
@@ -62,7 +62,7 @@ const style: Style = {
   choice: answer => ({ stop_reason: answer.stopSequence ?? null, token_ids: null }),
   envelope: { service_tier: null, prompt_logprobs: null, prompt_token_ids: null, prompt_text: null, kv_transfer_params: null },
   frameChoice: kind => (kind === 'content' ? { token_ids: null } : {}),
-  frameEnvelope: kind => (kind === 'start' ? { prompt_token_ids: null, prompt_text: null } : {}),
+  frameEnvelope: kind => (kind === 'bare' ? { prompt_token_ids: null, prompt_text: null } : {}),
   startDelta: { role: 'assistant', content: '' },
   usage: vllmUsage,
 };

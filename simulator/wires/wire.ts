@@ -10,7 +10,8 @@ export type Read = { readonly ok: true; readonly ask: Ask } | { readonly ok: fal
 
 /** One SSE message before it becomes bytes. `tokens` were generated for it: what the bill counts once it is written. */
 export type Frame = {
-  readonly kind: 'start' | 'content' | 'finish' | 'usage' | 'end';
+  /** `bare` opens or closes something and holds no content. */
+  readonly kind: 'bare' | 'content' | 'finish' | 'usage' | 'end';
   readonly event?: string;
   readonly data: string;
   readonly tokens: number;
