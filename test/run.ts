@@ -27,7 +27,7 @@ if (files.length === 0) {
   console.error(`No test file has ${words.join(' or ')} in its path.`);
   process.exit(1);
 }
-const tally = await runAll(files);
+const tally = await runAll(files, values.slow ? 900_000 : 120_000);
 report(tally, omissions(words, values.slow));
 process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;
 
@@ -41,11 +41,12 @@ function isSlow(file: string): boolean {
   return file.endsWith('.slow.test.ts');
 }
 
-async function runAll(files: string[]): Promise<Tally> {
+/** A file that takes longer hangs: it fails instead of holding everything up. */
+async function runAll(files: string[], fileTimeoutMs: number): Promise<Tally> {
   const tally: Tally = { passed: 0, failed: 0, skipped: new Map() };
   // Tests of timing share the cores with everything else: no more files at once than there are cores, and no more than four.
   const concurrency = Math.min(availableParallelism(), 4);
-  const events = run({ files, concurrency, cwd: root });
+  const events = run({ files, concurrency, cwd: root, timeout: fileTimeoutMs });
   events.on('test:pass', ({ name, file, skip, details }) => {
     if (details.type === 'suite') return;
     if (skip === undefined || skip === false) tally.passed++;

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import AnthropicPrevious from 'anthropic-sdk-previous';
-import { clientKey, openStage, pdf, personSchema, png, type Stage, type Target, targets, weatherSchema } from './stage.ts';
+import { clientKey } from '#test/support/resources.ts';
+import { openStage, pdf, personSchema, png, type Stage, type Target, targets, weatherSchema } from '#test/support/stage.ts';
 
 let stage: Stage;
 before(async () => {

@@ -5,8 +5,8 @@ import Anthropic from '@anthropic-ai/sdk';
 import AnthropicPrevious from 'anthropic-sdk-previous';
 import OpenAI from 'openai';
 import OpenAIPrevious from 'openai-previous';
-import { provider, route, tenantKey } from '#test/support/resources.ts';
-import { clientKey, faulty, openStage, type Stage, type Target, targets } from './stage.ts';
+import { clientKey, provider, route, tenantKey } from '#test/support/resources.ts';
+import { faulty, openStage, type Stage, type Target, targets } from '#test/support/stage.ts';
 
 const narrowKey = 'sk-narrow-0a9b8c7d6e5f40312233445566778899';
 const faults = [

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
 import OpenAIPrevious from 'openai-previous';
-import { clientKey, openStage, pdf, personSchema, png, type Stage, type Target, targets, weatherSchema } from './stage.ts';
+import { clientKey } from '#test/support/resources.ts';
+import { openStage, pdf, personSchema, png, type Stage, type Target, targets, weatherSchema } from '#test/support/stage.ts';
 
 type Messages = OpenAI.Chat.ChatCompletionMessageParam[];
 

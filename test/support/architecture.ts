@@ -16,7 +16,10 @@ export type Rule = {
 };
 
 const extensionPoint = ['core/chat/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
-const libraries = ['node:*', 'npm:**'];
+/** The request loop is serve.ts; these are its steps, one file each. */
+const loopSteps = 'dataplane/{answer,attempt,exchange,open,prepare,settle,trip}.ts';
+const loop = [loopSteps, 'dataplane/ports.ts'];
+const libraries = ['node:**', 'npm:**'];
 
 /** The first rule whose `from` fits a file is the one that holds for it. */
 export const importRules: readonly Rule[] = [
@@ -47,7 +50,8 @@ export const importRules: readonly Rule[] = [
     why: 'core is pure, so that every decision can be replayed; zod is allowed here because the schemas are the resources',
   },
   { from: 'core/**', may: ['core/**'], why: 'core is pure, so that every decision can be replayed: no node: module, no package' },
-  { from: 'platform/**', may: ['platform/**', ...libraries], why: 'platform knows sockets, not tenants' },
+  // package.json: the version of a bundled list is the version of its package.
+  { from: 'platform/**', may: ['platform/**', 'package.json', ...libraries], why: 'platform knows sockets, not tenants' },
   {
     from: 'operator/main.ts',
     may: ['core/**', 'platform/**', 'operator/**', ...libraries],
@@ -65,13 +69,24 @@ export const importRules: readonly Rule[] = [
   },
   {
     from: 'dataplane/serve.ts',
+    may: ['core/**', ...loop, 'dataplane/frontends/index.ts', 'dataplane/providers/index.ts'],
+    why: 'the loop knows the core, its own steps, the ports and the tables of frontends and providers: no Redis, SQL or Kubernetes in it',
+  },
+  {
+    from: loopSteps,
     may: [
       'core/**',
-      'dataplane/ports.ts',
-      'dataplane/frontends/{index,frontend,controls}.ts',
+      ...loop,
+      'dataplane/{authenticate,head,request-headers}.ts',
+      'dataplane/config/live.ts',
+      'dataplane/http/{client-response,sse}.ts',
+      'dataplane/relay/**',
+      'dataplane/frontends/{index,frontend}.ts',
       'dataplane/providers/{index,provider}.ts',
+      'platform/{body,http-client}.ts',
+      'node:{buffer,http}',
     ],
-    why: 'the loop knows the ports and the tables of frontends and providers: no Redis, SQL or Kubernetes in it',
+    why: 'the steps of the loop reach stores, clock and chance through ports.ts only',
   },
   {
     from: 'dataplane/providers/<name>/**',
@@ -89,7 +104,9 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/frontends/<name>/**',
       'dataplane/frontends/*/index.ts',
-      'dataplane/frontends/{frontend,controls}.ts',
+      'dataplane/frontends/{frontend,controls,reading}.ts',
+      // A dialect's own count of tokens is an estimate: pure, but its tables are a package.
+      'platform/token-estimate.ts',
     ],
     why: 'a stranger can write a frontend: the neutral model, the failure table, units and the frontend interface are all it needs, and another frontend is used through its index.ts',
   },
@@ -207,6 +224,9 @@ function impureNameAt(tokens: readonly Token[], at: number): string | undefined 
   const isPropertyName = (after === ':' && before !== '?') || (after === '?' && member === ':');
   return impure.has(token) && !isPropertyName ? token : undefined;
 }
+
+/** The files whose text must name no implementation. */
+export const isLoop = (file: string): boolean => file === 'dataplane/serve.ts' || glob(loopSteps).test(file);
 
 /** Words of implementations that the request loop must not know, comments included. */
 const implementationWords =

@@ -1,17 +1,8 @@
 // What the client suites play on: one gateway in front of the simulator, with each provider type under model names of its own.
 
 import { type Simulator, startSimulator } from '#simulator/index.ts';
-import { startGateway } from '#test/support/gateway.ts';
-import {
-  clientKey,
-  type ProviderKind,
-  provider,
-  providerSecret,
-  type Resource,
-  route,
-  tenantKey,
-  yamlOf,
-} from '#test/support/resources.ts';
+import { startGateway } from './gateway.ts';
+import { type ProviderKind, provider, providerSecret, type Resource, route, tenantKey, yamlOf } from './resources.ts';
 
 export type Target = {
   readonly type: ProviderKind;
@@ -105,8 +96,6 @@ function resourcesFor(one: Target, simulators: { hosted: Simulator; engine: Simu
     ...models.map(model => route(model.name, model.name, [name], { retries: { attempts: 0 } })),
   ];
 }
-
-export { clientKey };
 
 // A 1x1 PNG, and the smallest text that calls itself a PDF.
 export const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';

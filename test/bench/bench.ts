@@ -1,0 +1,78 @@
+// `npm run bench`: the gateway beside a bare proxy, in turns, in one run; prints tables and writes docs/benchmarks.md.
+// usage: npm run bench -- [--rounds=3] [--seconds=3] [--only=small,start] [--no-write]; a run with --only is never written
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { LoadResult } from './load.ts';
+import { residentMiB } from './process-cost.ts';
+import { preamble, type Rounds, startTable, table, writeReport } from './report.ts';
+import { type Row, rows, type SubjectName, subjects } from './rows.ts';
+import { CORES, KEY, type Server, startBareProxy, startGateway, startMock, startNode } from './servers.ts';
+
+const STARTS = 5;
+const PAGE = join(import.meta.dirname, '../../docs/benchmarks.md');
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '3' },
+    only: { type: 'string' },
+    'no-write': { type: 'boolean', default: false },
+  },
+});
+const [rounds, seconds] = [Number(options.rounds), Number(options.seconds)];
+const names = options.only?.split(',') ?? [...Object.keys(rows), 'start'];
+const unknown = names.filter(name => name !== 'start' && !rows[name]);
+if (unknown.length > 0) throw new Error(`no such row: ${unknown}. There are: ${Object.keys(rows)}, start`);
+
+type Servers = { readonly bare: Server; readonly gateway: Server };
+
+const mock = await startMock();
+const tables: string[] = [];
+const show = (text: string) => {
+  tables.push(text);
+  console.log(`\n${text}`);
+};
+console.log(preamble(new Date(), rounds, seconds));
+if (names.includes('start')) show(await coldStarts());
+const servers = { bare: await startBareProxy(mock.port), gateway: await startGateway(mock.port) };
+for (const name of names) if (rows[name]) show(table(rows[name], await measure(rows[name], servers)));
+await Promise.all([mock, servers.bare, servers.gateway].map(server => server.stop()));
+if (!options.only && !options['no-write']) writeReport(PAGE, [preamble(new Date(), rounds, seconds), ...tables].join('\n\n'));
+
+async function measure(row: Row, servers: Servers): Promise<Rounds> {
+  const results: Rounds = [[], []];
+  for (const name of row.pair) await load(row, servers, name, Math.min(1, seconds));
+  for (let round = 0; round < rounds; round++) {
+    for (const i of [0, 1] as const) results[i].push(await load(row, servers, row.pair[i], seconds));
+  }
+  return results;
+}
+
+async function load(row: Row, servers: Servers, name: SubjectName, duration: number): Promise<LoadResult> {
+  const { server, model } = subjects[name];
+  const { port, pid } = servers[server];
+  const args = [`--port=${port}`, `--pid=${pid}`, `--key=${KEY}`, `--model=${model}`, `--seconds=${duration}`, ...row.load];
+  const child = startNode(CORES.others, 'load.ts', args);
+  let output = '';
+  child.stdout!.on('data', text => {
+    output += text;
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`the load generator ended with ${code}`);
+  return JSON.parse(output) as LoadResult;
+}
+
+async function coldStarts(): Promise<string> {
+  const times: number[] = [];
+  const residents: (number | null)[] = [];
+  for (let i = 0; i < STARTS; i++) {
+    const gateway = await startGateway(mock.port);
+    await sleep(1000);
+    times.push(gateway.readyMs);
+    residents.push(residentMiB(gateway.pid) ?? null);
+    await gateway.stop();
+  }
+  return startTable(times, residents);
+}

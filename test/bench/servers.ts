@@ -1,0 +1,149 @@
+// Starts what is measured: the upstream and the clients on one core, the server under test on another, where `taskset` exists.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const KEY = 'sk-bench-0123456789abcdef0123456789abcdef';
+/** The core of the server under test, and that of everything else. */
+export const CORES = { server: 0, others: 1 } as const;
+const START_LIMIT_MS = 20_000;
+
+export type Server = { readonly port: number; readonly pid: number; stop(): Promise<void> };
+/** `readyMs`: from the start of the process to the first request that finds it ready. */
+export type Gateway = Server & { readonly readyMs: number };
+
+export const isPinned = availableParallelism() > 1 && hasTaskset();
+
+/** A script of this project in a process of its own. */
+export function startNode(core: number, script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const command = [process.execPath, join(import.meta.dirname, script), ...args];
+  const [file, ...rest] = isPinned ? ['taskset', '-c', String(core), ...command] : command;
+  return spawn(file!, rest, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_ENV: 'production', ...env } });
+}
+
+export async function startMock(): Promise<Server> {
+  const port = await freePort();
+  return listening(startNode(CORES.others, 'mock-upstream.ts', [`--port=${port}`]), port);
+}
+
+export async function startBareProxy(upstream: number): Promise<Server> {
+  const port = await freePort();
+  return listening(startNode(CORES.server, 'bare-proxy.ts', [`--port=${port}`, `--upstream=${upstream}`]), port);
+}
+
+export async function startGateway(upstream: number, nodeOptions = ''): Promise<Gateway> {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
+  writeFileSync(join(folder, 'bench.yaml'), configuration(upstream));
+  const [port, internal] = [await freePort(), await freePort()];
+  const env = {
+    PORT: String(port),
+    INTERNAL_PORT: String(internal),
+    HOST: '127.0.0.1',
+    LOG_LEVEL: 'warn',
+    TOLLGATE_DATA: join(folder, 'data'),
+    NODE_OPTIONS: nodeOptions,
+  };
+  const start = performance.now();
+  const child = startNode(CORES.server, '../../cli/main.ts', ['run', '--config', folder], env);
+  child.stdout!.resume();
+  await ready(child, async () => (await fetch(`http://127.0.0.1:${port}/health/readiness`)).ok);
+  const readyMs = performance.now() - start;
+  const stop = async () => {
+    await stopped(child);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { port, pid: child.pid!, readyMs, stop };
+}
+
+async function listening(child: ChildProcess, port: number): Promise<Server> {
+  child.stdout!.resume();
+  await ready(child, async () => (await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: '{}' })).body !== null);
+  return { port, pid: child.pid!, stop: () => stopped(child) };
+}
+
+async function ready(child: ChildProcess, answers: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + START_LIMIT_MS;
+  while (performance.now() < end && child.exitCode === null) {
+    if (await answers().catch(() => false)) return;
+    await sleep(2);
+  }
+  child.kill();
+  throw new Error(`${child.spawnargs.join(' ')} did not become ready`);
+}
+
+async function stopped(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGTERM');
+  await Promise.race([exit, sleep(10_000, undefined, { ref: false })]);
+  child.kill('SIGKILL');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function hasTaskset(): boolean {
+  try {
+    execFileSync('taskset', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** One provider of each wire, one route to each, one key. */
+const configuration = (upstream: number): string => `apiVersion: v1
+kind: Secret
+metadata: {name: upstream}
+stringData: {key: sk-upstream}
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: LLMProvider
+metadata: {name: same}
+spec:
+  type: OpenAICompatible
+  openAICompatible: {baseURL: "http://127.0.0.1:${upstream}/v1"}
+  auth: {secretRef: {name: upstream, key: key}}
+  models: [{name: up-model, capabilities: [Chat, Vision], price: {inputPerMTok: "2.50", outputPerMTok: "10.00"}}]
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: LLMProvider
+metadata: {name: other}
+spec:
+  type: Anthropic
+  anthropic: {baseURL: "http://127.0.0.1:${upstream}"}
+  auth: {secretRef: {name: upstream, key: key}}
+  models: [{name: up-model, capabilities: [Chat, Vision], price: {inputPerMTok: "3.00", outputPerMTok: "15.00"}}]
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: LLMRoute
+metadata: {name: same}
+spec:
+  match: [{model: {type: Exact, value: same-dialect}}]
+  backends: [{name: only, providerRef: {name: same}, model: up-model}]
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: LLMRoute
+metadata: {name: other}
+spec:
+  match: [{model: {type: Exact, value: other-dialect}}]
+  backends: [{name: only, providerRef: {name: other}, model: up-model}]
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: TenantKey
+metadata: {name: bench}
+spec:
+  tenant: bench
+  digest: "sha256:${createHash('sha256').update(KEY).digest('hex')}"
+`;
