@@ -2,7 +2,6 @@
 // Anthropic's own figures where it gives any.
 import type { AssistantPart, ChatRequest, Message, Source, Tool, UserPart } from '#core/chat/request.ts';
 import { type Tokens, tokens } from '#core/units.ts';
-import { estimateTokens } from '#platform/token-estimate.ts';
 
 /** Role, separators and end mark of a turn. */
 const PER_MESSAGE = 4;
@@ -22,10 +21,11 @@ const AUDIO_SECOND_BASE64_CHARS = (8 * 1024 * 4) / 3;
 /** What a prompt is made of: its text, and the tokens of what is not text. */
 type Measure = { readonly texts: readonly string[]; readonly fixed: number };
 
-export async function estimateInputTokens(request: ChatRequest): Promise<Tokens> {
+/** `tokensIn` counts the tokens of a text: its vocabulary is not a matter of the dialect. */
+export async function estimateInputTokens(request: ChatRequest, tokensIn: (text: string) => Promise<number>): Promise<Tokens> {
   const measures = [...request.messages.map(measureMessage), ...measureTools(request.tools)];
   const fixed = measures.reduce((sum, measure) => sum + measure.fixed, 0);
-  return tokens(fixed + (await estimateTokens(measures.flatMap(measure => measure.texts).join('\n'))));
+  return tokens(fixed + (await tokensIn(measures.flatMap(measure => measure.texts).join('\n'))));
 }
 
 /** The answer of `/v1/messages/count_tokens`. */
