@@ -1,5 +1,6 @@
 // Each fault does what its name says, seen from a raw socket where a client would hide it.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { after, beforeEach, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
@@ -154,6 +155,9 @@ for (const [fault, headers] of Object.entries(retryAfter))
     assert.equal(answer.status, 429);
     assert.match(answer.headers, headers);
   });
+faultTest('503', 'may bring a Retry-After', async () =>
+  assert.match((await ask({ fault: '503;after=3' })).headers, /retry-after: 3/),
+);
 faultTest('429-none', 'has no Retry-After', async () =>
   assert.doesNotMatch((await ask({ fault: '429-none' })).headers, /retry-after/),
 );
@@ -241,6 +245,12 @@ for (const wire of ['openai', 'anthropic'] as const) {
   });
 }
 
+faultTest('slow', 'tokens come at the rate that was asked for', async () => {
+  const before = performance.now();
+  const answer = await ask({ fault: 'slow;tps=200', fields: { max_tokens: 20 }, patience: 1000 });
+  assert.ok(performance.now() - before >= 95);
+  assert.match(answer.body, /\[DONE\]/);
+});
 faultTest('refusal', 'the model declines in words', async () => {
   const { choices } = JSON.parse((await ask({ fault: 'refusal', stream: false })).body);
   assert.equal(choices[0].message.content, null);
@@ -358,3 +368,11 @@ function isJson(text: string): boolean {
     return false;
   }
 }
+
+test('every fault is documented', async () => {
+  const page = await readFile(new URL('../docs/simulator.md', import.meta.url), 'utf8');
+  assert.deepEqual(
+    Object.keys(faults).filter(name => !page.includes(`\`${name}\``)),
+    [],
+  );
+});

@@ -38,18 +38,18 @@ export function faultInModel(model: string): { readonly model: string; readonly 
 
 export const faultNamed = (name: string): Fault | undefined => (Object.hasOwn(faults, name) ? faults[name] : undefined);
 
-const trouble = (name: Trouble, about: string, headers: Readonly<Record<string, string>> = {}): Fault => ({
-  about,
-  refuse: ({ wire, model }) => {
-    const refusal = wire.trouble(name, model);
-    return { ...refusal, headers: { ...refusal.headers, ...headers } };
-  },
-});
+/** A Retry-After may be asked for with any status (`after`). */
+const trouble = (name: Trouble, about: string): Fault =>
+  withHeaders(name, about, ({ after }) => (after === undefined ? {} : { 'retry-after': after }));
 
-const rateLimit = (about: string, headers: (options: FaultOptions) => Readonly<Record<string, string>>): Fault => ({
+const rateLimit = (about: string, headers: HeadersOf): Fault => withHeaders('rate-limit', about, headers);
+
+type HeadersOf = (options: FaultOptions) => Readonly<Record<string, string>>;
+
+const withHeaders = (name: Trouble, about: string, headers: HeadersOf): Fault => ({
   about,
   refuse: ({ wire, model, options }) => {
-    const refusal = wire.trouble('rate-limit', model);
+    const refusal = wire.trouble(name, model);
     return { ...refusal, headers: { ...refusal.headers, ...headers(options) } };
   },
 });
@@ -188,6 +188,11 @@ export const faults: Readonly<Record<string, Fault>> = {
         yield step;
       }
     },
+  },
+  slow: {
+    about: 'tokens come at `tps` (20) a second',
+    steps: (steps, { options }) =>
+      edited(steps, step => [{ do: 'wait', ms: (step.tokens * 1000) / (Number(options.tps) || 20) }, step]),
   },
   'bad-chunk': {
     about: 'after `chunks` (2) frames one that is no JSON, then the rest as usual; half a body when not streamed',

@@ -13,29 +13,32 @@ export type Route = { readonly wire: Wire } & (
 );
 
 /** `only`: a whole listener is one vLLM server. */
-export function routeOf(method: string, url: URL, only: 'all' | 'vllm'): Route {
+export function routeOf(method: string, url: URL, headers: Headers, only: 'all' | 'vllm'): Route {
   const isVllm = only === 'vllm' || url.pathname.startsWith('/vllm/');
   const path = url.pathname.replace(/^\/vllm(?=\/)/, '');
-  const wire = isVllm ? vllm : wireOf(path);
+  const wire = isVllm ? vllm : wireOf(path, headers);
   const routes = isVllm ? vllmRoutes : hostedRoutes;
   for (const [wanted, pattern, route] of routes) {
     const match = pattern.exec(path);
-    if (match && wanted === method) return route(match, url);
+    if (match && wanted === method) return route(match, url, wire);
     if (match) return { wire, kind: 'refused', refusal: wire.refuse(405, `Not allowed to ${method} on ${url.pathname}.`) };
   }
   return { wire, kind: 'refused', refusal: wire.refuse(404, `Invalid URL (${method} ${url.pathname})`) };
 }
 
-function wireOf(path: string): Wire {
+/** `/v1/models` is a path of two wires: the version header tells Anthropic's clients. */
+function wireOf(path: string, headers: Headers): Wire {
   if (path.startsWith('/openai/')) return azure;
-  return path.startsWith('/v1/messages') ? anthropic : openai;
+  return path.startsWith('/v1/messages') || headers['anthropic-version'] !== undefined ? anthropic : openai;
 }
 
-type RouteRow = readonly [method: string, path: RegExp, route: (match: RegExpExecArray, url: URL) => Route];
+type RouteRow = readonly [method: string, path: RegExp, route: (match: RegExpExecArray, url: URL, wire: Wire) => Route];
+
+const modelList = (wire: Wire): Route => ({ wire, kind: 'plain', reply: now => ({ status: 200, body: wire.models(now) }) });
 
 const hostedRoutes: readonly RouteRow[] = [
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: openai, kind: 'generate' })],
-  ['GET', /^\/v1\/models$/, () => ({ wire: openai, kind: 'plain', reply: now => ({ status: 200, body: openai.models(now) }) })],
+  ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['POST', /^\/v1\/messages$/, () => ({ wire: anthropic, kind: 'generate' })],
   ['POST', /^\/v1\/messages\/count_tokens$/, () => ({ wire: anthropic, kind: 'count', reply: countTokensReply })],
   ['POST', /^\/openai\/v1\/chat\/completions$/, () => ({ wire: azure, kind: 'generate' })],
@@ -52,7 +55,7 @@ const hostedRoutes: readonly RouteRow[] = [
 
 const vllmRoutes: readonly RouteRow[] = [
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: vllm, kind: 'generate' })],
-  ['GET', /^\/v1\/models$/, () => ({ wire: vllm, kind: 'plain', reply: now => ({ status: 200, body: vllm.models(now) }) })],
+  ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['GET', /^\/health$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: '' }) })],
   ['GET', /^\/version$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: { version: '0.32.0' } }) })],
 ];

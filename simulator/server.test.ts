@@ -60,6 +60,13 @@ test('the bill counts each request’s tokens once, whatever the usage said', as
   });
 });
 
+test('an error costs nothing, an answer that broke off what was generated until then', async () => {
+  await (await chat({ model: 'm!500' })).text();
+  assert.deepEqual(simulator.bill(), {});
+  await assert.rejects((await chat({ model: 'm!cut;chunks=2', stream: true })).text());
+  assert.deepEqual([simulator.bill().m!.completion_tokens, simulator.bill().m!.prompt_tokens], [6, 5]);
+});
+
 test('a client that goes away is noticed within 100 ms, and what was generated until then is billed', async t => {
   const slow = await startSimulator({ settings: { tokensPerSecond: 100 } });
   t.after(() => slow.close());

@@ -4,7 +4,7 @@ import { type Answer, type Ask, answerTo, generatedTokens } from './answer.ts';
 import { Control } from './control.ts';
 import { deliver, type Head } from './delivery.ts';
 import { type Fault, type FaultCall, faultInModel, faultNamed, parseFault } from './faults.ts';
-import { Bills, type Entry, Requests } from './record.ts';
+import { type Bill, Bills, type Entry, Requests } from './record.ts';
 import { type Route, routeOf } from './routes.ts';
 import { frameSteps, type Pace, paced, type Step, write } from './steps.ts';
 import { promptTotal } from './tokens.ts';
@@ -57,7 +57,7 @@ async function serve(context: Context, request: IncomingMessage, response: Serve
   if (url.pathname.startsWith('/__simulator/'))
     return context.control.serve(request.method ?? 'GET', url.pathname, raw ?? '', response);
   const entry = context.requests.open(request.method ?? 'GET', request.url ?? '/', request.headers);
-  const route = routeOf(request.method ?? 'GET', url, context.wire);
+  const route = routeOf(request.method ?? 'GET', url, request.headers, context.wire);
   entry.wire = route.wire.name;
   if (raw !== undefined) context.requests.body(entry, raw);
   const found =
@@ -167,21 +167,22 @@ function generated(context: Context, wire: Wire, ask: Ask, fault: Fault | undefi
     oldReasoningField: false,
     ...fault?.reply,
   };
-  const bill = context.bills.of(ask.model);
-  bill.requests += 1;
-  bill.prompt_tokens += promptTotal(ask.usage);
-  bill.cached_tokens += ask.usage.cacheRead;
   const steps = ask.stream
     ? frameSteps(wire.frames(reply))
     : [write('body', JSON.stringify(wire.whole(reply)), answers.reduce(addTokens, 0))];
   return {
     head: { status: 200, headers: { 'content-type': ask.stream ? streamType : 'application/json', ...wire.headers(ask.digest) } },
     steps: paced(steps, context.settings, ask.digest),
-    settle: () => {
-      bill.completion_tokens += entry.tokens;
-      bill.aborted += entry.aborted ? 1 : 0;
-    },
+    settle: () => charge(context.bills.of(ask.model), ask, entry),
   };
+}
+
+function charge(bill: Bill, ask: Ask, entry: Entry): void {
+  bill.requests += 1;
+  bill.prompt_tokens += promptTotal(ask.usage);
+  bill.cached_tokens += ask.usage.cacheRead;
+  bill.completion_tokens += entry.tokens;
+  bill.aborted += entry.aborted ? 1 : 0;
 }
 
 const streamType = 'text/event-stream; charset=utf-8';

@@ -249,7 +249,7 @@ const unansweredCalls = (index: number, ids: readonly string[]): Refusal =>
 /** What the simulator signs its thinking with; like the real thing's, it is opaque and bound to the text. */
 export const signatureOf = (thinking: string): string =>
   createHmac('sha256', 'tollgate-simulator').update(thinking).digest('base64');
-export const redactedPrefix = 'simulated-';
+const redactedPrefix = 'simulated-';
 
 function foreignThinking(messages: readonly Json[]): Refusal | undefined {
   for (const [index, message] of messages.entries())

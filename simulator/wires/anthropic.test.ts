@@ -150,6 +150,11 @@ test('images and documents are named with type and size', async () => {
   assert.match(JSON.stringify(answer.content), /an image of type image\/png, 9 bytes.*a document of type text\/plain, 3 bytes/);
 });
 
+test('models are listed in the wire of the client', async () => {
+  const models = await client.models.list();
+  assert.equal(models.data[0]!.type, 'model');
+});
+
 test('of two credentials x-api-key wins', async () => {
   assert.equal((await post(hello, { 'x-api-key': 'wrong', authorization: 'Bearer right' })).status, 401);
   assert.equal((await post(hello, { 'x-api-key': 'right', authorization: 'Bearer wrong' })).status, 200);

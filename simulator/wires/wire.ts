@@ -28,27 +28,25 @@ export type Reply = {
 };
 
 /** Everything that goes wrong at providers and has a body of its own. */
-export const troubles = [
-  'bad-request',
-  'authentication',
-  'billing',
-  'permission',
-  'not-found',
-  'timeout',
-  'conflict',
-  'too-large',
-  'unprocessable',
-  'rate-limit',
-  'quota',
-  'server-error',
-  'bad-gateway',
-  'unavailable',
-  'gateway-timeout',
-  'overloaded',
-  'context-length',
-  'content-filter',
-] as const;
-export type Trouble = (typeof troubles)[number];
+export type Trouble =
+  | 'bad-request'
+  | 'authentication'
+  | 'billing'
+  | 'permission'
+  | 'not-found'
+  | 'timeout'
+  | 'conflict'
+  | 'too-large'
+  | 'unprocessable'
+  | 'rate-limit'
+  | 'quota'
+  | 'server-error'
+  | 'bad-gateway'
+  | 'unavailable'
+  | 'gateway-timeout'
+  | 'overloaded'
+  | 'context-length'
+  | 'content-filter';
 
 export type Wire = {
   readonly name: 'openai' | 'azure' | 'anthropic' | 'vllm';
