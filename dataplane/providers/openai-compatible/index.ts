@@ -1,0 +1,19 @@
+// Any server that speaks OpenAI's chat completions: Ollama, LM Studio, Groq, Mistral, OpenRouter and the like. May need no key.
+import type { Connection } from '#core/snapshot/snapshot.ts';
+import {
+  addressBelow,
+  CHAT_COMPLETIONS,
+  compatibleProfile,
+  credentialHeaders,
+  encodeFor,
+  openAIDialect,
+} from '../openai/index.ts';
+import type { Provider } from '../provider.ts';
+
+type OpenAICompatible = Extract<Connection, { type: 'OpenAICompatible' }>;
+
+export const openAICompatible: Provider<OpenAICompatible> = {
+  ...openAIDialect,
+  address: target => addressBelow(target.provider.connection.baseURL, CHAT_COMPLETIONS, credentialHeaders(target)),
+  encode: encodeFor(compatibleProfile),
+};

@@ -1,0 +1,168 @@
+// OpenAI's chunks and whole replies as neutral events: one handler for each thing that a chunk can hold. A whole reply is read as
+// a stream of one chunk, so both mean the same by construction.
+import { fold } from '#core/chat/fold.ts';
+import type { ChatEvent, ChatReply, Logprobs } from '#core/chat/reply.ts';
+import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import type { ReplyFacts, SseMessage, StreamDecoder } from '../provider.ts';
+import { contentOf, type Piece } from './content.ts';
+import { inBandFailure } from './errors.ts';
+import { breakOf, finishOf, finishReasonOf } from './finish.ts';
+import { PartSequence } from './parts.ts';
+import { usageOf } from './usage.ts';
+
+/** `"error"` in any place: `{"error":…}`, `{"object":"error"}`, `{"type":"error"}`, and OpenRouter's `"finish_reason":"error"`. */
+export const notable = /"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"|"x_groq"|^\s*\[DONE\]/;
+
+type State = {
+  readonly parts: PartSequence;
+  phase: 'before-start' | 'answering' | 'finished' | 'over';
+};
+
+export function streamDecoder(): StreamDecoder {
+  const state: State = { parts: new PartSequence(), phase: 'before-start' };
+  return {
+    push: message => (state.phase === 'over' ? [] : guarded(state, read(state, message))),
+    close: () => (state.phase === 'over' ? [] : closing(state)),
+  };
+}
+
+function read(state: State, { data }: SseMessage): ChatEvent[] {
+  const text = data.trim();
+  if (text === '') return [];
+  if (text === '[DONE]') return terminator(state);
+  const chunk = parsed(text);
+  return chunk
+    ? onChunk(state, chunk)
+    : failed(state, failure('upstream_bad_response', { message: 'A chunk of the stream is not JSON.' }));
+}
+
+function parsed(text: string): JsonRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function onChunk(state: State, chunk: JsonRecord): ChatEvent[] {
+  const broken = inBandFailure(chunk);
+  if (broken) return failed(state, broken);
+  const choice = firstChoice(chunk);
+  return [...onStart(state, chunk), ...(choice ? onChoice(state, choice) : []), ...onUsage(state, chunk)];
+}
+
+/** Azure's first chunk has filter results, no choice, and '' for id and model: it starts nothing. */
+function onStart(state: State, chunk: JsonRecord): ChatEvent[] {
+  if (state.phase !== 'before-start' || !(textIn(chunk.id) || textIn(chunk.model) || firstChoice(chunk))) return [];
+  state.phase = 'answering';
+  return [{ kind: 'start', id: textIn(chunk.id), model: textIn(chunk.model) }];
+}
+
+function onChoice(state: State, choice: JsonRecord): ChatEvent[] {
+  if (state.phase !== 'answering') return [];
+  // Some answer a streamed request with whole messages.
+  const delta = choice.delta ?? choice.message;
+  const content = isRecord(delta) ? contentOf(delta).flatMap(piece => onPiece(state.parts, piece)) : [];
+  return [...content, ...onLogprobs(choice), ...onFinish(state, choice)];
+}
+
+const onPiece = (parts: PartSequence, piece: Piece): ChatEvent[] =>
+  piece.kind === 'call' ? parts.call(piece) : parts.text(piece.kind, piece.text);
+
+function onLogprobs({ logprobs }: JsonRecord): ChatEvent[] {
+  return isRecord(logprobs) ? [{ kind: 'logprobs', logprobs: logprobs as Logprobs }] : [];
+}
+
+function onFinish(state: State, choice: JsonRecord): ChatEvent[] {
+  const reason = finishReasonOf(choice);
+  if (reason === undefined) return [];
+  const broken = breakOf(reason);
+  if (broken) return failed(state, failure(broken));
+  return finished(state, reason, choice);
+}
+
+function finished(state: State, reason: string, choice: JsonRecord): ChatEvent[] {
+  state.phase = 'finished';
+  return [...state.parts.finish(), { kind: 'finish', finish: finishOf(reason, choice, state.parts.hasCalls) }];
+}
+
+/** Groq's streams have it in `x_groq`, and of late at the top as well. */
+function onUsage(state: State, chunk: JsonRecord): ChatEvent[] {
+  const usage = usageOf(chunk.usage) ?? (isRecord(chunk.x_groq) ? usageOf(chunk.x_groq.usage) : undefined);
+  if (!usage || state.phase === 'before-start' || state.phase === 'over') return [];
+  return [{ kind: 'usage', usage, alone: !firstChoice(chunk) }];
+}
+
+/** `[DONE]` proves that the answer is whole, also where no finish reason came. */
+function terminator(state: State): ChatEvent[] {
+  const start = onStart(state, { choices: [{}] });
+  const finish = state.phase === 'answering' ? finished(state, 'stop', {}) : [];
+  state.phase = 'over';
+  return [...start, ...finish, { kind: 'end' }];
+}
+
+/** A stream may end without `[DONE]` once the finish reason has come. */
+function closing(state: State): ChatEvent[] {
+  if (state.phase !== 'finished') return failed(state, failure('upstream_stream_truncated'));
+  state.phase = 'over';
+  return [{ kind: 'end' }];
+}
+
+function failed(state: State, broken: Failure): ChatEvent[] {
+  state.phase = 'over';
+  return [{ kind: 'error', failure: broken }];
+}
+
+function guarded(state: State, events: ChatEvent[]): ChatEvent[] {
+  if (!state.parts.isTooMuch) return events;
+  return failed(state, failure('upstream_bad_response', { message: 'The stream of the provider interleaves too much.' }));
+}
+
+/** Choice 0 of the answer; the others of `n` are not read. */
+function firstChoice({ choices }: JsonRecord): JsonRecord | undefined {
+  if (!Array.isArray(choices)) return undefined;
+  return choices.find(choice => isRecord(choice) && (choice.index ?? 0) === 0) as JsonRecord | undefined;
+}
+
+const textIn = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+// ---------------------------------------------------------------- whole replies
+
+export function decodeReply(body: unknown): Parsed<ChatReply> {
+  const reply = wholeReply(body);
+  if (!reply.ok) return reply;
+  const state: State = { parts: new PartSequence(), phase: 'before-start' };
+  const events = onChunk(state, reply.value);
+  const folded = fold([...events, ...(state.phase === 'over' ? [] : terminator(state))]);
+  return folded.failure ? { ok: false, failure: folded.failure } : ok(folded.reply);
+}
+
+export function inspectReply(body: unknown): Parsed<ReplyFacts> {
+  const reply = wholeReply(body);
+  if (!reply.ok) return reply;
+  const { id, model, usage: counts } = reply.value;
+  const choice = firstChoice(reply.value);
+  const reason = choice && finishReasonOf(choice);
+  const broken = reason === undefined ? undefined : breakOf(reason);
+  if (broken) return refuse(broken);
+  const usage = usageOf(counts);
+  return ok({
+    empty: !(choice && saysSomething(choice)) && !(usage && usage.output > 0),
+    filtered: reason !== undefined && choice !== undefined && finishOf(reason, choice, false).reason === 'content-filter',
+    ...(usage && { usage }),
+    ...(typeof model === 'string' && { model }),
+    ...(typeof id === 'string' && { id }),
+  });
+}
+
+const saysSomething = ({ message }: JsonRecord): boolean =>
+  isRecord(message) && contentOf(message).some(piece => piece.kind === 'call' || piece.text !== '');
+
+function wholeReply(body: unknown): Parsed<JsonRecord> {
+  if (!isRecord(body)) return refuse('upstream_bad_response');
+  const broken = inBandFailure(body);
+  if (broken) return { ok: false, failure: broken };
+  return Array.isArray(body.choices) ? ok(body) : refuse('upstream_bad_response');
+}

@@ -1,0 +1,41 @@
+// OpenAI, and the building blocks of every provider that speaks its chat completions dialect.
+import type { Connection } from '#core/snapshot/snapshot.ts';
+import type { Provider } from '../provider.ts';
+import { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
+import { decodeReply, inspectReply, notable, streamDecoder } from './decode.ts';
+import { encodeFor } from './encode.ts';
+import { classify } from './errors.ts';
+import { passthroughEdits } from './passthrough.ts';
+import { openAIProfile } from './profile.ts';
+
+export { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
+export { encodeFor } from './encode.ts';
+export { azureProfile, compatibleProfile } from './profile.ts';
+
+/** Everything of this dialect that does not depend on who serves it. */
+export const openAIDialect = {
+  dialect: 'openai-chat',
+  passthroughEdits,
+  // We add nothing of our own to what clients get, so every history in this dialect is one that its servers take.
+  isForeign: () => false,
+  decodeReply,
+  inspectReply,
+  streamDecoder,
+  notable,
+  classify,
+} as const satisfies Partial<Provider>;
+
+type OpenAI = Extract<Connection, { type: 'OpenAI' }>;
+
+export const openAI: Provider<OpenAI> = {
+  ...openAIDialect,
+  address(target) {
+    const { baseURL, organization, project } = target.provider.connection;
+    return addressBelow(baseURL, CHAT_COMPLETIONS, {
+      ...credentialHeaders(target),
+      ...(organization !== undefined && { 'openai-organization': organization }),
+      ...(project !== undefined && { 'openai-project': project }),
+    });
+  },
+  encode: encodeFor(openAIProfile),
+};

@@ -1,0 +1,126 @@
+// Puts the pieces of an answer in sequence. OpenAI's wire may interleave the pieces of parallel tool calls; neutral parts follow
+// one another (core/chat/reply.ts). A piece of another part than the open one is held back until the open call's arguments are
+// whole JSON: until then more of them may come.
+import type { ChatEvent } from '#core/chat/reply.ts';
+import { JsonEnd } from './json-end.ts';
+
+export type TextKind = 'text' | 'thinking' | 'refusal';
+export type CallPiece = {
+  readonly index: number | undefined;
+  readonly id: string;
+  readonly name: string;
+  readonly json: string;
+};
+
+type TextRun = { readonly kind: TextKind; readonly pieces: string[] };
+type Call = {
+  readonly kind: 'call';
+  /** As the wire numbers it; undefined where it does not. */
+  readonly index: number | undefined;
+  id: string;
+  name: string;
+  /** Waiting to be sent. */
+  readonly pieces: string[];
+  readonly end: JsonEnd;
+  state: 'held' | 'open' | 'closed';
+};
+type Part = TextRun | Call;
+
+const HELD_MAX = 8 * 1024 * 1024;
+const CALLS_MAX = 1024;
+
+/** One answer's parts in the making. */
+export class PartSequence {
+  readonly #calls: Call[] = [];
+  readonly #held: Part[] = [];
+  #heldLength = 0;
+  #open: Part | undefined;
+
+  get hasCalls(): boolean {
+    return this.#calls.length > 0;
+  }
+
+  /** More is held back, or more calls have begun, than one answer may have. */
+  get isTooMuch(): boolean {
+    return this.#heldLength > HELD_MAX || this.#calls.length > CALLS_MAX;
+  }
+
+  text(kind: TextKind, text: string): ChatEvent[] {
+    if (text === '') return [];
+    if (this.#open?.kind === kind) return [textDelta(kind, text)];
+    const last = this.#held.at(-1);
+    if (last?.kind === kind) last.pieces.push(text);
+    else this.#held.push({ kind, pieces: [text] });
+    this.#heldLength += text.length;
+    return this.#advance();
+  }
+
+  call(piece: CallPiece): ChatEvent[] {
+    const call = this.#callOf(piece);
+    // White space after the arguments' end, or a mistake: there is no place left for it.
+    if (call.state === 'closed') return [];
+    call.id ||= piece.id;
+    call.name ||= piece.name;
+    call.end.feed(piece.json);
+    if (call.state === 'open') return [...argumentsDelta(piece.json), ...this.#advance()];
+    call.pieces.push(piece.json);
+    this.#heldLength += piece.json.length;
+    return this.#advance();
+  }
+
+  /** The answer is over: whatever is held back follows, and the last part ends. */
+  finish(): ChatEvent[] {
+    const events: ChatEvent[] = [];
+    for (const part of this.#held.splice(0)) events.push(...this.#close(), ...this.#begin(part));
+    return [...events, ...this.#close()];
+  }
+
+  /**
+   * Which call a piece belongs to. By its index, unless it has the id and the name of another call (some number every call 0);
+   * without an index (Mistral) or with -1: by its id, else it begins a call if it has a name, else it goes on with the last.
+   */
+  #callOf(piece: CallPiece): Call {
+    const known = this.#calls.findLast(call => (piece.index === undefined ? isSame(call, piece) : call.index === piece.index));
+    const isAnother = known !== undefined && piece.name !== '' && piece.id !== '' && known.id !== '' && known.id !== piece.id;
+    if (known && !isAnother) return known;
+    const call: Call = { kind: 'call', index: piece.index, id: '', name: '', pieces: [], end: new JsonEnd(), state: 'held' };
+    this.#calls.push(call);
+    this.#held.push(call);
+    return call;
+  }
+
+  /** Opens what is held back as long as the open part is over. */
+  #advance(): ChatEvent[] {
+    const events: ChatEvent[] = [];
+    while (this.#held.length > 0 && isOver(this.#open)) {
+      const next = this.#held[0] as Part;
+      if (next.kind === 'call' && next.name === '') break;
+      this.#held.shift();
+      events.push(...this.#close(), ...this.#begin(next));
+    }
+    return events;
+  }
+
+  #begin(part: Part): ChatEvent[] {
+    this.#open = part;
+    const pieces = part.pieces.splice(0);
+    for (const piece of pieces) this.#heldLength -= piece.length;
+    if (part.kind !== 'call') return [{ kind: `${part.kind}-start` }, ...pieces.map(piece => textDelta(part.kind, piece))];
+    part.state = 'open';
+    // Nobody but OpenAI promises an id, and without one the result could not say what it answers.
+    part.id ||= `call_${this.#calls.indexOf(part)}`;
+    return [{ kind: 'tool-call-start', id: part.id, name: part.name }, ...pieces.flatMap(argumentsDelta)];
+  }
+
+  #close(): ChatEvent[] {
+    if (!this.#open) return [];
+    if (this.#open.kind === 'call') this.#open.state = 'closed';
+    this.#open = undefined;
+    return [{ kind: 'part-end' }];
+  }
+}
+
+const isSame = (call: Call, piece: CallPiece): boolean => (piece.id === '' ? piece.name === '' : call.id === piece.id);
+const isOver = (part: Part | undefined): boolean => part?.kind !== 'call' || part.end.isReached;
+const textDelta = (kind: TextKind, text: string): ChatEvent => ({ kind: `${kind}-delta`, text });
+const argumentsDelta = (json: string): ChatEvent[] => (json === '' ? [] : [{ kind: 'tool-call-delta', json }]);
