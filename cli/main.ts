@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // The command line: `tollgate COMMAND`. Each command is imported only when it is asked for.
-import { text } from 'node:stream/consumers';
 
 type Command = { readonly summary: string; readonly run: (args: string[]) => Promise<number> };
 
@@ -16,7 +15,7 @@ const commands: Readonly<Record<string, Command>> = {
   validate: {
     summary: 'say of each object in a folder whether it is sound, and where not',
     run: async args =>
-      (await import('./validate.ts')).validate(args, { out, err, env: process.env, stdin: () => text(process.stdin) }),
+      (await import('./validate.ts')).validate(args, { out, err, env: process.env, color: process.stdout.isTTY }),
   },
   explain: {
     summary: 'say which route and which backends a request would take, and why',

@@ -22,6 +22,13 @@ export function answerWhole(trip: Trip, result: AttemptResult, ports: Ports): vo
   trip.exchange.client.whole(200, head, reply.body);
 }
 
+/** An answer that no upstream was asked for. */
+export function answerCount(trip: Trip, body: string, ports: Ports): void {
+  const head = successHead(trip, {}, ports.monotonic(), 0, undefined);
+  head.push('content-type', 'application/json');
+  trip.exchange.client.whole(200, head, body);
+}
+
 /** @param startedAt when the attempt began, monotonic */
 export function beginStream(trip: Trip, upstream: HttpHeaders, startedAt: number, ports: Ports): void {
   const now = ports.monotonic();

@@ -1,16 +1,14 @@
 // One client request as the loop sees it: who asks, in which dialect, how to read its body and how to answer.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Parsed } from '#core/failure.ts';
-import type { Frontend } from './frontends/frontend.ts';
+import type { Endpoint } from './frontends/index.ts';
 import type { ClientResponse } from './http/client-response.ts';
 
-export type Exchange = {
+export type Exchange = Endpoint & {
   /** Our own UUIDv7. */
   readonly id: string;
   readonly method: string;
   readonly path: string;
-  readonly frontend: Frontend;
-  readonly action: 'generate' | 'count-tokens';
   readonly headers: IncomingHttpHeaders;
   readonly client: ClientResponse;
   /** Monotonic milliseconds. */

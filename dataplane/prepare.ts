@@ -1,6 +1,7 @@
 // From a call and a candidate to one upstream request: bytes passed through where both sides speak the same dialect, else decoded
 // once and encoded for the target.
 import type { ChatReply } from '#core/chat/reply.ts';
+import { noUsage } from '#core/chat/usage.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { editObject } from '#core/json/edit.ts';
 import type { Candidate } from '#core/plan/plan.ts';
@@ -74,7 +75,7 @@ function passThrough({ exchange, call, provider, target, context, filteredIsFail
     provider,
     request: post(address, editObject(call.body, passthroughEdits(call, provider, target)), target),
     dropped: [],
-    read: bytes => readPassedThrough(provider, bytes, filteredIsFailure),
+    read: bytes => (exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes)),
     ...(stream && { relay: passthroughRelay({ ...relayOptions, decoder: provider.streamDecoder() }) }),
   };
 }
@@ -96,6 +97,12 @@ function passthroughEdits(
 function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {
   const parsed = parseJson(bytes);
   return parsed.ok ? wholeReply(provider, parsed.value, bytes, filteredIsFailure) : parsed;
+}
+
+/** A provider's count of tokens says nothing about usage, and costs none. */
+function readCount(bytes: Buffer): Parsed<WholeReply> {
+  const parsed = parseJson(bytes);
+  return parsed.ok ? ok({ body: bytes, usage: noUsage }) : parsed;
 }
 
 function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {

@@ -5,6 +5,7 @@ import { type Failure, failure } from '#core/failure.ts';
 import { type EpochMillis, type Millis, millis } from '#core/units.ts';
 import { answerFailure, answerWhole, beginEarly, beginStream, breakStream } from './answer.ts';
 import { type AttemptResult, runAttempt } from './attempt.ts';
+import { answerOwnCount } from './count-tokens.ts';
 import type { Exchange } from './exchange.ts';
 import { open } from './open.ts';
 import type { Ports } from './ports.ts';
@@ -20,9 +21,11 @@ export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
     return;
   }
   const trip = new Trip(exchange, opened.value);
-  const stopHeartbeat = beginEarly(trip, ports);
-  await travel(trip, ports);
-  stopHeartbeat();
+  if (!(await answerOwnCount(trip, ports))) {
+    const stopHeartbeat = beginEarly(trip, ports);
+    await travel(trip, ports);
+    stopHeartbeat();
+  }
   ports.observer.served(trip);
 }
 

@@ -6,6 +6,7 @@ import type { Candidate } from '#core/plan/plan.ts';
 import { type EpochMillis, type NanoUsd, tokens } from '#core/units.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
+import { estimateInputTokens } from './frontends/index.ts';
 import { messagesOf } from './http/sse.ts';
 import type { Call } from './open.ts';
 import type { Ports } from './ports.ts';
@@ -49,9 +50,15 @@ export function settle(attempted: Attempted, { costLog, observer, estimateTokens
 }
 
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */
-async function estimatedUsage({ call, result, provider }: Attempted, estimateTokens: Ports['estimateTokens']): Promise<Usage> {
-  const input = await estimateTokens(call.body.bytes.toString());
-  return { ...noUsage, inputUncached: tokens(input), output: tokens(await outputTokens(result, provider, estimateTokens)) };
+async function estimatedUsage(
+  { exchange, call, result, provider }: Attempted,
+  estimateTokens: Ports['estimateTokens'],
+): Promise<Usage> {
+  const request = exchange.frontend.decode(call.body);
+  const inputUncached = request.ok
+    ? await estimateInputTokens(request.value)
+    : tokens(await estimateTokens(call.body.bytes.toString()));
+  return { ...noUsage, inputUncached, output: tokens(await outputTokens(result, provider, estimateTokens)) };
 }
 
 async function outputTokens(

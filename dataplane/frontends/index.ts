@@ -1,17 +1,29 @@
 // The table of client dialects: which path speaks which. A path that is missing here is not served.
-import type { Frontend } from './frontend.ts';
-import { anthropicMessages } from './anthropic-messages/index.ts';
+import type { Tokens } from '#core/units.ts';
+import { anthropicMessages, countTokens } from './anthropic-messages/index.ts';
 import { interpretedControls } from './controls.ts';
+import type { Frontend } from './frontend.ts';
 import { openAIChat } from './openai-chat/index.ts';
 
-export type Endpoint = { readonly frontend: Frontend; readonly action: 'generate' | 'count-tokens' };
+export type Endpoint = {
+  readonly frontend: Frontend;
+  readonly action: 'generate' | 'count-tokens';
+  /** JSON text of a count that the gateway made itself; present where the action is count-tokens. */
+  readonly encodeCount?: (tokens: Tokens) => string;
+};
 
 export const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v1/chat/completions', { frontend: openAIChat, action: 'generate' }],
   ['/chat/completions', { frontend: openAIChat, action: 'generate' }],
   ['/v1/messages', { frontend: anthropicMessages, action: 'generate' }],
-  ['/v1/messages/count_tokens', { frontend: anthropicMessages, action: 'count-tokens' }],
+  [
+    '/v1/messages/count_tokens',
+    { frontend: { ...anthropicMessages, inspect: countTokens.inspect }, action: 'count-tokens', encodeCount: countTokens.encode },
+  ],
 ]);
+
+/** Tokens of a prompt, by our own estimate. */
+export const estimateInputTokens = countTokens.estimate;
 
 export type { Envelope, Frontend } from './frontend.ts';
 
@@ -19,4 +31,12 @@ export type { Envelope, Frontend } from './frontend.ts';
 export const anyDialect: Frontend = openAIChat;
 
 /** Top-level fields that the gateway itself reads from a body. */
-export const interpretedFields: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'messages', 'max_tokens', 'max_completion_tokens', ...interpretedControls]);
+export const interpretedFields: ReadonlySet<string> = new Set([
+  'model',
+  'stream',
+  'stream_options',
+  'messages',
+  'max_tokens',
+  'max_completion_tokens',
+  ...interpretedControls,
+]);

@@ -51,7 +51,7 @@ export function publicRouter(options: RouterOptions): Handler {
 }
 
 function exchangeHandler(
-  { frontend, action }: Endpoint,
+  endpoint: Endpoint,
   options: RouterOptions,
   req: IncomingMessage,
   res: ServerResponse,
@@ -61,12 +61,12 @@ function exchangeHandler(
   if (req.method !== 'POST')
     return refusePage(res, id, failure('method_not_allowed', { message: `${path} takes POST.` }), ['allow', 'POST']);
   const client = new ClientResponse(res);
+  const { frontend } = endpoint;
   const exchange: Exchange = {
+    ...endpoint,
     id,
     method: 'POST',
     path,
-    frontend,
-    action,
     headers: req.headers,
     client,
     startedAt: options.monotonic(),

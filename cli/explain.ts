@@ -1,0 +1,191 @@
+// `tollgate explain`: which route and which backends a request would take, and why, without sending it.
+import { parseArgs } from 'node:util';
+import { formatUsd } from '#core/accounting/money.ts';
+import type { Operation } from '#core/chat/dialect.ts';
+import { compile } from '#core/compile/index.ts';
+import { type Explanation, explainRoutes } from '#core/plan/explain.ts';
+import type { Candidate } from '#core/plan/plan.ts';
+import type { KeyEntry, Snapshot } from '#core/snapshot/snapshot.ts';
+import { epochMillis, type NanoUsd } from '#core/units.ts';
+import { liveConfig } from '#dataplane/config/live.ts';
+import { endpoints } from '#dataplane/frontends/index.ts';
+import { planFor } from '#dataplane/open.ts';
+import { providers, served } from '#dataplane/providers/index.ts';
+import { sha256 } from '#platform/digest.ts';
+import { readManifests } from '#platform/manifests.ts';
+import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
+import { BadSetting, type Environment, standalonePolicy } from './settings.ts';
+
+type Io = { readonly out: (text: string) => void; readonly err: (text: string) => void; readonly env: Environment };
+
+const OPERATIONS = ['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings'] as const satisfies readonly Operation[];
+
+const help = `Usage: tollgate explain --config DIR --model MODEL [options]
+
+Says for one request which route it takes, why the others do not, which backends are in the plan and in what order, and how each would be
+spoken to. Nothing is sent. Secrets need not be set: a provider without its secret is told as such.
+
+  --config DIR        folder or file of manifests (TOLLGATE_CONFIG; default: deploy/standalone)
+  --model MODEL       the model the client asks for
+  --key NAME          the TenantKey that asks: name or namespace/name (default: the first)
+  --operation NAME    ${OPERATIONS.join(', ')} (Chat)
+  --header 'N: V'     a request header; may be repeated
+  --tag N=V           an entry of the request's metadata; may be repeated
+  --input-tokens N    size of the prompt (0)
+  --random R          the random number of the decision, 0 <= R < 1 (0)
+  --json              one JSON document for machines
+`;
+
+const flags = {
+  config: { type: 'string' },
+  model: { type: 'string' },
+  key: { type: 'string' },
+  operation: { type: 'string', default: 'Chat' },
+  header: { type: 'string', multiple: true, default: [] as string[] },
+  tag: { type: 'string', multiple: true, default: [] as string[] },
+  'input-tokens': { type: 'string', default: '0' },
+  random: { type: 'string', default: '0' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+type Flags = ReturnType<typeof parseArgs<{ options: typeof flags }>>['values'];
+
+/** @returns 0: a plan was found; 1: the request would be refused; 2: arguments that make no sense */
+export async function explain(args: string[], io: Io): Promise<number> {
+  let values: Flags;
+  try {
+    ({ values } = parseArgs({ args, options: flags }));
+    if (values.help) {
+      io.out(help);
+      return 0;
+    }
+    if (!values.model) throw new BadSetting('--model is missing');
+    const snapshot = await snapshotOf(values.config ?? io.env.TOLLGATE_CONFIG ?? 'deploy/standalone', io.env);
+    return tell(storyOf(snapshot, values.model, values), values, io);
+  } catch (error) {
+    if (!(error instanceof BadSetting) && (error as NodeJS.ErrnoException).code === undefined) throw error;
+    io.err(`tollgate explain: ${(error as Error).message}\n`);
+    return 2;
+  }
+}
+
+async function snapshotOf(path: string, environment: Environment): Promise<Snapshot> {
+  const { documents, errors } = await readManifests([path]);
+  for (const { file, line, message } of errors) throw new BadSetting(`${file}:${line}: ${message}`);
+  const objects = documents.map(({ value, file, line, lineOf }) => ({ value, source: { file, line, lineOf } }));
+  const generated = new Map(objects.map(({ value }) => [identityOf(value), 'sk-not-made-for-an-explanation-0000000']));
+  const compiled = compile({
+    objects,
+    generated,
+    environment,
+    policy: standalonePolicy(environment),
+    catalogue: await loadPriceCatalogue(),
+    digest: sha256,
+    now: epochMillis(Date.now()),
+  });
+  return compiled.snapshot;
+}
+
+function identityOf(value: unknown): string {
+  const { metadata } = (value ?? {}) as { metadata?: { namespace?: unknown; name?: unknown } };
+  return `${metadata?.namespace ?? 'default'}/${metadata?.name}`;
+}
+
+type Story = Explanation & {
+  readonly key: KeyEntry;
+  readonly model: string;
+  readonly operation: Operation;
+  readonly refusal?: string;
+};
+
+function storyOf(snapshot: Snapshot, model: string, values: Flags): Story {
+  const key = keyNamed(snapshot, values.key);
+  const operation = OPERATIONS.find(o => o === values.operation);
+  if (!operation) throw new BadSetting(`--operation must be one of ${OPERATIONS.join(', ')}`);
+  const context = { random: Number(values.random), turn: 0 };
+  if (!(context.random >= 0 && context.random < 1)) throw new BadSetting('--random must be at least 0 and below 1');
+  const headers = Object.fromEntries(
+    values.header.map(h => pair(h, ':', '--header')).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  const tags = Object.fromEntries(values.tag.map(t => pair(t, '=', '--tag')));
+  const facts = { model, operation, headers, tags, inputTokens: () => Number(values['input-tokens']) };
+  const explanation = explainRoutes(snapshot, served, key, facts, context);
+  const config = liveConfig(snapshot, new Map(), 1);
+  const planned = planFor(config, config.key(key.digests[0] ?? '')!, facts, { random: () => context.random, turn: () => 0 });
+  if (!planned.ok)
+    return { ...explanation, key, model, operation, refusal: `${planned.failure.class}: ${planned.failure.message}` };
+  return { ...explanation, plan: planned.value, key, model, operation };
+}
+
+function keyNamed({ keys }: Snapshot, name: string | undefined): KeyEntry {
+  const key = name === undefined ? keys[0] : keys.find(k => k.name === name || `${k.namespace}/${k.name}` === name);
+  if (!key)
+    throw new BadSetting(
+      name === undefined ? 'the configuration has no TenantKey that is live' : `there is no live TenantKey ${name}`,
+    );
+  return key;
+}
+
+function pair(text: string, separator: string, flag: string): [string, string] {
+  const at = text.indexOf(separator);
+  if (at <= 0) throw new BadSetting(`${flag} takes NAME${separator}VALUE, not '${text}'`);
+  return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+}
+
+function tell(story: Story, values: Flags, { out }: Io): number {
+  if (values.json) out(`${JSON.stringify(forMachines(story), null, 2)}\n`);
+  else out(forPeople(story));
+  return story.refusal === undefined ? 0 : 1;
+}
+
+function forMachines({ key, model, operation, refusal, routes, plan }: Story) {
+  return {
+    model,
+    operation,
+    key: `${key.namespace}/${key.name}`,
+    ...(refusal !== undefined && { refusal }),
+    routes,
+    candidates: (plan?.candidates ?? []).map(c => ({ ...describe(c, operation), priority: c.priority, weight: c.weight })),
+    excluded: plan?.excluded ?? [],
+  };
+}
+
+function describe({ backend, provider, model }: Candidate, operation: Operation) {
+  const dialect = [...endpoints.values()].find(e => e.frontend.operation === operation)?.frontend.dialect;
+  const native = providers[provider.connection.type]?.dialect;
+  return {
+    backend,
+    provider: provider.id,
+    type: provider.connection.type,
+    model: model.name,
+    upstreamModel: model.upstreamName,
+    path:
+      dialect === undefined
+        ? 'this operation is not built yet'
+        : native === dialect
+          ? 'passed through'
+          : `translated from ${dialect} to ${native}`,
+    price: priceText(model.price?.rates),
+  };
+}
+
+const priceText = (rates: { input: number; output: number } | undefined): string =>
+  rates ? `${perMillion(rates.input)} in, ${perMillion(rates.output)} out, USD per million tokens` : 'not known';
+const perMillion = (pico: number): string => formatUsd((pico * 1000) as NanoUsd);
+
+function forPeople({ key, model, operation, refusal, routes, plan }: Story): string {
+  const lines = [`${operation} for '${model}' with key ${key.namespace}/${key.name} (tenant ${key.tenant})`, '', 'Routes:'];
+  for (const { route, taken, reasons } of routes)
+    lines.push(`  ${taken ? '->' : '  '} ${route}${taken ? '  taken' : `  ${reasons.join('; ')}`}`);
+  if (routes.length === 0) lines.push('     none');
+  if (refusal !== undefined) return `${[...lines, '', `Refused: ${refusal}`].join('\n')}\n`;
+  lines.push('', plan?.route ? 'Backends, in the order they are tried:' : 'No route takes it: it goes straight to its provider.');
+  for (const [index, candidate] of (plan?.candidates ?? []).entries()) {
+    const told = describe(candidate, operation);
+    lines.push(`  ${index + 1}. ${told.backend}  priority ${candidate.priority}, weight ${candidate.weight}`);
+    lines.push(`     ${told.type} ${told.provider}, model ${told.upstreamModel}, ${told.path}; price ${told.price}`);
+  }
+  for (const { backend, reason } of plan?.excluded ?? []) lines.push(`  -  ${backend}  left out: ${reason}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,99 @@
+// Builders for tests of plans: a provider, a candidate, a route, a key, with everything a test does not care about filled in.
+import type { BackendEntry, KeyEntry, ModelEntry, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
+import { millis } from '../units.ts';
+import type { Candidate } from './plan.ts';
+
+export const aModel = (name: string, more: Partial<ModelEntry> = {}): ModelEntry => ({
+  name,
+  upstreamName: name,
+  aliases: [],
+  capabilities: ['Chat'],
+  tier: 'Standard',
+  ...more,
+});
+
+export const aProvider = (name: string, more: Partial<ProviderEntry> = {}): ProviderEntry => ({
+  id: `default/${name}`,
+  namespace: 'default',
+  name,
+  connection: { type: 'OpenAICompatible', baseURL: `http://${name}.test/v1` },
+  models: [aModel('m')],
+  timeouts: { connect: millis(2000), firstToken: millis(60_000), streamIdle: millis(30_000), request: millis(600_000) },
+  circuitBreaker: {
+    consecutiveFailures: 5,
+    errorRate: 0.5,
+    window: millis(30_000),
+    minRequests: 20,
+    cooldown: millis(10_000),
+    maxCooldown: millis(300_000),
+    halfOpenProbes: 1,
+  },
+  parameters: { dropUnsupported: true, set: {}, drop: [] },
+  allowedNamespaces: [],
+  ...more,
+});
+
+export const aCandidate = (backend: string, more: Partial<Candidate> = {}): Candidate => ({
+  backend,
+  provider: aProvider(backend),
+  model: aModel('m'),
+  priority: 0,
+  weight: 1,
+  ...more,
+});
+
+export const aBackend = (name: string, more: Partial<BackendEntry> = {}): BackendEntry => ({
+  name,
+  provider: `default/${name}`,
+  weight: 1,
+  priority: 0,
+  downgrade: false,
+  ...more,
+});
+
+export const aMatch = (more: Partial<RouteMatch> = {}): RouteMatch => ({ headers: [], operations: [], tags: {}, ...more });
+
+export const aRoute = (name: string, more: Partial<RouteEntry> = {}): RouteEntry => ({
+  id: `default/${name}`,
+  namespace: 'default',
+  name,
+  labels: {},
+  catchAll: false,
+  match: [],
+  allowedKeyNamespaces: [],
+  strategy: 'Weighted',
+  backends: [],
+  retries: {
+    attempts: 1,
+    on: ['ConnectFailure', 'Timeout', 'RateLimited', 'ServerError', 'Overloaded'],
+    backoff: { base: millis(200), max: millis(5000) },
+    budgetPercent: 20,
+  },
+  fallback: {
+    on: ['Exhausted', 'CircuitOpen', 'RateLimited', 'Saturated', 'Timeout', 'ContextLengthExceeded'],
+    allowDowngrade: false,
+    midStream: 'Fail',
+  },
+  timeouts: {},
+  onClientDisconnect: 'Abort',
+  onUnknownPrice: 'Allow',
+  ...more,
+});
+
+export const aKey = (more: Partial<KeyEntry> = {}): KeyEntry => ({
+  id: '0123456789ab',
+  namespace: 'default',
+  name: 'key',
+  digests: [],
+  tenant: 'acme',
+  labels: {},
+  models: { deny: [] },
+  limits: { perModel: [] },
+  budgets: [],
+  onStoreFailure: 'LocalShare',
+  tags: {},
+  exposeSimilarity: true,
+  suspended: false,
+  priority: 0,
+  ...more,
+});
