@@ -137,7 +137,7 @@ function sendWhole(response: ServerResponse, head: Head, steps: Iterable<Step>, 
     ...(manner.gzip && { 'content-encoding': 'gzip' }),
     'content-length': String(body.length + (manner.lengthOff ?? 0)),
   });
-  entry.outcome = 'fault';
+  entry.outcome = manner.lengthOff ? 'fault' : 'done';
   if (!manner.lengthOff || manner.lengthOff < 0) response.end(body);
   else response.write(body, () => response.socket?.destroySoon());
 }

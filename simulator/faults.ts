@@ -1,5 +1,5 @@
 // The faults that can be asked for, by name: `docs/simulator.md` describes how, this table says what each does. A fault answers
-// something else (`refuse`), changes the answer (`answer`, `usage`), rewrites the steps of its delivery (`steps`) or their bytes (`manner`).
+// something else (`refuse`), changes the answer (`answer`, `reply`), rewrites the steps of its delivery (`steps`) or their bytes (`manner`).
 import type { Answer, Ask } from './answer.ts';
 import type { Manner } from './delivery.ts';
 import { type Step, sse, write } from './steps.ts';
@@ -13,7 +13,7 @@ export type FaultContext = { readonly wire: Wire; readonly model: string; readon
 export type Fault = {
   readonly about: string;
   readonly refuse?: (context: FaultContext) => Refusal;
-  readonly answer?: (answer: Answer, ask: Ask, wire: Wire) => Answer;
+  readonly answer?: (answer: Answer, ask: Ask) => Answer;
   readonly reply?: Partial<Pick<Reply, 'usage' | 'oldReasoningField'>>;
   readonly steps?: (steps: Iterable<Step>, context: FaultContext) => Iterable<Step>;
   readonly contentType?: string;

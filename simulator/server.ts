@@ -52,18 +52,20 @@ export function simulatorServer(options: ServerOptions): SimulatorServer {
 type Context = ServerOptions & Omit<SimulatorServer, 'http'>;
 
 async function serve(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://simulator');
-  const raw = await bodyOf(request);
+  const { method = 'GET', headers } = request;
+  const url = URL.parse(request.url ?? '/', 'http://simulator') ?? new URL('http://simulator/');
   if (url.pathname.startsWith('/__simulator/'))
-    return context.control.serve(request.method ?? 'GET', url.pathname, raw ?? '', response);
-  const entry = context.requests.open(request.method ?? 'GET', request.url ?? '/', request.headers);
-  const route = routeOf(request.method ?? 'GET', url, request.headers, context.wire);
+    return context.control.serve(method, url.pathname, (await bodyOf(request)) ?? '', response);
+  const entry = context.requests.open(method, request.url ?? '/', headers);
+  const route = routeOf(method, url, headers, context.wire);
   entry.wire = route.wire.name;
+  const raw = await bodyOf(request).catch(() => 'gone' as const);
+  if (raw === 'gone') return void Object.assign(entry, { aborted: true, outcome: 'aborted', endedAt: Date.now() });
   if (raw !== undefined) context.requests.body(entry, raw);
   const found =
     raw === undefined ? refusing(route.wire.trouble('too-large', '')) : considered(context, route, request, raw, entry);
   context.log(
-    `${request.method} ${url.pathname} ${found.head.status}${entry.model ? ` ${entry.model}` : ''}${entry.fault ? ` fault=${entry.fault}` : ''}`,
+    `${method} ${url.pathname} ${found.head.status}${entry.model ? ` ${entry.model}` : ''}${entry.fault ? ` fault=${entry.fault}` : ''}`,
   );
   try {
     await deliver(response, found.head, found.steps, found.fault?.manner ?? {}, entry);
@@ -157,7 +159,10 @@ function refusing(refusal: Refusal): Outgoing {
 }
 
 function generated(context: Context, wire: Wire, ask: Ask, fault: Fault | undefined, entry: Entry): Outgoing {
-  const answers = Array.from({ length: ask.choices }, (_, choice) => changed(answerTo(ask, choice), ask, wire, fault));
+  const answers = Array.from({ length: ask.choices }, (_, choice) => {
+    const answer = answerTo(ask, choice);
+    return fault?.answer?.(answer, ask) ?? answer;
+  });
   const reply: Reply = {
     ask,
     answers,
@@ -188,9 +193,6 @@ function charge(bill: Bill, ask: Ask, entry: Entry): void {
 const streamType = 'text/event-stream; charset=utf-8';
 
 const addTokens = (total: number, answer: Answer): number => total + generatedTokens(answer);
-
-const changed = (answer: Answer, ask: Ask, wire: Wire, fault: Fault | undefined): Answer =>
-  fault?.answer?.(answer, ask, wire) ?? answer;
 
 const now = (): number => Math.floor(Date.now() / 1000);
 
