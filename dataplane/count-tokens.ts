@@ -12,7 +12,7 @@ export async function answerOwnCount(trip: Trip, ports: Ports): Promise<boolean>
   const { encodeCount, frontend } = exchange;
   if (!encodeCount || providers[candidate.provider.connection.type]?.dialect === frontend.dialect) return false;
   const request = frontend.decode(call.body);
-  if (request.ok) answerCount(trip, encodeCount(tokens(await estimateInputTokens(request.value))), ports);
+  if (request.ok) answerCount(trip, encodeCount(tokens(await estimateInputTokens(request.value, ports.estimateTokens))), ports);
   else answerFailure(exchange, request.failure);
   return true;
 }

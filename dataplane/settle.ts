@@ -56,7 +56,7 @@ async function estimatedUsage(
 ): Promise<Usage> {
   const request = exchange.frontend.decode(call.body);
   const inputUncached = request.ok
-    ? await estimateInputTokens(request.value)
+    ? await estimateInputTokens(request.value, estimateTokens)
     : tokens(await estimateTokens(call.body.bytes.toString()));
   return { ...noUsage, inputUncached, output: tokens(await outputTokens(result, provider, estimateTokens)) };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type FailureClass, type FailureDetail, failure, failures } from '../failure.ts';
+import { type FailureClass, type FailureDetail, type FailurePolicy, failure, failures } from '../failure.ts';
 import { aCandidate, aRoute } from '../plan/testing.ts';
 import { millis } from '../units.ts';
 import { type AttemptPolicy, nextStep, type Progress } from './next-step.ts';
@@ -24,13 +24,12 @@ const step = (cls: FailureClass, p = progress(), rules = policy(), detail: Failu
 
 describe('a first failure', () => {
   const kinds = (cls: FailureClass) => step(cls).kind;
-  for (const [cls, row] of Object.entries(failures) as [FailureClass, (typeof failures)[FailureClass]][]) {
-    const entry: { retry?: string; fallback?: string; elsewhereFirst?: boolean } = row;
-    const wanted = entry.elsewhereFirst
+  for (const [cls, row] of Object.entries(failures) as [FailureClass, FailurePolicy][]) {
+    const wanted = row.elsewhereFirst
       ? 'fallback'
-      : entry.retry
+      : row.retry
         ? 'retry'
-        : entry.fallback && entry.fallback !== 'ContentFiltered'
+        : row.fallback && row.fallback !== 'ContentFiltered'
           ? 'fallback'
           : 'fail';
     test(`of class ${cls} leads to ${wanted}`, () => {

@@ -2,8 +2,8 @@
 import type { Connection, ProviderType } from '#core/snapshot/snapshot.ts';
 import { anthropic } from './anthropic/index.ts';
 import { azureOpenAI } from './azure-openai/index.ts';
-import { openAICompatible } from './openai-compatible/index.ts';
 import { openAI } from './openai/index.ts';
+import { openAICompatible } from './openai-compatible/index.ts';
 import type { Provider } from './provider.ts';
 import { vllm } from './vllm/index.ts';
 
@@ -22,4 +22,6 @@ const adapters = {
 /** An adapter gets only targets of its own connection type: the table's key is that type. */
 export const providers: Readonly<Record<ProviderType, Provider | undefined>> = adapters;
 
-export const served: ReadonlySet<ProviderType> = new Set((Object.keys(adapters) as ProviderType[]).filter(type => adapters[type]));
+export const served: ReadonlySet<ProviderType> = new Set(
+  (Object.keys(adapters) as ProviderType[]).filter(type => adapters[type]),
+);

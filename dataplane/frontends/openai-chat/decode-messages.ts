@@ -1,24 +1,12 @@
 // The messages of a chat completions body as neutral messages: one reader per role.
 import type { AssistantPart, Message, TextPart, ToolCallPart } from '#core/chat/request.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { readTextParts, readUserParts } from './decode-parts.ts';
-import {
-  aList,
-  aName,
-  anObject,
-  aString,
-  type Faults,
-  invalid,
-  isRecord,
-  type Json,
-  optional,
-  present,
-  required,
-  unsupported,
-} from './reading.ts';
+import { aList, aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from './reading.ts';
 
 /** Ids of the calls that came without one, by the function's name: how 2023's `function` messages say what they answer. */
 type LegacyCalls = Map<string, string>;
-type RoleReader = (faults: Faults, message: Json, path: string, calls: LegacyCalls) => Message;
+type RoleReader = (faults: Faults, message: JsonRecord, path: string, calls: LegacyCalls) => Message;
 
 export function readMessages(faults: Faults, value: unknown): readonly Message[] {
   const calls: LegacyCalls = new Map();
@@ -83,7 +71,7 @@ const roles: ReadonlyMap<unknown, RoleReader> = new Map([
 ]);
 
 /** DeepSeek, vLLM before 0.12 and xAI name it `reasoning_content`; vLLM, Groq and OpenRouter `reasoning`. Nobody signs it. */
-function readReasoning(message: Json): readonly AssistantPart[] {
+function readReasoning(message: JsonRecord): readonly AssistantPart[] {
   const text = message.reasoning_content ?? message.reasoning;
   return typeof text === 'string' && text !== '' ? [{ kind: 'thinking', text }] : [];
 }

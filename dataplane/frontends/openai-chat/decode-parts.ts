@@ -1,20 +1,9 @@
 // Content of messages: a string, or a list of parts.
 import type { CacheMark, DocumentPart, ImagePart, Source, TextPart, UserPart } from '#core/chat/request.ts';
-import {
-  aName,
-  anObject,
-  aString,
-  type Faults,
-  invalid,
-  isRecord,
-  type Json,
-  optional,
-  present,
-  required,
-  unsupported,
-} from './reading.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from './reading.ts';
 
-type PartReader<P extends UserPart> = (faults: Faults, part: Json, path: string) => P | undefined;
+type PartReader<P extends UserPart> = (faults: Faults, part: JsonRecord, path: string) => P | undefined;
 
 export function readUserParts(faults: Faults, content: unknown, path: string): readonly UserPart[] {
   return readParts(faults, content, path, userParts);
@@ -60,7 +49,7 @@ function readPart<P extends UserPart>(
  * OpenAI's `prompt_cache_breakpoint` (lives 30 minutes or 12 hours) and the `cache_control` that gateways and OpenRouter take in
  * this dialect; the neutral mark knows Anthropic's 5 minutes and 1 hour.
  */
-function cacheMarkOf(part: Json): CacheMark | undefined {
+function cacheMarkOf(part: JsonRecord): CacheMark | undefined {
   const mark = part.cache_control ?? part.prompt_cache_breakpoint;
   if (!isRecord(mark)) return undefined;
   return mark.ttl === '1h' || mark.ttl === '12h' ? { ttl: '1h' } : {};
@@ -103,7 +92,7 @@ const userParts: ReadonlyMap<unknown, PartReader<UserPart>> = new Map<unknown, P
   ['file', readFile],
 ]);
 
-function readFileSource(faults: Faults, file: Json, path: string): Source | undefined {
+function readFileSource(faults: Faults, file: JsonRecord, path: string): Source | undefined {
   const id = optional(faults, file.file_id, `${path}.file_id`, aName);
   if (id !== undefined) return { kind: 'file', id };
   const content = required(faults, file.file_data, `${path}.file_data`, aName, '');

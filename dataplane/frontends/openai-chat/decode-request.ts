@@ -1,6 +1,7 @@
 // A chat completions body as the neutral request. Field names and shapes as in the types of openai 7.57 for Node.
 import type { ChatRequest, Effort, OutputFormat, Sampling, ThinkingRequest, Tool, ToolChoice } from '#core/chat/request.ts';
 import { ok, type Parsed } from '#core/failure.ts';
+import type { JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { tokens } from '#core/units.ts';
 import { isOurControl, metadataForUpstream } from '../controls.ts';
@@ -15,7 +16,6 @@ import {
   aString,
   type Faults,
   integerFrom,
-  type Json,
   oneOf,
   optional,
   present,
@@ -48,7 +48,7 @@ export function decodeRequest(view: JsonView): Parsed<ChatRequest> {
   return faults.first ? { ok: false, failure: faults.first } : ok(request);
 }
 
-function readSampling(faults: Faults, body: Json): Sampling {
+function readSampling(faults: Faults, body: JsonRecord): Sampling {
   return present({
     temperature: optional(faults, body.temperature, 'temperature', aNumber),
     topP: optional(faults, body.top_p, 'top_p', aNumber),
@@ -60,20 +60,20 @@ function readSampling(faults: Faults, body: Json): Sampling {
   });
 }
 
-function readMaxTokens(faults: Faults, body: Json) {
+function readMaxTokens(faults: Faults, body: JsonRecord) {
   const newer = optional(faults, body.max_completion_tokens, 'max_completion_tokens', integerFrom(1));
   const older = optional(faults, body.max_tokens, 'max_tokens', integerFrom(1));
   const count = newer ?? older;
   return count === undefined ? undefined : tokens(count);
 }
 
-function readStop(faults: Faults, body: Json): readonly string[] {
+function readStop(faults: Faults, body: JsonRecord): readonly string[] {
   if (typeof body.stop === 'string') return [body.stop];
   const list = optional(faults, body.stop, 'stop', aList) ?? [];
   return list.map((text, i) => required(faults, text, `stop[${i}]`, aString, ''));
 }
 
-function readLogprobs(faults: Faults, body: Json): ChatRequest['logprobs'] {
+function readLogprobs(faults: Faults, body: JsonRecord): ChatRequest['logprobs'] {
   const wanted = optional(faults, body.logprobs, 'logprobs', aBoolean);
   const top = optional(faults, body.top_logprobs, 'top_logprobs', integerFrom(0, 20));
   return wanted ? { top: top ?? 0 } : undefined;
@@ -81,13 +81,13 @@ function readLogprobs(faults: Faults, body: Json): ChatRequest['logprobs'] {
 
 const anEffort = oneOf<Effort>('none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max');
 
-function readThinking(faults: Faults, body: Json): ThinkingRequest | undefined {
+function readThinking(faults: Faults, body: JsonRecord): ThinkingRequest | undefined {
   const effort = optional(faults, body.reasoning_effort, 'reasoning_effort', anEffort);
   if (effort === undefined) return undefined;
   return effort === 'none' ? { kind: 'disabled' } : { kind: 'effort', effort };
 }
 
-function readOutput(faults: Faults, body: Json): OutputFormat | undefined {
+function readOutput(faults: Faults, body: JsonRecord): OutputFormat | undefined {
   const format = optional(faults, body.response_format, 'response_format', anObject);
   if (!format) return undefined;
   switch (format.type) {
@@ -122,7 +122,7 @@ const KNOWN: ReadonlySet<string> = new Set(
   ),
 );
 
-function extraOf(body: Json): Json {
+function extraOf(body: JsonRecord): JsonRecord {
   const extra: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(body)) {
     if (KNOWN.has(name) || isOurControl(name) || value === null) continue;

@@ -1,5 +1,6 @@
 // Tools and the choice among them, in the current form and in the one of 2023 (`functions`, `function_call`).
 import type { Tool, ToolChoice } from '#core/chat/request.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import {
   aBoolean,
   aList,
@@ -8,8 +9,6 @@ import {
   aString,
   type Faults,
   invalid,
-  isRecord,
-  type Json,
   oneOf,
   optional,
   present,
@@ -19,7 +18,7 @@ import {
 
 export type ToolsRead = { readonly tools: readonly Tool[]; readonly toolChoice?: ToolChoice | undefined };
 
-export function readTools(faults: Faults, body: Json): ToolsRead {
+export function readTools(faults: Faults, body: JsonRecord): ToolsRead {
   const legacy = optional(faults, body.functions, 'functions', aList);
   const tools = optional(faults, body.tools, 'tools', aList)?.map((tool, i) => readTool(faults, tool, `tools[${i}]`));
   const all = tools ?? legacy?.map((spec, i) => readFunction(faults, spec, `functions[${i}]`)) ?? [];

@@ -1,10 +1,10 @@
 // The cheap look at a chat completions body: the few small fields that the gateway acts on. Runs on every request, and never
 // parses the messages.
 import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { isRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { readControls } from '../controls.ts';
 import type { Envelope } from '../frontend.ts';
-import { isRecord } from './reading.ts';
 
 const MODEL_LENGTH_MAX = 256;
 
