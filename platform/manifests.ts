@@ -1,6 +1,7 @@
 // Reads manifests from files and folders: `.yaml`, `.yml` and `.json`, in a fixed order, within bounds.
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { readYaml, type YamlDocument, type YamlError } from './yaml.ts';
 
 export type Limits = { readonly fileBytes: number; readonly files: number; readonly totalBytes: number };
@@ -22,9 +23,10 @@ export async function readManifests(paths: readonly string[], limits: Limits = m
     const bytes = await bytesOf(file, Math.min(limits.fileBytes, limits.totalBytes - total), errors);
     if (bytes === undefined) continue;
     total += bytes.length;
-    const read = readText(bytes, file);
-    documents.push(...read.documents);
-    errors.push(...read.errors);
+    for await (const read of documentsOf(bytes, file)) {
+      if ('message' in read) errors.push(read);
+      else documents.push(read);
+    }
   }
   return { documents, errors, files };
 }
@@ -33,13 +35,12 @@ const isManifest = (name: string) => /\.(ya?ml|json)$/i.test(name);
 
 async function filesIn(paths: readonly string[], limits: Limits, errors: YamlError[]): Promise<readonly string[]> {
   const files: string[] = [];
-  const folders = new Set<string>();
   const waiting = [...paths].reverse();
   while (waiting.length > 0) {
     const path = waiting.pop()!;
     const found = await stat(path).catch(() => undefined);
     if (found === undefined) errors.push({ file: path, line: 1, message: 'cannot be found or read' });
-    else if (found.isDirectory()) waiting.push(...(await entriesOf(path, folders, errors)).reverse());
+    else if (found.isDirectory()) waiting.push(...(await entriesOf(path, errors)).reverse());
     else if (found.isFile() && files.length < limits.files) files.push(path);
     else if (found.isFile()) {
       errors.push({ file: path, line: 1, message: `is more than the ${limits.files}th file: the rest is not read` });
@@ -49,16 +50,13 @@ async function filesIn(paths: readonly string[], limits: Limits, errors: YamlErr
   return files;
 }
 
-/** Without dot files: a mounted ConfigMap has its real folder under `..data` and links to it. Each folder once, so links may form rings. */
-async function entriesOf(folder: string, seen: Set<string>, errors: YamlError[]): Promise<string[]> {
+/** Without dot files: a mounted ConfigMap has its real folder under `..data` and links to it. Links to folders are not
+ * followed, links to files are. */
+async function entriesOf(folder: string, errors: YamlError[]): Promise<string[]> {
   try {
-    const real = await realpath(folder);
-    if (seen.has(real)) return [];
-    seen.add(real);
     const entries = await readdir(folder, { withFileTypes: true });
     return entries
-      .filter(entry => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isSymbolicLink() || isManifest(entry.name)))
-      .filter(entry => !(entry.isSymbolicLink() && /\.[^.]+$/.test(entry.name)) || isManifest(entry.name))
+      .filter(entry => !entry.name.startsWith('.') && (entry.isDirectory() || isManifest(entry.name)))
       .map(entry => join(folder, entry.name))
       .sort();
   } catch {
@@ -79,10 +77,26 @@ async function bytesOf(file: string, limit: number, errors: YamlError[]): Promis
   }
 }
 
-function readText(bytes: Uint8Array, file: string) {
+/** Lets others run every few documents: ten thousand keys take the parser two seconds, and the gateway serves meanwhile. */
+async function* documentsOf(bytes: Uint8Array, file: string): AsyncGenerator<YamlDocument | YamlError> {
+  const text = textOf(bytes);
+  if (text === undefined) {
+    yield { file, line: 1, message: 'is not UTF-8 text' };
+    return;
+  }
+  let count = 0;
+  for (const read of readYaml(text, file)) {
+    if (++count % DOCUMENTS_AT_ONCE === 0) await setImmediate();
+    yield read;
+  }
+}
+
+const DOCUMENTS_AT_ONCE = 16;
+
+function textOf(bytes: Uint8Array): string | undefined {
   try {
-    return readYaml(new TextDecoder('utf-8', { fatal: true }).decode(bytes), file);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    return { documents: [], errors: [{ file, line: 1, message: 'is not UTF-8 text' }] };
+    return undefined;
   }
 }

@@ -15,28 +15,30 @@ export type YamlDocument = {
 
 export type YamlError = { readonly file: string; readonly line: number; readonly message: string };
 
-export type YamlText = { readonly documents: readonly YamlDocument[]; readonly errors: readonly YamlError[] };
-
 /** Manifests are about ten deep. */
 const MAX_DEPTH = 64;
 /** Uses of anchors in a document, expansions included. */
 const MAX_ALIASES = 100;
-const TOO_DEEP = `is nested more than ${MAX_DEPTH} deep`;
 const MAX_DOCUMENTS = 50_000;
+/** An object of Kubernetes is at most 1.5 MiB in etcd. */
+const MAX_CHARACTERS = 1024 * 1024;
+/** Lines and commas, so that one document takes the parser well below a second. */
+const MAX_ENTRIES = 100_000;
 
-export function readYaml(text: string, file: string): YamlText {
-  const documents: YamlDocument[] = [];
-  const errors: YamlError[] = [];
+const TOO_DEEP = `is nested more than ${MAX_DEPTH} deep`;
+
+/** Document by document, so that the caller can do other things in between. */
+export function* readYaml(text: string, file: string): Generator<YamlDocument | YamlError> {
+  let count = 0;
   for (const chunk of chunksOf(text)) {
-    if (documents.length + errors.length >= MAX_DOCUMENTS) {
-      errors.push({ file, line: chunk.line, message: `has more than ${MAX_DOCUMENTS} documents: the rest is not read` });
-      break;
+    if (++count > MAX_DOCUMENTS) {
+      yield { file, line: chunk.line, message: `has more than ${MAX_DOCUMENTS} documents: the rest is not read` };
+      return;
     }
     const read = readChunk(chunk, file);
-    if ('message' in read) errors.push(read);
-    else if (read.value !== null) documents.push(...itemsOf(read));
+    if ('message' in read) yield read;
+    else if (read.value !== null) yield* itemsOf(read);
   }
-  return { documents, errors };
 }
 
 // ---------------------------------------------------------------- documents
@@ -68,8 +70,8 @@ function linesIn(text: string): number {
 function readChunk(chunk: Chunk, file: string): YamlDocument | YamlError {
   const error = (line: number, message: string): YamlError => ({ file, line: chunk.line + line - 1, message });
   try {
-    const tooDeep = lineOfDepth(chunk.text);
-    if (tooDeep !== undefined) return error(tooDeep, TOO_DEEP);
+    const excess = excessOf(chunk.text);
+    if (excess) return error(excess.line, excess.message);
     const parsed = parse(chunk.text);
     const [first] = parsed.errors;
     if (first) return error(parsed.lineAt(first.pos[0]), inWords(first.code, first.message));
@@ -109,24 +111,31 @@ const WORDS: Readonly<Record<string, string>> = {
   NON_STRING_KEY: 'has a key that is no string: put it in quotes',
   TAB_AS_INDENT: 'is indented with a tab: use spaces',
 };
-const inWords = (code: string, message: string) => WORDS[code] ?? `is not valid YAML: ${message.split('\n', 1)[0]}`;
+const inWords = (code: string, message: string) =>
+  message.includes('call stack') ? TOO_DEEP : (WORDS[code] ?? `is not valid YAML: ${message.split('\n', 1)[0]}`);
 
 /**
- * The first line that is certainly too deep, found before the parser, which recurses, sees it: open brackets, or dashes in a row.
- * Brackets in plain text count too, hence the margin over the depth that is allowed.
+ * What would cost the parser, which recurses and keeps a node for each entry, too much: found by one look at the characters.
+ * Brackets and dashes in plain text count too, hence the margin over the depth that is allowed.
  */
-function lineOfDepth(text: string): number | undefined {
+function excessOf(text: string): { readonly line: number; readonly message: string } | undefined {
+  if (text.length > MAX_CHARACTERS)
+    return { line: 1, message: `is a document of more than ${MAX_CHARACTERS} characters: split it with ---` };
   let line = 1;
+  let commas = 0;
   let open = 0;
   let dashes = 0;
   for (let at = 0; at < text.length; at++) {
     const character = text[at];
     if (character === '\n') line++;
+    else if (character === ',') commas++;
     if (character === '[' || character === '{') open++;
     else if (character === ']' || character === '}') open = Math.max(0, open - 1);
     if (character === '-' || character === '?') dashes++;
     else if (character !== ' ') dashes = 0;
-    if (open > MAX_OPEN || dashes > MAX_OPEN) return line;
+    if (open > MAX_OPEN || dashes > MAX_OPEN) return { line, message: TOO_DEEP };
+    if (line + commas > MAX_ENTRIES)
+      return { line, message: `is a document of more than ${MAX_ENTRIES} entries: split it with ---` };
   }
   return undefined;
 }
