@@ -73,9 +73,28 @@ const searchResult = object(
   { ...cacheControl, citations: object({}, { enabled: flag }) },
 );
 
+/** What Anthropic's own tools produce is sent back as it came; the simulator runs none of them and looks at none of it. */
+const opaque = object({ type: anything }, {}, true);
+const opaqueBlocks = Object.fromEntries(
+  [
+    'server_tool_use',
+    'web_search_tool_result',
+    'web_fetch_tool_result',
+    'code_execution_tool_result',
+    'bash_code_execution_tool_result',
+    'text_editor_code_execution_tool_result',
+    'tool_search_tool_result',
+    'advisor_tool_result',
+    'mcp_tool_use',
+    'mcp_tool_result',
+    'container_upload',
+    'tool_addition',
+  ].map(type => [type, opaque]),
+);
 const resultBlocks = { text: textBlock, image: imageBlock, search_result: searchResult, document: documentBlock };
 const block = tagged('type', {
   ...resultBlocks,
+  ...opaqueBlocks,
   thinking: object({ type: anything, thinking: text(), signature: text() }),
   redacted_thinking: object({ type: anything, data: text() }),
   tool_use: object(
@@ -84,7 +103,12 @@ const block = tagged('type', {
   ),
   tool_result: object(
     { type: anything, tool_use_id: toolUseId },
-    { ...cacheControl, content: textOr(list(tagged('type', resultBlocks))), is_error: flag, toolset_name: nullable(text()) },
+    {
+      ...cacheControl,
+      content: textOr(list(tagged('type', { ...resultBlocks, tool_reference: opaque, browser_state: opaque }))),
+      is_error: flag,
+      toolset_name: nullable(text()),
+    },
   ),
 });
 
@@ -169,7 +193,6 @@ type Rule = (body: Json, version: Version) => Refusal | undefined;
 
 const rules: readonly Rule[] = [
   body => emptyContent(body.messages),
-  body => (body.messages[0].role === 'assistant' ? invalid('messages: first message must use the "user" role') : undefined),
   (body, version) => (version === '2026-10-21' ? removedBlocks(body.messages) : undefined),
   body => toolBlocksOutOfPlace(body.messages),
   body => foreignThinking(body.messages),

@@ -200,10 +200,6 @@ const refused: Record<string, readonly [fields: Record<string, unknown>, message
     { messages: [{ role: 'user', content: [{ type: 'text', text: '' }] }] },
     /text content blocks must be non-empty/,
   ],
-  'a conversation that begins with the assistant': [
-    { messages: [{ role: 'assistant', content: 'x' }, user] },
-    /first message must use the "user" role/,
-  ],
   'five cache marks': [
     { messages: [{ role: 'user', content: Array(5).fill(mark) }] },
     /A maximum of 4 blocks with cache_control may be provided\. Found 5\./,
