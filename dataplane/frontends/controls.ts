@@ -1,6 +1,7 @@
 // Reads the request controls that all dialects share (architecture.md, "Request controls") and says how to take ours out of
 // the body. It runs on every request, so it costs one table look-up per field that is present and nothing for absent ones.
 import { type Failure, failure, ok, type Parsed } from '#core/failure.ts';
+import { isRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { type Millis, millis } from '#core/units.ts';
 import type { Controls } from './frontend.ts';
@@ -139,10 +140,6 @@ function isNameList(value: unknown): value is string[] {
     value.length <= LIST_MAX &&
     value.every(v => typeof v === 'string' && v !== '' && v.length <= NAME_MAX)
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Names of all fields that are read here. */
