@@ -44,17 +44,23 @@ function readMessage(reading: Reading, value: unknown, path: string): readonly M
     case 'assistant':
       return [{ role: 'assistant', content: readBlocks(reading, message.content, content, assistantPart) }];
     case 'system':
-      return [{ role: 'system', content: readTextParts(reading, message.content, content) }];
+      return systemMessage(readTextParts(reading, message.content, content));
     default:
       invalid(reading.faults, `${path}.role`, 'one of user, assistant, system');
       return [];
   }
 }
 
+const systemMessage = (content: readonly TextPart[]): readonly Message[] =>
+  content.length > 0 ? [{ role: 'system', content }] : [];
+
+/** System messages may hold blocks of other types (`tool_addition`), which no other dialect has. */
 export function readTextParts(reading: Reading, content: unknown, path: string): readonly TextPart[] {
-  return readBlocks(reading, content, path, (at, block, blockPath) =>
-    block.type === 'text' ? readText(at, block, blockPath) : invalid(at.faults, `${blockPath}.type`, 'text in this message'),
-  );
+  return readBlocks(reading, content, path, (at, block, blockPath) => {
+    if (block.type === 'text') return readText(at, block, blockPath);
+    at.extra[blockPath] = block;
+    return undefined;
+  });
 }
 
 /** A string is short for one text block. */
@@ -194,11 +200,7 @@ const sources: ReadonlyMap<unknown, SourceReader> = new Map<unknown, SourceReade
 
 /** A document made of blocks becomes its text; what is not text in it stays behind, named. */
 function readContentSource(reading: Reading, source: Json, path: string): Source {
-  const parts = readBlocks(reading, source.content, `${path}.content`, (at, block, blockPath) => {
-    if (block.type === 'text') return readText(at, block, blockPath);
-    at.extra[blockPath] = block;
-    return undefined;
-  });
+  const parts = readTextParts(reading, source.content, `${path}.content`);
   return { kind: 'text', text: parts.map(part => part.text).join('\n') };
 }
 
