@@ -169,7 +169,7 @@ const model = block({
   price: price.optional(),
 });
 
-const rate = (what: string) => count(1, 1_000_000_000, what).optional();
+const rate = (what: string) => count(1, 1_000_000_000_000, what).optional();
 
 const limits = block({
   maxConcurrency: rate('Requests at the same time.'),

@@ -22,7 +22,7 @@ import {
   timestamp,
 } from './common.ts';
 
-const rate = (what: string) => count(1, 1_000_000_000, what).optional();
+const rate = (what: string) => count(1, 1_000_000_000_000, what).optional();
 const rates = {
   rpm: rate('Requests a minute.'),
   tpm: rate('Tokens a minute.'),
