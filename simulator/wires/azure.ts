@@ -43,13 +43,14 @@ const promptFilterResults = [
 
 const style: Style = {
   ...openaiStyle,
+  fingerprint: null,
   envelope: {},
   choice: answer => ({
     content_filter_results:
       answer.finish === 'filtered' ? { ...filterResults, violence: { filtered: true, severity: 'high' } } : filterResults,
   }),
   frameChoice: kind => ({ content_filter_results: kind === 'content' ? filterResults : {} }),
-  frameEnvelope: kind => (kind === 'usage' ? {} : { usage: null }),
+  frameEnvelope: kind => ({ system_fingerprint: null, ...(kind !== 'usage' && { usage: null }) }),
 };
 
 /** The filter's verdict on the prompt comes first, in a frame without id, model or choices. */

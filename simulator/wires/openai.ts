@@ -63,6 +63,8 @@ export type Style = {
   readonly frameChoice: (kind: Frame['kind'], answer: Answer) => Record<string, unknown>;
   readonly frameEnvelope: (kind: Frame['kind'], reply: Reply) => Record<string, unknown>;
   readonly startDelta: Record<string, unknown>;
+  /** The finish reason comes with the last content instead of in a frame of its own. */
+  readonly finishesWithContent: boolean;
   readonly usage: (reply: Reply) => Record<string, unknown>;
 };
 
@@ -73,8 +75,13 @@ export const openaiStyle: Style = {
   choice: () => ({}),
   envelope: { service_tier: 'default' },
   frameChoice: () => ({}),
-  frameEnvelope: (kind, reply) => ({ service_tier: 'default', ...(asksUsage(reply.ask) && kind !== 'usage' && { usage: null }) }),
+  frameEnvelope: (kind, reply) => ({
+    service_tier: 'default',
+    system_fingerprint: 'fp_simulated',
+    ...(asksUsage(reply.ask) && kind !== 'usage' && { usage: null }),
+  }),
   startDelta: { role: 'assistant', content: '', refusal: null },
+  finishesWithContent: false,
   usage: openaiUsage,
 };
 
@@ -123,7 +130,6 @@ export function* openaiFrames(reply: Reply, style: Style): Iterable<Frame> {
     object: 'chat.completion.chunk',
     created: reply.created,
     model: reply.ask.model,
-    system_fingerprint: style.fingerprint,
   };
   const frame = (
     kind: Frame['kind'],
@@ -144,8 +150,12 @@ export function* openaiFrames(reply: Reply, style: Style): Iterable<Frame> {
   });
   for (const [index, answer] of reply.answers.entries()) {
     yield frame('bare', index, style.startDelta, style.reasoning ? 0 : answer.thinking.length);
-    yield* contentFrames(reply, answer, style, (delta, tokens, rest) => frame('content', index, delta, tokens, rest));
-    yield frame('finish', index, {}, 0, { finish_reason: finishReasons[answer.finish], ...style.choice(answer) });
+    const ending = { finish_reason: finishReasons[answer.finish], ...style.choice(answer) };
+    const parts = [...contentParts(reply, answer, style)];
+    const last = style.finishesWithContent ? parts.pop() : undefined;
+    for (const { delta, tokens, logprobs = null } of parts) yield frame('content', index, delta, tokens, { logprobs });
+    if (last) yield frame('content', index, last.delta, last.tokens, { logprobs: last.logprobs ?? null, ...ending });
+    else yield frame('finish', index, {}, 0, ending);
   }
   if (asksUsage(reply.ask) && reply.usage !== 'missing')
     yield {
@@ -156,23 +166,23 @@ export function* openaiFrames(reply: Reply, style: Style): Iterable<Frame> {
   yield { kind: 'end', tokens: 0, data: '[DONE]' };
 }
 
-type MakeFrame = (delta: Record<string, unknown>, tokens: number, rest?: Record<string, unknown>) => Frame;
+type ContentPart = { readonly delta: Record<string, unknown>; readonly tokens: number; readonly logprobs?: unknown };
 
-function* contentFrames(reply: Reply, answer: Answer, style: Style, frame: MakeFrame): Iterable<Frame> {
+function* contentParts(reply: Reply, answer: Answer, style: Style): Iterable<ContentPart> {
   const { ask, tokensPerFrame } = reply;
-  for (const group of grouped(answer.thinking, tokensPerFrame))
-    if (style.reasoning) yield frame(style.reasoning(group.text, reply), group.tokens);
-  for (const group of grouped(answer.text, tokensPerFrame))
-    yield frame({ [answer.refuses ? 'refusal' : 'content']: group.text }, group.tokens, {
-      logprobs: logprobsOf(ask, answer.text.slice(group.from, group.from + group.tokens)),
-    });
+  for (const { text, tokens } of grouped(answer.thinking, tokensPerFrame))
+    if (style.reasoning) yield { delta: style.reasoning(text, reply), tokens };
+  for (const { text, tokens, from } of grouped(answer.text, tokensPerFrame))
+    yield {
+      delta: { [answer.refuses ? 'refusal' : 'content']: text },
+      tokens,
+      logprobs: logprobsOf(ask, answer.text.slice(from, from + tokens)),
+    };
   for (const [index, call] of answer.calls.entries()) {
-    yield frame(
-      { tool_calls: [{ index, id: style.callId(call), type: 'function', function: { name: call.name, arguments: '' } }] },
-      countTokens(call.name),
-    );
-    for (const group of grouped(call.arguments, tokensPerFrame))
-      yield frame({ tool_calls: [{ index, function: { arguments: group.text } }] }, group.tokens);
+    const opening = { index, id: style.callId(call), type: 'function', function: { name: call.name, arguments: '' } };
+    yield { delta: { tool_calls: [opening] }, tokens: countTokens(call.name) };
+    for (const { text, tokens } of grouped(call.arguments, tokensPerFrame))
+      yield { delta: { tool_calls: [{ index, function: { arguments: text } }] }, tokens };
   }
 }
 

@@ -5,7 +5,7 @@ import { promptTotal } from '../tokens.ts';
 import { openaiAsk, openaiFrames, openaiWhole, type Style } from './openai.ts';
 import { vllmError, vllmTrouble } from './vllm-errors.ts';
 import { maxModelLength, vllmInvalid } from './vllm-validate.ts';
-import { bearer, type Reply, type Wire } from './wire.ts';
+import { bearer, type Frame, type Reply, type Wire } from './wire.ts';
 
 export const vllm: Wire = {
   name: 'vllm',
@@ -54,19 +54,28 @@ export const vllm: Wire = {
   }),
 };
 
+const fingerprint = 'vllm-0.32.0-simulated';
+
 const style: Style = {
-  fingerprint: 'vllm-0.32.0-simulated',
+  fingerprint,
   callId: call => `chatcmpl-tool-${call.id.slice(0, 16)}`,
   reasoning: (text, reply) => ({ [reply.oldReasoningField ? 'reasoning_content' : 'reasoning']: text }),
   message: { refusal: null, annotations: null, audio: null, function_call: null, reasoning: null },
   choice: answer => ({ stop_reason: answer.stopSequence ?? null, token_ids: null }),
   envelope: { service_tier: null, prompt_logprobs: null, prompt_token_ids: null, prompt_text: null, kv_transfer_params: null },
   frameChoice: kind => (kind === 'content' ? { token_ids: null } : {}),
-  frameEnvelope: kind => (kind === 'bare' ? { prompt_token_ids: null, prompt_text: null } : {}),
+  frameEnvelope: kind => frameEnvelopes[kind] ?? {},
   startDelta: { role: 'assistant', content: '' },
+  finishesWithContent: true,
   usage: vllmUsage,
 };
 
+const frameEnvelopes: Partial<Record<Frame['kind'], Record<string, unknown>>> = {
+  bare: { prompt_token_ids: null, prompt_text: null },
+  usage: { system_fingerprint: fingerprint },
+};
+
+/** Whole replies show absent details as null, streams leave them out. */
 function vllmUsage(reply: Reply): Record<string, unknown> {
   const times = reply.usage === 'doubled' ? 2 : 1;
   const prompt = promptTotal(reply.ask.usage) * times;
@@ -75,7 +84,7 @@ function vllmUsage(reply: Reply): Record<string, unknown> {
     prompt_tokens: prompt,
     total_tokens: prompt + completion,
     completion_tokens: completion,
-    prompt_tokens_details: reply.ask.usage.cacheRead > 0 ? { cached_tokens: reply.ask.usage.cacheRead * times } : null,
-    completion_tokens_details: null,
+    ...(!reply.ask.stream && { prompt_tokens_details: null, completion_tokens_details: null }),
+    ...(reply.ask.usage.cacheRead > 0 && { prompt_tokens_details: { cached_tokens: reply.ask.usage.cacheRead * times } }),
   };
 }
