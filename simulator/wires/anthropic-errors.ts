@@ -1,7 +1,6 @@
 // Anthropic's error bodies: the envelope of its API reference, messages as its API words them (pydantic's, mostly).
 import type { Problem, Step } from '../shape.ts';
-import { gatewayPage } from './openai-errors.ts';
-import type { Refusal, Trouble } from './wire.ts';
+import { gatewayPage, type Refusal, type Trouble } from './wire.ts';
 
 export const requestId = 'req_011SimulatedRequest00000';
 

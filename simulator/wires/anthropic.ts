@@ -4,8 +4,18 @@ import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
 import { anthropicError, anthropicTrouble, invalid, requestId } from './anthropic-errors.ts';
 import { anthropicInvalid, blocks, type Endpoint, signatureOf, type Version, versions } from './anthropic-validate.ts';
-import { decodedBytes } from './openai.ts';
-import { bearer, type Frame, grouped, type Headers, header, type Read, type Refusal, type Reply, type Wire } from './wire.ts';
+import {
+  bearer,
+  decodedBytes,
+  type Frame,
+  grouped,
+  type Headers,
+  header,
+  type Read,
+  type Refusal,
+  type Reply,
+  type Wire,
+} from './wire.ts';
 
 export const anthropic: Wire = {
   name: 'anthropic',

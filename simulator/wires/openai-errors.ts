@@ -1,6 +1,6 @@
 // OpenAI's error bodies, as really sent (recordings of other projects, and the API's own answers quoted in its issue trackers).
 import type { Problem, Step } from '../shape.ts';
-import type { Refusal, Trouble } from './wire.ts';
+import { gatewayPage, type Refusal, type Trouble } from './wire.ts';
 
 type Details = { readonly type?: string; readonly param?: string | null; readonly code?: string | null };
 
@@ -162,10 +162,6 @@ const table: Record<Trouble, (model: string) => Refusal> = {
       'invalid_prompt',
     ),
 };
-
-/** What a proxy in front of the provider answers when the provider itself says nothing. */
-export const gatewayPage = (title: string): string =>
-  `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<center><h1>${title}</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n`;
 
 function describe(value: unknown): string {
   if (value === null) return 'null';

@@ -13,7 +13,7 @@ import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
 import { invalid, openaiError, openaiTrouble } from './openai-errors.ts';
 import { openaiInvalid } from './openai-validate.ts';
-import { bearer, type Frame, grouped, type Reply, type Wire } from './wire.ts';
+import { bearer, decodedBytes, type Frame, grouped, type Reply, type Wire } from './wire.ts';
 
 export const openai: Wire = {
   name: 'openai',
@@ -277,9 +277,6 @@ function fromUrl(kind: Attachment['kind'], url: string): Attachment {
   const data = /^data:([^;,]*);base64,/.exec(url.slice(0, 200));
   return data ? { kind, type: data[1]!, bytes: decodedBytes(url.slice(data[0].length)) } : { kind, type: 'url' };
 }
-
-/** The length of what base64 text stands for. */
-export const decodedBytes = (base64: string): number => Buffer.byteLength(base64, 'base64');
 
 function resultsIn(messages: readonly Json[]): ToolResult[] {
   const after = messages.findLastIndex(message => message.role === 'assistant');

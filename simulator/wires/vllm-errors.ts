@@ -1,7 +1,6 @@
 // vLLM's error bodies, from recordings of 0.32.0: `code` is a number, `type` the name of a class or an HTTP phrase.
 import type { Problem, Step } from '../shape.ts';
-import { gatewayPage } from './openai-errors.ts';
-import type { Refusal, Trouble } from './wire.ts';
+import { gatewayPage, type Refusal, type Trouble } from './wire.ts';
 
 export const vllmError = (status: number, message: string, type = 'BadRequestError', param: string | null = null): Refusal => ({
   status,

@@ -88,3 +88,10 @@ export function* grouped(tokens: readonly string[], size: number): Iterable<{ te
     yield { text: group.join(''), from, tokens: group.length };
   }
 }
+
+/** The length of what base64 text stands for. */
+export const decodedBytes = (base64: string): number => Buffer.byteLength(base64, 'base64');
+
+/** What a proxy in front of the provider answers when the provider itself says nothing. */
+export const gatewayPage = (title: string): string =>
+  `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<center><h1>${title}</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n`;
