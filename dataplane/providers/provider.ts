@@ -88,8 +88,8 @@ export type Provider<C extends Connection = Connection> = {
   inspectReply(body: unknown): Parsed<ReplyFacts>;
   streamDecoder(): StreamDecoder;
   /**
-   * A message that matches none of this holds content only: the same-dialect path need not parse it once content has begun.
-   * Linear on any input.
+   * Tested against raw frames, several at a time. Frames that match nothing of this hold content only: the same-dialect path need
+   * not parse them once content has begun. A match inside an answer's text costs a needless look, no more. Linear on any input.
    */
   readonly notable: RegExp;
   classify(error: UpstreamError): Failure;

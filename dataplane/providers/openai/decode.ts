@@ -12,7 +12,7 @@ import { PartSequence } from './parts.ts';
 import { usageOf } from './usage.ts';
 
 /** `"error"` in any place: `{"error":…}`, `{"object":"error"}`, `{"type":"error"}`, and OpenRouter's `"finish_reason":"error"`. */
-export const notable = /"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"|"x_groq"|^\s*\[DONE\]/;
+export const notable = /"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"|"x_groq"|\[DONE\]/;
 
 type State = {
   readonly parts: PartSequence;
