@@ -66,14 +66,17 @@ async function entriesOf(folder: string, errors: YamlError[]): Promise<string[]>
 }
 
 async function bytesOf(file: string, limit: number, errors: YamlError[]): Promise<Uint8Array | undefined> {
-  const error = (message: string) => void errors.push({ file, line: 1, message });
+  const error = (message: string): undefined => {
+    errors.push({ file, line: 1, message });
+    return undefined;
+  };
   try {
     const { size } = await stat(file);
-    if (size > limit) return error(`has ${size} bytes, more than the ${limit} that are left of the bound: not read`) as undefined;
+    if (size > limit) return error(`has ${size} bytes, more than the ${limit} that are left of the bound: not read`);
     const bytes = await readFile(file);
-    return bytes.length > limit ? (error('grew while it was read') as undefined) : bytes;
+    return bytes.length > limit ? error('grew while it was read') : bytes;
   } catch {
-    return error('cannot be read') as undefined;
+    return error('cannot be read');
   }
 }
 

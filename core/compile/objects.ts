@@ -29,6 +29,8 @@ export type Objects = {
   readonly secrets: ReadonlyMap<string, ReadonlyMap<string, SecretEntry>>;
   /** Labels by name. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** `kind namespace/name` of what was left out. */
+  readonly rejected: ReadonlySet<string>;
   /** Of everything that deserves one, in the order of the input. */
   readonly drafts: readonly Draft[];
 };
@@ -41,6 +43,7 @@ export function objectsOf(input: readonly SourceObject[], environment: Environme
     secrets: new Map(),
     namespaces: new Map(),
     drafts: [],
+    rejected: new Set(),
     places: new Map(),
     environment,
   };
@@ -52,6 +55,7 @@ export function objectsOf(input: readonly SourceObject[], environment: Environme
     secrets: found.secrets,
     namespaces: found.namespaces,
     drafts: found.drafts,
+    rejected: found.rejected,
   };
 }
 
@@ -62,6 +66,7 @@ type Found = {
   readonly secrets: Map<string, ReadonlyMap<string, SecretEntry>>;
   readonly namespaces: Map<string, Readonly<Record<string, string>>>;
   readonly drafts: Draft[];
+  readonly rejected: Set<string>;
   /** Where each `kind namespace/name` was first seen. */
   readonly places: Map<string, string>;
   readonly environment: Environment;
@@ -115,6 +120,7 @@ function identityOf(value: unknown, source: Source | undefined) {
 
 function reject(draft: Draft, found: Found, complaints: readonly Complaint[]): void {
   for (const { path, message } of complaints.slice(0, MAX_COMPLAINTS)) draft.fail('Accepted', 'Invalid', path, message);
+  found.rejected.add(`${draft.identity.kind} ${draft.id}`);
   found.drafts.push(draft);
 }
 

@@ -101,8 +101,11 @@ function circuitBreakerOf({ circuitBreaker }: ProviderSpec): ProviderEntry['circ
 function modelOf(model: ModelSpec, index: number, resource: Resource<'LLMProvider'>, context: Context): ModelEntry {
   const { draft, spec } = resource;
   const known = knownOf(model, resource, context);
-  if (known.price === undefined)
-    draft.remark(specPath('models', index), `the price of ${model.name} is not known: its cost cannot be told`);
+  if (known.price === undefined) {
+    const message = `the price of ${model.name} is not known, so its cost cannot be told`;
+    draft.remark(specPath('models', index), message);
+    draft.state('Accepted', 'True', 'Accepted', message);
+  }
   const isSlowToSpeak = spec.timeouts.firstToken === undefined && model.capabilities.includes('Reasoning');
   return {
     name: model.name,

@@ -1,4 +1,5 @@
 // LLMRoute -> RouteEntry, and the rule that spans routes: of two that mean the same, the older one stays.
+import type { Path } from '../resources/read.ts';
 import type { RouteSpec } from '../resources/route.ts';
 import type { BackendEntry, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
 import { tokens } from '../units.ts';
@@ -55,7 +56,7 @@ const canonical = (match: RouteMatch) =>
 
 function compileRoute(route: Route, providers: Providers, context: Context): RouteEntry | undefined {
   const { spec, draft } = route;
-  const backends = spec.backends.flatMap((_, index) => backendOf(index, route, providers, context) ?? []);
+  const backends = spec.backends.flatMap((backend, index) => backendOf(backend, index, route, providers, context) ?? []);
   if (backends.length === 0) {
     draft.state('Ready', 'False', 'NoHealthyBackend', 'none of its backends can be used');
     return undefined;
@@ -114,61 +115,72 @@ function fallbackOf({ fallback }: RouteSpec, backends: readonly BackendEntry[]):
 
 // ---------------------------------------------------------------- backends
 
+/** What stands against a backend. Without a reason there is nothing to mend: what it needs is not built yet. */
+type Obstacle = { readonly path: Path; readonly reason?: string; readonly message: string };
+
 /** Undefined for a backend that cannot be used: the route goes live without it, and says so. */
-function backendOf(index: number, route: Route, providers: Providers, context: Context): BackendEntry | undefined {
-  const backend = route.spec.backends[index]!;
-  const provider = providerOf(index, backend, route, providers, context);
-  if (provider === undefined) return undefined;
-  const asked = backend.model === undefined ? askedModels(route.spec) : [backend.model];
-  const model = provider.models.find(({ name, aliases }) => asked?.some(wanted => wanted === name || aliases.includes(wanted)));
-  if (asked !== undefined && model === undefined) {
-    const path = specPath('backends', index, ...(backend.model === undefined ? [] : ['model']));
-    route.draft.fail('ResolvedRefs', 'ModelNotFound', path, `the provider ${provider.id} has no model ${asked.join(' or ')}`);
-    return undefined;
+function backendOf(
+  backend: BackendSpec,
+  index: number,
+  route: Route,
+  providers: Providers,
+  context: Context,
+): BackendEntry | undefined {
+  const found = providerOf(backend, route, providers, context);
+  if ('message' in found) return report(found, index, route);
+  const model = modelOf(backend, route, found);
+  if ('message' in model) return report(model, index, route);
+  const { name, weight, priority, downgrade } = backend;
+  return { name, provider: found.id, ...model, weight, priority, downgrade };
+}
+
+function report({ path, reason, message }: Obstacle, index: number, { draft }: Route): undefined {
+  const at = specPath('backends', index, ...path);
+  if (reason === undefined) draft.remark(at, message);
+  else draft.fail('ResolvedRefs', reason, at, message);
+  return undefined;
+}
+
+function providerOf(
+  { providerRef }: BackendSpec,
+  route: Route,
+  providers: Providers,
+  context: Context,
+): ProviderEntry | Obstacle {
+  const path = ['providerRef'];
+  const id = `${providerRef.namespace ?? route.namespace}/${providerRef.name}`;
+  const name = `the LLMProvider ${id}`;
+  const resource = context.objects.providers.get(id);
+  if (resource === undefined) {
+    const isRejected = context.objects.rejected.has(`LLMProvider ${id}`);
+    return { path, reason: 'ProviderNotFound', message: isRejected ? `${name} is not valid` : `there is no LLMProvider ${id}` };
   }
-  return {
-    name: backend.name,
-    provider: provider.id,
-    ...(backend.model !== undefined && model && { model: model.name }),
-    weight: backend.weight,
-    priority: backend.priority,
-    downgrade: backend.downgrade,
-  };
+  if (!admits(resource, route.namespace, context)) {
+    return { path, reason: 'RefNotPermitted', message: `allowedRoutes of ${name} does not admit namespace ${route.namespace}` };
+  }
+  const provider = providers.get(id);
+  if (provider !== undefined) return provider;
+  if (resource.draft.sound) return { path, message: `left out: ${name} is of a form that comes with a later release` };
+  return { path, reason: 'ProviderNotFound', message: `${name} is not live, as its own verdict says` };
+}
+
+function admits(provider: Resource<'LLMProvider'>, namespace: string, { objects }: Context): boolean {
+  const others = admitted(provider.spec.allowedRoutes, objects);
+  return provider.namespace === namespace || others === '*' || others.includes(namespace);
+}
+
+/** The public name of the backend's model; empty where it is whatever was asked for. */
+function modelOf(backend: BackendSpec, { spec }: Route, provider: ProviderEntry): { readonly model?: string } | Obstacle {
+  const wanted = backend.model === undefined ? askedModels(spec) : [backend.model];
+  if (wanted === undefined) return {};
+  const model = provider.models.find(({ name, aliases }) => wanted.some(one => one === name || aliases.includes(one)));
+  if (model !== undefined) return backend.model === undefined ? {} : { model: model.name };
+  const path = backend.model === undefined ? [] : ['model'];
+  return { path, reason: 'ModelNotFound', message: `the LLMProvider ${provider.id} has no model ${wanted.join(' or ')}` };
 }
 
 /** The models that can be asked for where the route names them all; undefined where it does not. */
 function askedModels({ match }: RouteSpec): readonly string[] | undefined {
   const named = (match ?? []).flatMap(({ model }) => (model?.type === 'Exact' ? [model.value] : []));
   return match !== undefined && named.length === match.length ? named : undefined;
-}
-
-function providerOf(
-  index: number,
-  { providerRef }: BackendSpec,
-  route: Route,
-  providers: Providers,
-  context: Context,
-): ProviderEntry | undefined {
-  const path = specPath('backends', index, 'providerRef');
-  const id = `${providerRef.namespace ?? route.namespace}/${providerRef.name}`;
-  const fail = (reason: string, message: string) => void route.draft.fail('ResolvedRefs', reason, path, message);
-  const resource = context.objects.providers.get(id);
-  if (resource === undefined) return fail('ProviderNotFound', `there is no sound LLMProvider ${id}`) as undefined;
-  if (!admits(resource, route.namespace, context)) {
-    return fail(
-      'RefNotPermitted',
-      `allowedRoutes of the LLMProvider ${id} does not admit namespace ${route.namespace}`,
-    ) as undefined;
-  }
-  const provider = providers.get(id);
-  if (provider !== undefined) return provider;
-  if (!resource.draft.sound)
-    return fail('ProviderNotFound', `the LLMProvider ${id} is not live; its own verdict says why`) as undefined;
-  route.draft.remark(path, `left out: the LLMProvider ${id} is of a form that comes with a later release`);
-  return undefined;
-}
-
-function admits(provider: Resource<'LLMProvider'>, namespace: string, { objects }: Context): boolean {
-  const others = admitted(provider.spec.allowedRoutes, objects);
-  return provider.namespace === namespace || others === '*' || others.includes(namespace);
 }

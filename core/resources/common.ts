@@ -31,7 +31,8 @@ export const block = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObje
 
 export const text = (maxLength: number, description: string) => z.string().min(1).max(maxLength).meta({ description });
 
-const matching = (pattern: RegExp, maxLength: number, message: string) => z.string().max(maxLength).regex(pattern, message);
+const matching = (pattern: RegExp, maxLength: number, message: string) =>
+  z.string().max(maxLength).regex(pattern, { message, abort: true });
 
 /** Go's duration syntax, from milliseconds to hours. */
 export const duration = (description: string) =>
