@@ -43,7 +43,7 @@ async function filesIn(paths: readonly string[], limits: Limits, errors: YamlErr
     else if (found.isDirectory()) waiting.push(...(await entriesOf(path, errors)).reverse());
     else if (found.isFile() && files.length < limits.files) files.push(path);
     else if (found.isFile()) {
-      errors.push({ file: path, line: 1, message: `is more than the ${limits.files}th file: the rest is not read` });
+      errors.push({ file: path, line: 1, message: `is more than file number ${limits.files}: the rest is not read` });
       break;
     }
   }
