@@ -28,6 +28,8 @@ if (unknown.length > 0) throw new Error(`no such row: ${unknown}. There are: ${O
 
 type Servers = { readonly bare: Server; readonly gateway: Server };
 
+process.setMaxListeners(50);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const mock = await startMock();
 const tables: string[] = [];
 const show = (text: string) => {

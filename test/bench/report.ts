@@ -18,7 +18,7 @@ export function table(row: Row, rounds: Rounds): string {
   const heads = row.figures.map(figure => figure.title);
   const lines = row.pair.map((name, i) => [
     subjects[name].title,
-    ...row.figures.map(figure => spelt(valueOf(rounds[i]!, figure), figure.digits)),
+    ...row.figures.map(figure => spelt(medianOf(rounds[i]!, figure), figure.digits)),
   ]);
   const comparison = ['**compared**', ...row.figures.map(figure => `**${compared(figure, rounds)}**`)];
   const notes = [row.goal && `Goal: ${row.goal}.`, ...warnings(row, rounds)].filter(Boolean);
@@ -44,11 +44,11 @@ const ends = (values: readonly (number | null)[], digits: number): string[] => [
   spelt(Math.max(...values.map(value => value ?? 0)), digits),
 ];
 
-const valueOf = (results: readonly LoadResult[], figure: Figure): number | null =>
+const medianOf = (results: readonly LoadResult[], figure: Figure): number | null =>
   median(results.map(result => result[figure.of]));
 
 function compared(figure: Figure, [base, other]: Rounds): string {
-  const [from, to] = [valueOf(base, figure), valueOf(other, figure)];
+  const [from, to] = [medianOf(base, figure), medianOf(other, figure)];
   if (from === null || to === null) return '-';
   if (figure.compare === 'times') return `${(to / from).toFixed(2)} x`;
   return `${to < from ? '-' : '+'}${spelt(Math.abs(to - from), figure.digits)}`;

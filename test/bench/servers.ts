@@ -23,7 +23,14 @@ export const isPinned = availableParallelism() > 1 && hasTaskset();
 export function startNode(core: number, script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
   const command = [process.execPath, join(import.meta.dirname, script), ...args];
   const [file, ...rest] = isPinned ? ['taskset', '-c', String(core), ...command] : command;
-  return spawn(file!, rest, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_ENV: 'production', ...env } });
+  const child = spawn(file!, rest, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'production', ...env },
+  });
+  const kill = () => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
+  return child;
 }
 
 export async function startMock(): Promise<Server> {
