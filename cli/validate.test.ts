@@ -61,7 +61,7 @@ describe('tollgate validate', () => {
     assert.equal(
       out,
       [
-        '✗ b.yaml:2\n    is not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+        '✗ b.yaml:1\n    is not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
         '✗ LLMProvider default/openai Invalid, not live  a.yaml:1',
         '    a.yaml:8: spec.limits.rpm: must be a number, not a string',
         '    a.yaml:8: spec.limits.rmp: is not a known field',

@@ -74,7 +74,7 @@ function readChunk(chunk: Chunk, file: string): YamlDocument | YamlError {
     if (excess) return error(excess.line, excess.message);
     const parsed = parse(chunk.text);
     const [first] = parsed.errors;
-    if (first) return error(parsed.lineAt(first.pos[0]), inWords(first.code, first.message));
+    if (first) return error(parsed.lineAt(Math.min(first.pos[0], lastOffset(chunk.text))), inWords(first.code, first.message));
     const flaw = flawOf(parsed.root);
     if (flaw) return error(parsed.lineAt(flaw.offset), flaw.message);
     const line = chunk.line + parsed.lineAt(parsed.root?.range?.[0] ?? 0) - 1;
@@ -84,6 +84,9 @@ function readChunk(chunk: Chunk, file: string): YamlDocument | YamlError {
     return error(1, thrown instanceof RangeError ? TOO_DEEP : 'expands its aliases too often');
   }
 }
+
+/** Where text ends: what is open there is missed only at the next marker, on a line of its own. */
+const lastOffset = (text: string) => Math.max(0, text.trimEnd().length - 1);
 
 function parse(text: string) {
   const counter = new LineCounter();

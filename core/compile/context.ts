@@ -1,5 +1,4 @@
 // What the compilers of the three kinds share: the objects around, and how references to them are looked up.
-import type { ConditionType } from '../resources/common.ts';
 import type { RouteSpec } from '../resources/route.ts';
 import type { CredentialRef } from '../snapshot/snapshot.ts';
 import type { EpochMillis } from '../units.ts';
@@ -19,8 +18,10 @@ export type Context = {
   readonly credentials: Map<CredentialRef, string>;
 };
 
-export type Missing = { readonly condition: ConditionType; readonly reason: string; readonly message: string };
-export type Found<T> = { readonly ok: true; readonly value: T } | ({ readonly ok: false } & Missing);
+/** What a reference leads to, or the reason of ResolvedRefs why it leads nowhere. */
+export type Found<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly reason: string; readonly message: string };
 
 export const credentialRef = (namespace: string, ref: { readonly name: string; readonly key: string }): CredentialRef =>
   `${namespace}/${ref.name}/${ref.key}`;
@@ -30,7 +31,7 @@ export function secretValue(
   namespace: string,
   ref: { readonly name: string; readonly key: string },
 ): Found<string> {
-  const missing = (reason: string, message: string) => ({ ok: false, condition: 'ResolvedRefs', reason, message }) as const;
+  const missing = (reason: string, message: string) => ({ ok: false, reason, message }) as const;
   const entries = objects.secrets.get(`${namespace}/${ref.name}`);
   if (entries === undefined) return missing('SecretNotFound', `there is no Secret ${namespace}/${ref.name}`);
   const entry = entries.get(ref.key);
@@ -44,7 +45,7 @@ export function secretValue(
 
 export type Labels = Readonly<Record<string, string>>;
 
-export const hasLabels = (labels: Labels, wanted: Labels): boolean =>
+const hasLabels = (labels: Labels, wanted: Labels): boolean =>
   Object.entries(wanted).every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value);
 
 /** The namespaces that an admission opens an object to, besides its own. */

@@ -1,8 +1,8 @@
 // What a model costs, as integers, from the first source that knows: the resource, a LiteLLM-format price file, the bundled catalogue.
 import type { ModelSpec } from '../resources/provider.ts';
+import { scaled } from '../resources/quantity.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { type NanoUsd, nanoUsd, type PicoUsd, picoUsd, type Tokens, tokens } from '../units.ts';
-import { scaled } from './quantity.ts';
 
 type TokenClass = Exclude<keyof Rates, 'perRequest'>;
 
@@ -81,9 +81,9 @@ const RESOURCE_FIELDS = {
 } as const;
 
 /** Undefined for a price by GPU time alone: until that is measured the cost of a request is unknown, not zero. */
-export function resourcePrice(price: ModelSpec['price'], surcharges: boolean, version: string): Price | undefined {
-  const byTokens = price?.inputPerMTok ?? price?.outputPerMTok ?? price?.perRequest;
-  if (price === undefined || byTokens === undefined) return undefined;
+export function resourcePrice(price: NonNullable<ModelSpec['price']>, surcharges: boolean, version: string): Price | undefined {
+  const byTokens = price.inputPerMTok ?? price.outputPerMTok ?? price.perRequest;
+  if (byTokens === undefined) return undefined;
   const known = {
     classes: classesOf(price, RESOURCE_FIELDS, PER_MILLION),
     perRequest: nanoUsd(decimalAt(price, 'perRequest', NANO) ?? 0),
@@ -105,7 +105,7 @@ const FILE_FIELDS = {
 } as const satisfies Record<TokenClass, string>;
 
 /** The limits and the price that a file gives a model. */
-export type FileModel = { readonly price?: Price; readonly contextWindow?: Tokens; readonly maxOutputTokens?: Tokens };
+type FileModel = { readonly price?: Price; readonly contextWindow?: Tokens; readonly maxOutputTokens?: Tokens };
 
 export function fileModel(file: PriceFile, names: readonly string[], surcharges: boolean): FileModel | undefined {
   const name = names.find(candidate => Object.hasOwn(file.models, candidate));

@@ -1,8 +1,8 @@
 // What compile has to know about each provider type: how its block becomes a connection, where its key goes, what its models cost
 // by default. One entry per type; a type that is not built yet says so.
-import { type ProviderSpec, PUBLIC_BASE_URL } from '../resources/provider.ts';
+import { PROBE_DEFAULTS, type ProviderSpec, PUBLIC_BASE_URL } from '../resources/provider.ts';
+import { durationOf, ratioOf } from '../resources/quantity.ts';
 import type { Connection, ProviderType } from '../snapshot/snapshot.ts';
-import { durationOf, ratioOf } from './quantity.ts';
 
 export type TypeFacts = {
   /** Undefined where the settings are of a form that is not built yet. */
@@ -89,10 +89,7 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
   },
 };
 
-/** The defaults of `probes` in the resource. */
-const PROBES = { interval: '250ms', staleAfter: '2s', queueDepth: 5, kvCacheUtilization: '0.80', wedgedAfter: '60s' };
-
-function engines({ vLLM, probes = PROBES }: ProviderSpec): Connection | undefined {
+function engines({ vLLM, probes = PROBE_DEFAULTS }: ProviderSpec): Connection | undefined {
   if (!vLLM?.endpoints) return undefined;
   return {
     type: 'VLLM',

@@ -1,11 +1,12 @@
 // LLMRoute -> RouteEntry, and the rule that spans routes: of two that mean the same, the older one stays.
+
+import { durationOf } from '../resources/quantity.ts';
 import type { Path } from '../resources/read.ts';
 import type { RouteSpec } from '../resources/route.ts';
 import type { BackendEntry, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
 import { tokens } from '../units.ts';
 import { admitted, type Context, type Labels } from './context.ts';
 import { type Resource, specPath } from './objects.ts';
-import { durationOf } from './quantity.ts';
 import { byAge } from './verdict.ts';
 
 type Route = Resource<'LLMRoute'>;

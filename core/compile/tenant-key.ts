@@ -1,10 +1,11 @@
 // TenantKey -> KeyEntry, and the rules that span keys: who owns a tenant's name, and one digest, one key.
+
+import { scaled } from '../resources/quantity.ts';
 import type { TenantKeySpec } from '../resources/tenant-key.ts';
 import type { KeyEntry } from '../snapshot/snapshot.ts';
 import { epochMillis, nanoUsd } from '../units.ts';
 import { type Context, type Found, secretValue } from './context.ts';
 import { type Resource, specPath } from './objects.ts';
-import { scaled } from './quantity.ts';
 import { byAge } from './verdict.ts';
 
 type Key = Resource<'TenantKey'>;
@@ -55,7 +56,7 @@ function digestOf(key: Key, context: Context): string | undefined {
   if (key.spec.digest !== undefined) return key.spec.digest.slice('sha256:'.length);
   const plaintext = plaintextOf(key, context);
   if (!plaintext.ok) {
-    key.draft.fail(plaintext.condition, plaintext.reason, originPath(key.spec), plaintext.message);
+    key.draft.fail('ResolvedRefs', plaintext.reason, originPath(key.spec), plaintext.message);
     return undefined;
   }
   if (plaintext.value.length < STRONG_LENGTH) {
@@ -70,7 +71,7 @@ function digestOf(key: Key, context: Context): string | undefined {
 const STRONG_LENGTH = 22;
 
 /** Where `generate` puts a key, in its Secret. */
-export const GENERATED_SECRET_KEY = 'key';
+const GENERATED_SECRET_KEY = 'key';
 
 function plaintextOf(key: Key, { objects, generated }: Context): Found<string> {
   const { secretRef, generate } = key.spec;

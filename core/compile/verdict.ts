@@ -31,7 +31,7 @@ export type Verdict = {
 /** Where an object stands. `lineOf` gives the line of the field, or of the nearest thing around it. */
 export type Source = { readonly file: string; readonly line: number; readonly lineOf: (path: Path) => number | undefined };
 
-export type Identity = {
+type Identity = {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
@@ -106,14 +106,14 @@ export class Draft {
 const withPath = (path: Path, message: string) => (path.length > 0 ? `${pathText(path)}: ${message}` : message);
 
 /** `spec.models[0].price`; keys that are no plain words are quoted. */
-export function pathText(path: Path): string {
+function pathText(path: Path): string {
   const part = (key: string | number) =>
     typeof key === 'number' ? `[${key}]` : /^[A-Za-z_][\w-]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 64))}]`;
   return path.map(part).join('').replace(/^\./, '');
 }
 
 /** Who is older; objects without a time of creation (files) are equal and younger than all others, then the name decides. */
-export type Aged = { readonly id: string; readonly createdAt?: EpochMillis | undefined };
+type Aged = { readonly id: string; readonly createdAt?: EpochMillis | undefined };
 export const byAge = (a: Aged, b: Aged): number => {
   const ageA = a.createdAt ?? Number.POSITIVE_INFINITY;
   const ageB = b.createdAt ?? Number.POSITIVE_INFINITY;

@@ -1,6 +1,7 @@
 // What the schemas of all kinds share: scalars with their bounds, lists of named things, references, conditions, and `checked`,
 // which states a rule once for both readers, the API server (CEL) and compile.
 import * as z from 'zod';
+import { durationOf } from './quantity.ts';
 
 /** A rule over one object: CEL for the API server, a predicate for compile, one message for both. */
 export type Rule<T> = {
@@ -32,11 +33,13 @@ export const block = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObje
 export const text = (maxLength: number, description: string) => z.string().min(1).max(maxLength).meta({ description });
 
 const matching = (pattern: RegExp, maxLength: number, message: string) =>
-  z.string().max(maxLength).regex(pattern, { message, abort: true });
+  z.string().max(maxLength, { abort: true }).regex(pattern, { message, abort: true });
 
 /** Go's duration syntax, from milliseconds to hours. */
 export const duration = (description: string) =>
   matching(/^([0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h))+$/, 32, 'must be a duration such as 250ms, 30s or 24h').meta({ description });
+
+const DAY_MS = 86_400_000;
 
 /** A duration that a timer waits for: more than nothing, and below the 24.8 days at which timers of Node overflow and fire at once. */
 export function timer(description: string) {
@@ -44,17 +47,10 @@ export function timer(description: string) {
     {
       cel: "duration(self) > duration('0s') && duration(self) <= duration('24h')",
       message: 'must be more than 0s and at most 24h',
-      holds: value => hoursOf(value) > 0 && hoursOf(value) <= 24,
+      holds: value => durationOf(value) > 0 && durationOf(value) <= DAY_MS,
     },
   ]);
 }
-
-const HOURS = { ms: 1 / 3_600_000, s: 1 / 3600, m: 1 / 60, h: 1 };
-const hoursOf = (value: string): number =>
-  [...value.matchAll(/([0-9.]+)(ms|s|m|h)/g)].reduce(
-    (sum, [, amount, unit]) => sum + Number(amount) * HOURS[unit as keyof typeof HOURS],
-    0,
-  );
 
 // 9,000,000 US dollars in nano-dollars is the largest amount that stays an exact integer below 2^53 (core/units.ts).
 const upToNineMillion = (decimals: number) =>
@@ -81,9 +77,9 @@ export const multiple = (description: string) =>
 export const count = (min: number, max: number, description: string) => z.int().min(min).max(max).meta({ description });
 
 /** DNS label: names of parts (backends, budgets, namespaces). */
-export const LABEL_PATTERN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const LABEL_PATTERN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 /** DNS subdomain: names of objects. */
-export const OBJECT_NAME_PATTERN = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+const OBJECT_NAME_PATTERN = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
 export const label = (description: string) =>
   matching(LABEL_PATTERN, 63, 'must be lower-case letters, digits and dashes, at most 63').meta({ description });

@@ -8,7 +8,7 @@ export const API_GROUP = 'tollgate.dev';
 export const API_VERSION_NAME = 'v1alpha1';
 export const API_VERSION = `${API_GROUP}/${API_VERSION_NAME}`;
 
-export type PrinterColumn = {
+type PrinterColumn = {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'date';
   readonly jsonPath: string;
@@ -17,7 +17,7 @@ export type PrinterColumn = {
   readonly description?: string;
 };
 
-export type KindDefinition = {
+type KindDefinition = {
   readonly plural: string;
   readonly singular: string;
   readonly shortName: string;

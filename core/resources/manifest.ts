@@ -16,7 +16,7 @@ const serverFields = {
 
 const stringValues = z.record(z.string(), z.string());
 
-export const metadata = z.strictObject({
+const metadata = z.strictObject({
   name: objectName('Name.'),
   namespace: label('Namespace.').default('default'),
   labels: stringValues.default({}),

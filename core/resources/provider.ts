@@ -21,11 +21,11 @@ import {
   timer,
 } from './common.ts';
 
-export const PROVIDER_TYPES = ['OpenAI', 'Anthropic', 'AzureOpenAI', 'Gemini', 'Bedrock', 'OpenAICompatible', 'VLLM'] as const;
+const PROVIDER_TYPES = ['OpenAI', 'Anthropic', 'AzureOpenAI', 'Gemini', 'Bedrock', 'OpenAICompatible', 'VLLM'] as const;
 type ProviderTypeName = (typeof PROVIDER_TYPES)[number];
 
 /** The block of settings that each type reads. */
-export const BLOCK_OF_TYPE = {
+const BLOCK_OF_TYPE = {
   OpenAI: 'openAI',
   Anthropic: 'anthropic',
   AzureOpenAI: 'azureOpenAI',
@@ -36,7 +36,7 @@ export const BLOCK_OF_TYPE = {
 } as const satisfies Record<ProviderTypeName, string>;
 
 /** Types whose public address is known: reached over https in a cluster, and never without credentials. */
-export const HOSTED_TYPES: readonly ProviderTypeName[] = ['OpenAI', 'Anthropic', 'AzureOpenAI', 'Gemini', 'Bedrock'];
+const HOSTED_TYPES: readonly ProviderTypeName[] = ['OpenAI', 'Anthropic', 'AzureOpenAI', 'Gemini', 'Bedrock'];
 /** Types with at least one setting that has no default. */
 const BLOCK_REQUIRED: readonly ProviderTypeName[] = ['AzureOpenAI', 'Bedrock', 'OpenAICompatible', 'VLLM'];
 
@@ -148,7 +148,7 @@ const price = checked(
   ],
 );
 
-export const CAPABILITIES = ['Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings', 'Reasoning'] as const;
+const CAPABILITIES = ['Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings', 'Reasoning'] as const;
 
 const model = block({
   name: text(253, 'The public id that clients ask for; also usable as <provider>/<name>.'),
@@ -196,12 +196,24 @@ const circuitBreaker = block({
   halfOpenProbes: count(1, 100, 'Requests that try whether it works again.').default(1),
 }).meta({ description: 'When to stop sending to a provider that fails.' });
 
+export const PROBE_DEFAULTS = {
+  interval: '250ms',
+  staleAfter: '2s',
+  queueDepth: 5,
+  kvCacheUtilization: '0.80',
+  wedgedAfter: '60s',
+} as const;
+
 const probes = block({
-  interval: timer('How often the metrics of an engine are read.').default('250ms'),
-  staleAfter: timer('How old a reading may be.').default('2s'),
-  queueDepth: count(1, 100_000, 'Waiting requests above which an engine is saturated.').default(5),
-  kvCacheUtilization: ratio('Share of the KV cache in use above which an engine is saturated.').default('0.80'),
-  wedgedAfter: timer('Without any progress while requests run, an engine counts as wedged after this.').default('60s'),
+  interval: timer('How often the metrics of an engine are read.').default(PROBE_DEFAULTS.interval),
+  staleAfter: timer('How old a reading may be.').default(PROBE_DEFAULTS.staleAfter),
+  queueDepth: count(1, 100_000, 'Waiting requests above which an engine is saturated.').default(PROBE_DEFAULTS.queueDepth),
+  kvCacheUtilization: ratio('Share of the KV cache in use above which an engine is saturated.').default(
+    PROBE_DEFAULTS.kvCacheUtilization,
+  ),
+  wedgedAfter: timer('Without any progress while requests run, an engine counts as wedged after this.').default(
+    PROBE_DEFAULTS.wedgedAfter,
+  ),
 }).meta({ description: 'How engines are watched. VLLM only.' });
 
 const parameterName = text(64, 'A top-level field of the request body.');

@@ -1,7 +1,7 @@
 // Reads values by the schemas and words what is wrong with them, for a person who looks at a file.
 import type * as z from 'zod';
 import { type Kind, kinds } from './index.ts';
-import { metadata, namespace, resource, secret } from './manifest.ts';
+import { namespace, resource, secret } from './manifest.ts';
 import type { ProviderSpec } from './provider.ts';
 import type { RouteSpec } from './route.ts';
 import type { TenantKeySpec } from './tenant-key.ts';
@@ -17,7 +17,6 @@ export type SpecOf = { LLMProvider: ProviderSpec; LLMRoute: RouteSpec; TenantKey
 export const readSpec = <K extends Kind>(kind: K, value: unknown): Read<SpecOf[K]> =>
   read(kinds[kind].spec as unknown as z.ZodType<SpecOf[K]>, value ?? {}, ['spec']);
 export const readResource = (value: unknown) => read(resource, value);
-export const readMetadata = (value: unknown) => read(metadata, value);
 export const readSecret = (value: unknown) => read(secret, value);
 export const readNamespace = (value: unknown) => read(namespace, value);
 

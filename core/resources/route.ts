@@ -26,7 +26,7 @@ import {
 
 const MATCH_TYPES = ['Exact', 'Prefix', 'Suffix'] as const;
 export const OPERATIONS = ['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings'] as const;
-export const STRATEGIES = [
+const STRATEGIES = [
   'Weighted',
   'RoundRobin',
   'LeastBusy',
@@ -39,8 +39,8 @@ export const STRATEGIES = [
   'Nearest',
   'Semantic',
 ] as const;
-export const RETRY_CLASSES = ['ConnectFailure', 'Timeout', 'RateLimited', 'ServerError', 'Overloaded'] as const;
-export const FALLBACK_TRIGGERS = [
+const RETRY_CLASSES = ['ConnectFailure', 'Timeout', 'RateLimited', 'ServerError', 'Overloaded'] as const;
+const FALLBACK_TRIGGERS = [
   'Exhausted',
   'CircuitOpen',
   'RateLimited',
