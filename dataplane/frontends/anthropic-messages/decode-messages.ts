@@ -206,6 +206,8 @@ function readContentSource(reading: Reading, source: Json, path: string): Source
 
 function readSource(reading: Reading, value: unknown, path: string): Source | undefined {
   const source = required(reading.faults, value, path, anObject, {});
-  const read = sources.get(source.type);
-  return read ? read(reading, source, path) : invalid(reading.faults, `${path}.type`, `one of ${[...sources.keys()].join(', ')}`);
+  const read = sources.get(required(reading.faults, source.type, `${path}.type`, aName, 'text'));
+  if (read) return read(reading, source, path);
+  reading.extra[path] = source;
+  return undefined;
 }

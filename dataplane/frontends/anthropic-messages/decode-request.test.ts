@@ -184,7 +184,10 @@ describe('a conversation', () => {
     const found = { type: 'search_result', title: 'T' };
     const search = { type: 'web_search_20260318', name: 'web_search' };
     const { extra, tools, messages } = decoded({
-      messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }, found] }],
+      messages: [
+        { role: 'user', content: [{ type: 'text', text: 'Hi' }, found, { type: 'image', source: { type: 'of_tomorrow' } }] },
+      ],
+      output_config: { format: { type: 'grammar' } },
       tools: [search, { name: 'f', input_schema: { type: 'object' } }],
       container: 'c-1',
       service_tier: 'auto',
@@ -192,6 +195,8 @@ describe('a conversation', () => {
     });
     assert.deepEqual(extra, {
       'messages[0].content[1]': found,
+      'messages[0].content[2].source': { type: 'of_tomorrow' },
+      'output_config.format': { type: 'grammar' },
       'tools[0]': search,
       container: 'c-1',
       service_tier: 'auto',
@@ -288,7 +293,7 @@ describe('a fault', () => {
     [turn([{ text: 'x' }]), 'messages[0].content[0].type'],
     [turn([{ type: 'text' }]), 'messages[0].content[0].text'],
     [turn([{ type: 'image', source: { type: 'base64', media_type: 'image/png' } }]), 'messages[0].content[0].source.data'],
-    [turn([{ type: 'image', source: { type: 'x' } }]), 'messages[0].content[0].source.type'],
+    [turn([{ type: 'image', source: {} }]), 'messages[0].content[0].source.type'],
     [turn([{ type: 'tool_result' }]), 'messages[0].content[0].tool_use_id'],
     [turn([{ type: 'tool_result', tool_use_id: 't', content: [{ type: 'text' }] }]), 'messages[0].content[0].content[0].text'],
     [turn([{ type: 'tool_use', id: 't', name: 'f', input: '{}' }], 'assistant'), 'messages[0].content[0].input'],
@@ -301,7 +306,7 @@ describe('a fault', () => {
     [{ temperature: '1' }, 'temperature'],
     [{ thinking: { type: 'enabled' } }, 'thinking.budget_tokens'],
     [{ output_config: { effort: 'extreme' } }, 'output_config.effort'],
-    [{ output_config: { format: { type: 'grammar' } } }, 'output_config.format.type'],
+    [{ output_config: { format: {} } }, 'output_config.format.type'],
     [{ metadata: { user_id: 3 } }, 'metadata.user_id'],
     [{ max_tokens: 0 }, 'max_tokens'],
   ];

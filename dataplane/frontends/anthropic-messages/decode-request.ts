@@ -13,7 +13,6 @@ import {
   anObject,
   aString,
   integerFrom,
-  invalid,
   type Json,
   oneOf,
   optional,
@@ -108,13 +107,16 @@ function readToolChoice({ faults }: Reading, value: unknown): Partial<Pick<ChatR
 /** Anthropic's formats have no name, and other dialects want one. */
 const FORMAT_NAME = 'response';
 
-function readOutput({ faults }: Reading, body: Json): OutputFormat | undefined {
+function readOutput({ faults, extra }: Reading, body: Json): OutputFormat | undefined {
   const config = optional(faults, body.output_config, 'output_config', anObject);
   const [value, path] =
     config?.format === undefined ? [body.output_format, 'output_format'] : [config.format, 'output_config.format'];
   const format = optional(faults, value, path, anObject);
   if (!format) return undefined;
-  if (format.type !== 'json_schema') return invalid(faults, `${path}.type`, 'json_schema');
+  if (required(faults, format.type, `${path}.type`, aName, 'json_schema') !== 'json_schema') {
+    extra[path] = format;
+    return undefined;
+  }
   // The format is a promise of Anthropic's, so it is strict.
   return {
     kind: 'json-schema',

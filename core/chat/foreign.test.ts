@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { isUnsigned, portableToolId, UNSIGNED } from './foreign.ts';
+
+describe('a tool id', () => {
+  test('stays as it is where every provider takes it', () => {
+    for (const id of ['call_abc-123', 'toolu_01', 'x'.repeat(64)]) assert.equal(portableToolId(id), id);
+  });
+
+  test('is portable whatever it was, and stays so', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 200 }), id => {
+        const portable = portableToolId(id);
+        assert.match(portable, /^[a-zA-Z0-9_-]{1,64}$/);
+        assert.equal(portableToolId(portable), portable);
+      }),
+    );
+  });
+
+  test('stays apart from one that differs in a replaced character or behind the cut', () => {
+    assert.notEqual(portableToolId('a.b'), portableToolId('a:b'));
+    assert.notEqual(portableToolId(`${'x'.repeat(70)}1`), portableToolId(`${'x'.repeat(70)}2`));
+  });
+});
+
+test('thinking is unsigned without a signature, with an empty one and with our mark', () => {
+  assert.deepEqual([undefined, '', UNSIGNED, 'EqQBCgIYAhIM'].map(isUnsigned), [true, true, true, false]);
+});
