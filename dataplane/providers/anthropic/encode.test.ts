@@ -399,4 +399,23 @@ describe('a body of the same dialect', () => {
       messages: [first, { role: 'assistant', content: [1, 2, 4].map(i => (second!.content as unknown[])[i]) }, last],
     });
   });
+
+  test('stops thinking where the turn that goes on has lost its thinking', () => {
+    const messages = [
+      { role: 'user', content: 'Hi' },
+      {
+        role: 'assistant',
+        content: [
+          { type: 'thinking', thinking: 'foreign', signature: UNSIGNED },
+          { type: 'tool_use', id: 'call_1', name: 'f', input: {} },
+        ],
+      },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'call_1' }] },
+    ];
+    const of = (thinking: object) => encoded({ dialect: 'anthropic-messages', body: { thinking, messages } });
+    const budget = of({ type: 'enabled', budget_tokens: 2000 });
+    assert.deepEqual([budget.body.thinking, budget.dropped], [{ type: 'disabled' }, ['thinking']]);
+    const adaptive = of({ type: 'adaptive' });
+    assert.deepEqual([adaptive.body.thinking, adaptive.dropped], [{ type: 'adaptive' }, []]);
+  });
 });

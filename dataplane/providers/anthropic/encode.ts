@@ -16,7 +16,8 @@ type Encoded = { readonly fields: Record<string, unknown>; readonly unsupported:
 export function encode(request: ChatRequest, target: AnthropicTarget): Parsed<EncodedRequest> {
   const model = target.model.upstreamName;
   if (request.dialect === 'anthropic-messages' && request.body) {
-    return ok({ body: { ...cleanHistory(request.body), model }, dropped: [] });
+    const { body, dropped } = cleanHistory(request.body);
+    return ok({ body: { ...body, model }, dropped });
   }
   const conversation = encodeMessages(request.messages);
   if (!conversation.ok) return conversation;

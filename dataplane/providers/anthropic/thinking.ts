@@ -1,5 +1,4 @@
 // How much the model is asked to think, and the output limit that goes with it.
-
 import { isUnsigned } from '#core/chat/foreign.ts';
 import type { ChatRequest, Effort, Message, ThinkingRequest } from '#core/chat/request.ts';
 import { abilitiesOf, type ModelAbilities } from './models.ts';
