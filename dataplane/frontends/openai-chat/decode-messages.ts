@@ -4,12 +4,12 @@ import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { readTextParts, readUserParts } from './decode-parts.ts';
 import { aList, aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from './reading.ts';
 
-/** Ids of the calls that came without one, by the function's name: how 2023's `function` messages say what they answer. */
-type LegacyCalls = Map<string, string>;
+/** Calls that came without an id: 2023's `function` messages say by the function's name what they answer. */
+type LegacyCalls = { count: number; readonly idByName: Map<string, string> };
 type RoleReader = (faults: Faults, message: JsonRecord, path: string, calls: LegacyCalls) => Message;
 
 export function readMessages(faults: Faults, value: unknown): readonly Message[] {
-  const calls: LegacyCalls = new Map();
+  const calls: LegacyCalls = { count: 0, idByName: new Map() };
   const list = required(faults, value, 'messages', aList, []);
   if (list.length === 0) invalid(faults, 'messages', 'a list of at least one message');
   return list.map((message, i) => readMessage(faults, message, `messages[${i}]`, calls)).filter(message => message !== undefined);
@@ -43,7 +43,7 @@ const readTool: RoleReader = (faults, message, path) => ({
 const readFunction: RoleReader = (faults, message, path, calls) => {
   const name = required(faults, message.name, `${path}.name`, aName, '');
   const content = message.content === null ? [] : readTextParts(faults, message.content, `${path}.content`);
-  return { role: 'tool', callId: calls.get(name) ?? legacyId(name, 0), content };
+  return { role: 'tool', callId: calls.idByName.get(name) ?? legacyId(name, 0), content };
 };
 
 const readAssistant: RoleReader = (faults, message, path, calls) => {
@@ -72,7 +72,7 @@ const roles: ReadonlyMap<unknown, RoleReader> = new Map([
 
 /** DeepSeek, vLLM before 0.12 and xAI name it `reasoning_content`; vLLM, Groq and OpenRouter `reasoning`. Nobody signs it. */
 function readReasoning(message: JsonRecord): readonly AssistantPart[] {
-  const text = message.reasoning_content ?? message.reasoning;
+  const text = message.reasoning_content || message.reasoning;
   return typeof text === 'string' && text !== '' ? [{ kind: 'thinking', text }] : [];
 }
 
@@ -112,8 +112,8 @@ function readInvocation(faults: Faults, value: unknown, path: string): { name: s
 function readLegacyCall(faults: Faults, value: unknown, path: string, calls: LegacyCalls): readonly ToolCallPart[] {
   if (value === undefined || value === null) return [];
   const { name, json } = readInvocation(faults, value, path);
-  const id = legacyId(name, calls.size);
-  calls.set(name, id);
+  const id = legacyId(name, calls.count++);
+  calls.idByName.set(name, id);
   return [{ kind: 'tool-call', id, name, arguments: json }];
 }
 
