@@ -83,6 +83,11 @@ describe('tollgate validate', () => {
     assert.match(missing.out, /SecretKeyMissing, not live.*\n.*the environment variable OPENAI_API_KEY is not set/);
   });
 
+  test('lets a variable that is not set count as set where asked to', async () => {
+    const { code } = await run({ 'a.yaml': `${secret}---\n${provider}` }, ['--assume-env'], { OPENAI_API_KEY: '' });
+    assert.equal(code, 0);
+  });
+
   test('judges as in a cluster where asked to', async () => {
     const local = provider.replace('  auth', '  openAI: {baseURL: "http://127.0.0.1:1/v1"}\n  auth');
     assert.equal((await run({ 'a.yaml': `${secret}---\n${local}` })).code, 0);

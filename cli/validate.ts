@@ -12,6 +12,7 @@ import {
   type Verdict,
 } from '#core/compile/index.ts';
 import { epochMillis } from '#core/units.ts';
+import { environmentNames } from '#dataplane/config/simulated.ts';
 import { type Manifests, readManifests } from '#platform/manifests.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
 
@@ -28,16 +29,18 @@ const help = `Usage: tollgate validate [options] DIR|FILE...
 Reads YAML and JSON manifests as the gateway would, and says of each object whether it is sound, where it is not, and which of its
 fields are accepted but not yet in force. Secrets take $(NAME) from the environment.
 
-  --cluster   judge as in a cluster: https for hosted providers, no loopback addresses
-  --json      one JSON document for machines
-  --quiet     only what is unsound
-  --help      this text
+  --cluster      judge as in a cluster: https for hosted providers, no loopback addresses
+  --assume-env   variables that Secrets name and that are not set count as set, for checks where no secret is at hand
+  --json         one JSON document for machines
+  --quiet        only what is unsound
+  --help         this text
 
 Exit code: 0 when all is sound, 1 when something is not, 2 for arguments it does not understand.
 `;
 
 const flags = {
   cluster: { type: 'boolean', default: false },
+  'assume-env': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -61,7 +64,7 @@ export async function validate(args: string[], io: ValidateIo): Promise<number> 
     return 2;
   }
   const manifests = await readManifests(positionals);
-  const { verdicts } = await compiled(manifests, policy, io.env);
+  const { verdicts } = await compiled(manifests.documents, policy, io.env, values['assume-env']);
   const isSound = manifests.errors.length === 0 && verdicts.every(verdict => verdict.sound);
   io.out(values.json ? asJson(manifests, verdicts, isSound) : asText(manifests, verdicts, values.quiet, io.color));
   return isSound ? 0 : 1;
@@ -84,19 +87,28 @@ function policyOf(cluster: boolean, env: ValidateIo['env']): UpstreamPolicy {
   };
 }
 
-async function compiled({ documents }: Manifests, policy: UpstreamPolicy, environment: ValidateIo['env']): Promise<Compiled> {
+async function compiled(
+  documents: Manifests['documents'],
+  policy: UpstreamPolicy,
+  env: ValidateIo['env'],
+  assumesEnv: boolean,
+): Promise<Compiled> {
   const objects = documents.map(source => ({ value: source.value, source }));
+  const assumed = assumesEnv ? [...environmentNames(objects)].filter(name => !env[name]) : [];
   return compile({
     objects,
     policy,
-    environment,
+    environment: { ...env, ...Object.fromEntries(assumed.map(name => [name, placeholder(name)])) },
     catalogue: needsCatalogue(objects) ? await loadPriceCatalogue() : emptyCatalogue,
     digest: text => createHash('sha256').update(text).digest('hex'),
     now: epochMillis(Date.now()),
     // Nothing is made here; a key that would be made counts as there.
-    generated: new Map(keysToGenerate(objects).map(({ id }) => [id, `not-a-key-but-its-place:${id}`])),
+    generated: new Map(keysToGenerate(objects).map(({ id }) => [id, placeholder(id)])),
   });
 }
+
+/** Stands for a secret that is not at hand: different for each, and long enough not to be called weak. */
+const placeholder = (name: string) => `stands-for-the-secret-${name}`;
 
 // ---------------------------------------------------------------- for machines
 

@@ -42,13 +42,18 @@ export function compile(input: CompileInput): Compiled {
   return {
     snapshot: { schemaVersion: SCHEMA_VERSION, providers: Object.fromEntries(providers), routes, keys },
     verdicts: objects.drafts.map(draft => draft.verdict()),
-    credentials: context.credentials,
+    credentials: usedBy(providers, context.credentials),
   };
 }
 
 function compileProviders(context: Context): ReadonlyMap<string, ProviderEntry> {
   const entries = [...context.objects.providers.values()].flatMap(resource => compileProvider(resource, context) ?? []);
   return new Map(entries.sort((a, b) => (a.id < b.id ? -1 : 1)).map(entry => [entry.id, entry]));
+}
+
+function usedBy(providers: ReadonlyMap<string, ProviderEntry>, credentials: Compiled['credentials']): Compiled['credentials'] {
+  const used = new Set([...providers.values()].map(provider => provider.auth?.credential));
+  return new Map([...credentials].filter(([ref]) => used.has(ref)));
 }
 
 /** A catalogue that knows nothing, for where no model needs one. */
