@@ -101,7 +101,7 @@ const on: Handlers = {
     return encodeStreamError(event.failure, state.context.requestId);
   },
   end(state) {
-    const last = closeBlock(state) + (state.hasStopped ? '' : messageDelta(state));
+    const last = closeBlock(state) + messageDelta(state);
     state.isOver = true;
     return last + frame('message_stop', {});
   },

@@ -127,7 +127,7 @@ function textBlocks({ text, cache }: TextPart): readonly Block[] {
   return text === '' ? [] : [{ type: 'text', text, ...cacheControl(cache) }];
 }
 
-const cacheControl = (cache: CacheMark | undefined): Block =>
+export const cacheControl = (cache: CacheMark | undefined): Block =>
   cache ? { cache_control: { type: 'ephemeral', ...(cache.ttl && { ttl: cache.ttl }) } } : {};
 
 const IMAGE_TYPES = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp']);

@@ -3,7 +3,7 @@ import type { ChatRequest, OutputFormat, Tool } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import type { EncodedRequest } from '../provider.ts';
 import { cleanHistory } from './clean-history.ts';
-import { type Block, encodeMessages } from './encode-messages.ts';
+import { type Block, cacheControl, encodeMessages } from './encode-messages.ts';
 import { abilitiesOf } from './models.ts';
 import { closedSchema } from './schema.ts';
 import type { AnthropicTarget } from './target.ts';
@@ -62,7 +62,7 @@ function tool(t: Tool, strictIsKnown: boolean): Block {
     // `type: object` must be there, and OpenAI lets it be left out.
     input_schema: { type: 'object', ...t.parameters },
     ...(t.strict && strictIsKnown && { strict: true }),
-    ...(t.cache && { cache_control: { type: 'ephemeral', ...(t.cache.ttl && { ttl: t.cache.ttl }) } }),
+    ...cacheControl(t.cache),
   };
 }
 
