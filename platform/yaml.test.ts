@@ -116,6 +116,20 @@ describe('hostile text', () => {
     });
   }
 
+  test('is never quoted in an error: it may be a secret', () => {
+    for (const text of [
+      'a: |sk-canary\n',
+      'a: "x" sk-canary\n',
+      '- a\nsk-canary\n',
+      'a: b\n sk-canary: c\n',
+      'a: [x] sk-canary',
+      '} sk-canary',
+      '@sk-canary',
+      '"\\sk-canary"',
+    ])
+      assert.doesNotMatch(complaint(text), /canary|^$/, text);
+  });
+
   test('never makes the reader throw, and never reaches a prototype', () => {
     const pieces = fc.constantFrom(
       '---\n',

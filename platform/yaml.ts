@@ -114,8 +114,12 @@ const WORDS: Readonly<Record<string, string>> = {
   NON_STRING_KEY: 'has a key that is no string: put it in quotes',
   TAB_AS_INDENT: 'is indented with a tab: use spaces',
 };
+
+/** The parser quotes the text it stumbled over after a colon; in a broken Secret that is the secret. */
+const withoutText = (message: string) => message.replace(/(?<=\w): .*$/s, '').split('\n', 1)[0];
+
 const inWords = (code: string, message: string) =>
-  message.includes('call stack') ? TOO_DEEP : (WORDS[code] ?? `is not valid YAML: ${message.split('\n', 1)[0]}`);
+  message.includes('call stack') ? TOO_DEEP : (WORDS[code] ?? `is not valid YAML: ${withoutText(message)}`);
 
 /**
  * What would cost the parser, which recurses and keeps a node for each entry, too much: found by one look at the characters.
