@@ -1,14 +1,13 @@
 // `npm run bench`: the gateway beside a bare proxy, in turns, in one run; prints tables and writes docs/benchmarks.md.
 // usage: npm run bench -- [--rounds=3] [--seconds=3] [--only=small,start] [--no-write]; a run with --only is never written
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { LoadResult } from './load.ts';
+import { load } from './load-process.ts';
 import { residentMiB } from './process-cost.ts';
 import { preamble, type Rounds, startTable, table, writeReport } from './report.ts';
 import { type Row, rows, type SubjectName, subjects } from './rows.ts';
-import { CORES, KEY, type Server, startBareProxy, startGateway, startMock, startNode } from './servers.ts';
+import { type Server, startBareProxy, startGateway, startMock } from './servers.ts';
 
 const STARTS = 5;
 const PAGE = join(import.meta.dirname, '../../docs/benchmarks.md');
@@ -45,25 +44,12 @@ if (!options.only && !options['no-write']) writeReport(PAGE, [preamble(new Date(
 
 async function measure(row: Row, servers: Servers): Promise<Rounds> {
   const results: Rounds = [[], []];
-  for (const name of row.pair) await load(row, servers, name, Math.min(1, seconds));
+  const once = (name: SubjectName, duration: number) => load(servers[subjects[name].server], row, name, duration);
+  for (const name of row.pair) await once(name, Math.min(1, seconds));
   for (let round = 0; round < rounds; round++) {
-    for (const i of [0, 1] as const) results[i].push(await load(row, servers, row.pair[i], seconds));
+    for (const i of [0, 1] as const) results[i].push(await once(row.pair[i], seconds));
   }
   return results;
-}
-
-async function load(row: Row, servers: Servers, name: SubjectName, duration: number): Promise<LoadResult> {
-  const { server, model } = subjects[name];
-  const { port, pid } = servers[server];
-  const args = [`--port=${port}`, `--pid=${pid}`, `--key=${KEY}`, `--model=${model}`, `--seconds=${duration}`, ...row.load];
-  const child = startNode(CORES.others, 'load.ts', args);
-  let output = '';
-  child.stdout!.on('data', text => {
-    output += text;
-  });
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`the load generator ended with ${code}`);
-  return JSON.parse(output) as LoadResult;
 }
 
 async function coldStarts(): Promise<string> {

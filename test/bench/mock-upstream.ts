@@ -70,7 +70,7 @@ function stream(socket: Socket, wire: Wire, { chunks, every }: Orders): void {
       return;
     }
     const flowing = socket.write(text, 'latin1');
-    if (every > 0) setTimeout(step, start + sent * every - performance.now());
+    if (every > 0) setTimeout(step, Math.max(0, start + sent * every - performance.now()));
     else if (flowing) setImmediate(step);
     else socket.once('drain', step);
   };
