@@ -226,6 +226,11 @@ describe('tool calls in a stream', () => {
     });
   }
 
+  test('that never get a name are left out', () => {
+    const answer = folded(chunk({ content: 'a' }), call({ index: 0, id: 'x', function: { arguments: '{}' } }), finish('stop'));
+    assert.deepEqual([callsOf(answer), answer.reply.finish.reason], [['text'], 'stop']);
+  });
+
   test('make a finish of `stop` one of tool calls', () => {
     assert.equal(folded(call(begin(0, 'a', 'f', '{}')), finish('stop')).reply.finish.reason, 'tool-calls');
   });

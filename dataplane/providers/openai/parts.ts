@@ -27,6 +27,8 @@ type Call = {
 type Part = TextRun | Call;
 
 const HELD_MAX = 8 * 1024 * 1024;
+/** What a piece costs besides its characters, so that many tiny ones count as well. */
+const PIECE_COST = 16;
 const CALLS_MAX = 1024;
 
 /** One answer's parts in the making. */
@@ -37,7 +39,7 @@ export class PartSequence {
   #open: Part | undefined;
 
   get hasCalls(): boolean {
-    return this.#calls.length > 0;
+    return this.#calls.some(isNamed);
   }
 
   /** More is held back, or more calls have begun, than one answer may have. */
@@ -49,9 +51,8 @@ export class PartSequence {
     if (text === '') return [];
     if (this.#open?.kind === kind) return [textDelta(kind, text)];
     const last = this.#held.at(-1);
-    if (last?.kind === kind) last.pieces.push(text);
-    else this.#held.push({ kind, pieces: [text] });
-    this.#heldLength += text.length;
+    if (last?.kind === kind) this.#hold(last, text);
+    else this.#held.push(this.#hold({ kind, pieces: [] }, text));
     return this.#advance();
   }
 
@@ -63,15 +64,14 @@ export class PartSequence {
     call.name ||= piece.name;
     call.end.feed(piece.json);
     if (call.state === 'open') return [...argumentsDelta(piece.json), ...this.#advance()];
-    call.pieces.push(piece.json);
-    this.#heldLength += piece.json.length;
+    if (piece.json !== '') this.#hold(call, piece.json);
     return this.#advance();
   }
 
-  /** The answer is over: whatever is held back follows, and the last part ends. */
+  /** The answer is over: whatever is held back follows, but for calls that never got a name, and the last part ends. */
   finish(): ChatEvent[] {
     const events: ChatEvent[] = [];
-    for (const part of this.#held.splice(0)) events.push(...this.#close(), ...this.#begin(part));
+    for (const part of this.#held.splice(0).filter(isNamed)) events.push(...this.#close(), ...this.#begin(part));
     return [...events, ...this.#close()];
   }
 
@@ -89,12 +89,18 @@ export class PartSequence {
     return call;
   }
 
+  #hold(part: Part, piece: string): Part {
+    part.pieces.push(piece);
+    this.#heldLength += piece.length + PIECE_COST;
+    return part;
+  }
+
   /** Opens what is held back as long as the open part is over. */
   #advance(): ChatEvent[] {
     const events: ChatEvent[] = [];
     while (this.#held.length > 0 && isOver(this.#open)) {
       const next = this.#held[0] as Part;
-      if (next.kind === 'call' && next.name === '') break;
+      if (!isNamed(next)) break;
       this.#held.shift();
       events.push(...this.#close(), ...this.#begin(next));
     }
@@ -104,7 +110,7 @@ export class PartSequence {
   #begin(part: Part): ChatEvent[] {
     this.#open = part;
     const pieces = part.pieces.splice(0);
-    for (const piece of pieces) this.#heldLength -= piece.length;
+    for (const piece of pieces) this.#heldLength -= piece.length + PIECE_COST;
     if (part.kind !== 'call') return [{ kind: `${part.kind}-start` }, ...pieces.map(piece => textDelta(part.kind, piece))];
     part.state = 'open';
     // Nobody but OpenAI promises an id, and without one the result could not say what it answers.
@@ -121,6 +127,7 @@ export class PartSequence {
 }
 
 const isSame = (call: Call, piece: CallPiece): boolean => (piece.id === '' ? piece.name === '' : call.id === piece.id);
+const isNamed = (part: Part): boolean => part.kind !== 'call' || part.name !== '';
 const isOver = (part: Part | undefined): boolean => part?.kind !== 'call' || part.end.isReached;
 const textDelta = (kind: TextKind, text: string): ChatEvent => ({ kind: `${kind}-delta`, text });
 const argumentsDelta = (json: string): ChatEvent[] => (json === '' ? [] : [{ kind: 'tool-call-delta', json }]);
