@@ -1,9 +1,9 @@
 // Reads untrusted JSON piece by piece. The first thing that is wrong is remembered and reading goes on with nothing in its place:
 // the caller asks once, at the end, instead of after each field.
 import { type Failure, failure } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 
 export type Faults = { first?: Failure };
-export type Json = Readonly<Record<string, unknown>>;
 
 export function invalid(faults: Faults, param: string, must: string): undefined {
   faults.first ??= failure('invalid_request', { message: `${param} must be ${must}.`, param });
@@ -16,10 +16,6 @@ export function unsupported(faults: Faults, param: string, what: string): undefi
   });
 }
 
-export function isRecord(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 const isAbsent = (value: unknown): value is undefined | null => value === undefined || value === null;
 
 type Rule<T> = { readonly holds: (value: unknown) => value is T; readonly must: string };
@@ -30,7 +26,7 @@ export const aString = rule<string>('a string', value => typeof value === 'strin
 export const aName = rule<string>('a string that is not empty', value => typeof value === 'string' && value !== '');
 export const aNumber = rule<number>('a number', value => typeof value === 'number');
 export const aBoolean = rule<boolean>('true or false', value => typeof value === 'boolean');
-export const anObject = rule<Json>('an object', isRecord);
+export const anObject = rule<JsonRecord>('an object', isRecord);
 export const aList = rule<readonly unknown[]>('a list', Array.isArray);
 export const integerFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Rule<number> =>
   rule(

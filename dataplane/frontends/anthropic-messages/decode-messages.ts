@@ -10,25 +10,13 @@ import type {
   TextPart,
   UserPart,
 } from '#core/chat/request.ts';
-import {
-  aBoolean,
-  aList,
-  aName,
-  anObject,
-  aString,
-  type Faults,
-  invalid,
-  isRecord,
-  type Json,
-  optional,
-  present,
-  required,
-} from '../reading.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { aBoolean, aList, aName, anObject, aString, type Faults, invalid, optional, present, required } from '../reading.ts';
 
 /** `extra`: what only this dialect knows, by the path where it stands. */
 export type Reading = { readonly faults: Faults; readonly extra: Record<string, unknown> };
 
-type BlockReader<P> = (reading: Reading, block: Json, path: string) => P | undefined;
+type BlockReader<P> = (reading: Reading, block: JsonRecord, path: string) => P | undefined;
 
 export function readMessages(reading: Reading, value: unknown): readonly Message[] {
   const list = required(reading.faults, value, 'messages', aList, []);
@@ -176,12 +164,12 @@ const assistantParts: ReadonlyMap<unknown, BlockReader<AssistantPart>> = new Map
 const assistantPart: BlockReader<AssistantPart> = (reading, block, path) =>
   assistantParts.get(required(reading.faults, block.type, `${path}.type`, aName, 'text'))?.(reading, block, path);
 
-export function cacheMarkOf({ cache_control: mark }: Json): CacheMark | undefined {
+export function cacheMarkOf({ cache_control: mark }: JsonRecord): CacheMark | undefined {
   if (!isRecord(mark)) return undefined;
   return mark.ttl === '1h' || mark.ttl === '5m' ? { ttl: mark.ttl } : {};
 }
 
-type SourceReader = (reading: Reading, source: Json, path: string) => Source;
+type SourceReader = (reading: Reading, source: JsonRecord, path: string) => Source;
 
 const sources: ReadonlyMap<unknown, SourceReader> = new Map<unknown, SourceReader>([
   [
@@ -199,7 +187,7 @@ const sources: ReadonlyMap<unknown, SourceReader> = new Map<unknown, SourceReade
 ]);
 
 /** A document made of blocks becomes its text; what is not text in it stays behind, named. */
-function readContentSource(reading: Reading, source: Json, path: string): Source {
+function readContentSource(reading: Reading, source: JsonRecord, path: string): Source {
   const parts = readTextParts(reading, source.content, `${path}.content`);
   return { kind: 'text', text: parts.map(part => part.text).join('\n') };
 }

@@ -2,6 +2,7 @@
 // before it (`output_format`).
 import type { ChatRequest, Effort, OutputFormat, ThinkingRequest, Tool, ToolChoice } from '#core/chat/request.ts';
 import { ok, type Parsed } from '#core/failure.ts';
+import type { JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { tokens } from '#core/units.ts';
 import { isOurControl, metadataForUpstream } from '../controls.ts';
@@ -13,7 +14,6 @@ import {
   anObject,
   aString,
   integerFrom,
-  type Json,
   oneOf,
   optional,
   present,
@@ -53,7 +53,7 @@ export function decodeRequest(view: JsonView): Parsed<ChatRequest> {
 }
 
 /** The body as Anthropic itself would take it: without our request controls, of which `user` is one in this dialect. */
-function bodyForUpstream({ user: _ours, ...whole }: Json): Json {
+function bodyForUpstream({ user: _ours, ...whole }: JsonRecord): JsonRecord {
   const body: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(whole)) {
     const kept = name === 'metadata' ? metadataForUpstream(value) : value;
@@ -107,7 +107,7 @@ function readToolChoice({ faults }: Reading, value: unknown): Partial<Pick<ChatR
 /** Anthropic's formats have no name, and other dialects want one. */
 const FORMAT_NAME = 'response';
 
-function readOutput({ faults, extra }: Reading, body: Json): OutputFormat | undefined {
+function readOutput({ faults, extra }: Reading, body: JsonRecord): OutputFormat | undefined {
   const config = optional(faults, body.output_config, 'output_config', anObject);
   const [value, path] =
     config?.format === undefined ? [body.output_format, 'output_format'] : [config.format, 'output_config.format'];
@@ -128,7 +128,7 @@ function readOutput({ faults, extra }: Reading, body: Json): OutputFormat | unde
 
 const anEffort = oneOf<Effort>('low', 'medium', 'high', 'xhigh', 'max');
 
-function readThinking({ faults, extra }: Reading, body: Json): ThinkingRequest | undefined {
+function readThinking({ faults, extra }: Reading, body: JsonRecord): ThinkingRequest | undefined {
   const config = optional(faults, body.output_config, 'output_config', anObject);
   const effort = optional(faults, config?.effort, 'output_config.effort', anEffort);
   const thinking = optional(faults, body.thinking, 'thinking', anObject);
@@ -166,6 +166,6 @@ const KNOWN: ReadonlySet<string> = new Set(
    stream metadata cache_control`.split(/\s+/),
 );
 
-function extraOf(body: Json): Json {
+function extraOf(body: JsonRecord): JsonRecord {
   return Object.fromEntries(Object.entries(body).filter(([name, value]) => !KNOWN.has(name) && value !== null));
 }

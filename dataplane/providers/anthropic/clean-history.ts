@@ -1,14 +1,15 @@
 // A body of our own dialect whose history another provider made, through us: what we put into it is taken out again, all else stays.
 import { isUnsigned, UNSIGNED } from '#core/chat/foreign.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { EncodedRequest } from '../provider.ts';
-import { isRecord, type Json, recordsOf } from './wire.ts';
+import { recordsOf } from './wire.ts';
 
 /** Thinking of another provider is given to clients with this signature, and comes back with it. */
 const mark = Buffer.from(`"${UNSIGNED}"`);
 
 export const isForeign = (body: Buffer): boolean => body.includes(mark);
 
-export function cleanHistory(body: Json): EncodedRequest {
+export function cleanHistory(body: JsonRecord): EncodedRequest {
   if (!Array.isArray(body.messages)) return { body, dropped: [] };
   const messages = body.messages.flatMap(cleanMessage);
   const cleaned = { ...body, messages };
@@ -30,13 +31,13 @@ const isRefused = (block: unknown): boolean =>
     (block.type === 'text' && block.text === ''));
 
 /** With a budget of thinking, a turn that is continued after its tool calls must begin with thinking ("Expected `thinking`"). */
-const needsThinking = ({ thinking }: Json): boolean => isRecord(thinking) && thinking.type === 'enabled';
+const needsThinking = ({ thinking }: JsonRecord): boolean => isRecord(thinking) && thinking.type === 'enabled';
 
 function continuesWithoutThinking(messages: readonly unknown[]): boolean {
   const [turn, answer] = recordsOf(messages)
     .filter(message => message.role !== 'system')
     .slice(-2);
-  const holds = (message: Json | undefined, ...types: string[]) =>
+  const holds = (message: JsonRecord | undefined, ...types: string[]) =>
     recordsOf(message?.content).some(block => types.includes(String(block.type)));
   return holds(answer, 'tool_result') && holds(turn, 'tool_use') && !holds(turn, 'thinking', 'redacted_thinking');
 }

@@ -2,10 +2,11 @@
 import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { ReplyFacts } from '../provider.ts';
 import { failureOfErrorObject } from './errors.ts';
 import { usageOf } from './usage.ts';
-import { countOf, entryOf, isRecord, type Json, recordsOf, textOf } from './wire.ts';
+import { countOf, entryOf, recordsOf, textOf } from './wire.ts';
 
 export function decodeReply(body: unknown): Parsed<ChatReply> {
   const message = messageOf(body);
@@ -34,14 +35,14 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
   });
 }
 
-function messageOf(body: unknown): Parsed<Json> {
+function messageOf(body: unknown): Parsed<JsonRecord> {
   if (!isRecord(body)) return refuse('upstream_bad_response');
   if (isRecord(body.error)) return { ok: false, failure: failureOfErrorObject(body) };
   return Array.isArray(body.content) ? ok(body) : refuse('upstream_bad_response');
 }
 
 /** Any block but an empty text: a tool call, thinking, a result of a server tool. */
-const saysSomething = (block: Json): boolean => block.type !== 'text' || textOf(block.text) !== '';
+const saysSomething = (block: JsonRecord): boolean => block.type !== 'text' || textOf(block.text) !== '';
 
 const finishReasons: Readonly<Record<string, FinishReason>> = {
   end_turn: 'stop',
@@ -56,14 +57,14 @@ const finishReasons: Readonly<Record<string, FinishReason>> = {
 };
 
 /** Of a message or of the delta of `message_delta`; undefined before the end is known. */
-export function finishOf(wire: Json): Finish | undefined {
+export function finishOf(wire: JsonRecord): Finish | undefined {
   const reason = textOf(wire.stop_reason);
   if (!reason) return undefined;
   const sequence = textOf(wire.stop_sequence);
   return { reason: entryOf(finishReasons, reason) ?? 'stop', ...(sequence && { stopSequence: sequence }) };
 }
 
-type PartReader = (block: Json) => readonly AssistantPart[];
+type PartReader = (block: JsonRecord) => readonly AssistantPart[];
 
 /**
  * Blocks that only Anthropic knows are left out: server tools and their results, `fallback`, `compaction`, `container_upload`,
@@ -79,7 +80,7 @@ const parts: Readonly<Record<string, PartReader>> = {
   tool_use: block => [{ kind: 'tool-call', id: textOf(block.id), name: textOf(block.name), arguments: argumentsOf(block.input) }],
 };
 
-function partsOf(block: Json): readonly AssistantPart[] {
+function partsOf(block: JsonRecord): readonly AssistantPart[] {
   return entryOf(parts, block.type)?.(block) ?? [];
 }
 

@@ -2,11 +2,12 @@
 // input of a tool call that came whole in its first event.
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { type Failure, failure } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { SseMessage, StreamDecoder } from '../provider.ts';
 import { argumentsOf, finishOf } from './decode-reply.ts';
 import { failureOfErrorObject } from './errors.ts';
 import { mergeUsage, usageOf } from './usage.ts';
-import { entryOf, isRecord, type Json, recordOf, textOf } from './wire.ts';
+import { entryOf, recordOf, textOf } from './wire.ts';
 
 type Events = readonly ChatEvent[];
 
@@ -17,13 +18,13 @@ type State = {
   /** Id of the message; undefined before `message_start`. */
   messageId: string | undefined;
   open: OpenBlock | undefined;
-  usage: Json;
+  usage: JsonRecord;
   finished: boolean;
   /** An error or the end was told: nothing follows. */
   closed: boolean;
 };
 
-type Handler = (state: State, event: Json) => Events;
+type Handler = (state: State, event: JsonRecord) => Events;
 
 export function streamDecoder(): StreamDecoder {
   const state: State = { messageId: undefined, open: undefined, usage: {}, finished: false, closed: false };
@@ -154,7 +155,7 @@ function fail(state: State, reason: Failure): Events {
   return [{ kind: 'error', failure: reason }];
 }
 
-function parsed(data: string): Json | undefined {
+function parsed(data: string): JsonRecord | undefined {
   try {
     return recordOf(JSON.parse(data));
   } catch {

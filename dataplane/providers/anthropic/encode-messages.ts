@@ -2,7 +2,7 @@
 import { isUnsigned, portableToolId } from '#core/chat/foreign.ts';
 import type { AssistantPart, CacheMark, Message, Source, TextPart, ToolCallPart, UserPart } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
-import { isRecord } from './wire.ts';
+import { isRecord } from '#core/json/record.ts';
 
 export type Block = Readonly<Record<string, unknown>>;
 export type Turn = { readonly role: 'user' | 'assistant'; readonly content: readonly Block[] };

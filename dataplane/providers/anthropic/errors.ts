@@ -1,9 +1,10 @@
 // Which failure an error of Anthropic's is: of an HTTP answer, of an error object in a 200, of an `error` event in a stream.
 import { type Failure, type FailureClass, failure } from '#core/failure.ts';
+import type { JsonRecord } from '#core/json/record.ts';
 import type { UpstreamError } from '../provider.ts';
 import { retryAfterOf } from '../retry-after.ts';
 import { scrub } from '../scrub.ts';
-import { entryOf, type Json, recordOf, textOf } from './wire.ts';
+import { entryOf, recordOf, textOf } from './wire.ts';
 
 type Facts = { readonly status: number; readonly type: string; readonly message: string };
 
@@ -54,7 +55,7 @@ export function classify(error: UpstreamError): Failure {
 }
 
 /** The failure of an error object that came with a good status, or inside a stream. */
-export function failureOfErrorObject(body: Json): Failure {
+export function failureOfErrorObject(body: JsonRecord): Failure {
   return failureOf(factsOf(body, 200), {});
 }
 
@@ -73,13 +74,13 @@ function failureOf(facts: Facts, detail: Pick<Failure, 'retryAfter'>): Failure {
 }
 
 /** Pages of proxies and load balancers (HTML) have no type and no message: nothing of them is shown. */
-function factsOf(body: Json, answered: number): Facts {
+function factsOf(body: JsonRecord, answered: number): Facts {
   const error = recordOf(body.error);
   const type = textOf(error.type);
   return { status: answered >= 300 ? answered : (entryOf(statusOfType, type) ?? 500), type, message: textOf(error.message) };
 }
 
-function parsed(body: string): Json {
+function parsed(body: string): JsonRecord {
   try {
     return recordOf(JSON.parse(body));
   } catch {

@@ -1,13 +1,14 @@
 // Anthropic's usage objects as the gateway's usage record.
 import type { Usage } from '#core/chat/usage.ts';
+import type { JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
-import { countOf, type Json, recordOf, recordsOf } from './wire.ts';
+import { countOf, recordOf, recordsOf } from './wire.ts';
 
 /**
  * Folds the usage of a later stream event into that of the earlier ones. Counts are cumulative totals of the message and are
  * omitted (or, by some gateways, zero) where they do not apply, so the larger one holds; never a sum.
  */
-export function mergeUsage(before: Json, later: Json): Json {
+export function mergeUsage(before: JsonRecord, later: JsonRecord): JsonRecord {
   const merged: Record<string, unknown> = { ...before };
   for (const [name, value] of Object.entries(later)) {
     if (value === null || value === undefined) continue;
@@ -17,7 +18,7 @@ export function mergeUsage(before: Json, later: Json): Json {
 }
 
 /** `input_tokens` does not hold what was read from or written to the cache: the classes are disjoint on the wire already. */
-export function usageOf(wire: Json): Usage {
+export function usageOf(wire: JsonRecord): Usage {
   const compactions = recordsOf(wire.iterations).filter(isCompaction).map(countsOf);
   const total = compactions.reduce(add, countsOf(wire));
   return {
@@ -36,11 +37,11 @@ export function usageOf(wire: Json): Usage {
  * Compacting the context is billed but left out of the top-level counts (platform.claude.com, "Compaction"). The other kinds of
  * iteration either are in them (`message`, `fallback_message`) or ran on another model at its price (`advisor_message`).
  */
-const isCompaction = (iteration: Json): boolean => iteration.type === 'compaction';
+const isCompaction = (iteration: JsonRecord): boolean => iteration.type === 'compaction';
 
 type Counts = Record<'input' | 'cacheRead' | 'cacheWrite5m' | 'cacheWrite1h' | 'output' | 'reasoning', number>;
 
-function countsOf(wire: Json): Counts {
+function countsOf(wire: JsonRecord): Counts {
   const written = recordOf(wire.cache_creation);
   const split1h = countOf(written.ephemeral_1h_input_tokens);
   // message_delta repeats the total only: what it adds to the split of message_start is of the default kind, 5 minutes.

@@ -1,10 +1,10 @@
 // Which version of the API a request is sent with, and whether it may carry sampling parameters.
 import type { ChatRequest } from '#core/chat/request.ts';
+import { isRecord } from '#core/json/record.ts';
 import type { ClientHeaders } from '../provider.ts';
 import { abilitiesOf } from './models.ts';
 import type { AnthropicTarget } from './target.ts';
 import { planThinking } from './thinking.ts';
-import { isRecord } from './wire.ts';
 
 /** Takes every field, the ones that NEWEST removed included. */
 const OLDEST = '2023-06-01';
