@@ -6,7 +6,7 @@ import { type Failure, failure, type Parsed } from '#core/failure.ts';
 import type { Millis } from '#core/units.ts';
 import { collector, type Decompressor, decompressor } from '#platform/body.ts';
 import type { HttpClient, HttpControl, HttpError, HttpHandler, HttpHeaders, HttpRequest } from '#platform/http-client.ts';
-import type { ClientResponse } from './http/client-response.ts';
+import type { ClientListener, ClientResponse } from './http/client-response.ts';
 import { SseBlocks } from './http/sse.ts';
 import type { UpstreamError } from './providers/provider.ts';
 import type { Relay, RelayState } from './relay/relay.ts';
@@ -72,7 +72,7 @@ type Due = {
 };
 type Mode = 'head' | 'error' | 'wrong-type' | 'whole' | 'stream' | 'draining' | 'done';
 
-class Attempt implements HttpHandler {
+class Attempt implements HttpHandler, ClientListener {
   readonly #in: AttemptInput;
   readonly #resolve: (result: AttemptResult) => void;
   readonly #startedAt: number;
@@ -103,8 +103,7 @@ class Attempt implements HttpHandler {
     const { client, http, request } = this.#in;
     this.#control = http.send(request, this);
     this.#arm(this.#startedAt);
-    client.onDrain = () => this.#resume();
-    client.onGone = () => this.#clientLeft();
+    client.listener = this;
   }
 
   // ------------------------------------------------------------ the upstream's answer
@@ -249,7 +248,7 @@ class Attempt implements HttpHandler {
     this.#control?.pause();
   }
 
-  #resume(): void {
+  clientDrained(): void {
     if (!this.#paused) return;
     this.#paused = false;
     this.#lastProgress = this.#in.monotonic();
@@ -293,12 +292,12 @@ class Attempt implements HttpHandler {
 
   // ------------------------------------------------------------ ends
 
-  #clientLeft(): void {
+  clientLeft(): void {
     if (this.#mode === 'done') return;
     const canDrain = this.#mode === 'stream' && this.#in.stream?.relay.state.began === true && this.#in.mayDrain();
     if (!canDrain) return this.#abort('abandoned');
     this.#mode = 'draining';
-    this.#resume();
+    this.clientDrained();
     clearTimeout(this.#timer);
     const now = this.#in.monotonic();
     this.#drainUntil = now + DRAIN_MS;
@@ -321,8 +320,7 @@ class Attempt implements HttpHandler {
     this.#mode = 'done';
     clearTimeout(this.#timer);
     const { client, stream } = this.#in;
-    client.onGone = undefined;
-    client.onDrain = undefined;
+    client.listener = undefined;
     const said = stream?.relay.state ?? more.reply;
     const duration = (this.#in.monotonic() - this.#startedAt) as Millis;
     this.#resolve({

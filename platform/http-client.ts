@@ -56,27 +56,27 @@ const MAX_POOLS = 4096;
 const MAX_RESPONSE_HEADER_BYTES = 64 * 1024;
 
 export function createHttpClient({ isForbidden }: HttpClientOptions): HttpClient {
-  const pools = new Map<string, Pool>();
-  const poolFor = (origin: string, connectTimeoutMs: number): Pool => {
+  const pools = new Map<string, Pool | undefined>();
+  /** undefined: an address that may not be dialled. */
+  const poolFor = (origin: string, connectTimeoutMs: number): Pool | undefined => {
     const id = `${connectTimeoutMs} ${origin}`;
-    let pool = pools.get(id);
-    if (!pool) {
-      if (pools.size >= MAX_POOLS) evictOldest(pools);
-      pool = newPool(origin, connectTimeoutMs, isForbidden);
-      pools.set(id, pool);
-    }
+    if (pools.has(id)) return pools.get(id);
+    if (pools.size >= MAX_POOLS) evictOldest(pools);
+    const pool = isForbiddenLiteral(origin, isForbidden) ? undefined : newPool(origin, connectTimeoutMs, isForbidden);
+    pools.set(id, pool);
     return pool;
   };
   return {
     send(request, handler) {
       const { origin, connectTimeoutMs, method, path, headers, body } = request;
       const exchange = new HttpExchange(handler);
-      if (isForbiddenLiteral(origin, isForbidden)) queueMicrotask(() => exchange.forbidden());
-      else poolFor(origin, connectTimeoutMs).dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, exchange);
+      const pool = poolFor(origin, connectTimeoutMs);
+      if (pool) pool.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, exchange);
+      else queueMicrotask(() => exchange.forbidden());
       return exchange;
     },
     async close() {
-      await Promise.all([...pools.values()].map(pool => pool.destroy()));
+      await Promise.all([...pools.values()].map(pool => pool?.destroy()));
       pools.clear();
     },
   };
@@ -92,11 +92,11 @@ function newPool(origin: string, connectTimeoutMs: number, isForbidden: (address
   });
 }
 
-function evictOldest(pools: Map<string, Pool>): void {
+function evictOldest(pools: Map<string, Pool | undefined>): void {
   const [id, pool] = pools.entries().next().value ?? [];
-  if (id === undefined || !pool) return;
+  if (id === undefined) return;
   pools.delete(id);
-  pool.close().catch(() => {});
+  pool?.close().catch(() => {});
 }
 
 /** Resolves once and hands on only addresses that may be connected to: what was checked is what is dialled, so a rebinding name gains nothing. */
@@ -118,10 +118,6 @@ function checkedLookup(isForbidden: (address: string) => boolean) {
 
 /** A literal address is dialled without a look-up. */
 function isForbiddenLiteral(origin: string, isForbidden: (address: string) => boolean): boolean {
-  const start = origin.indexOf('//') + 2;
-  const first = origin.charCodeAt(start);
-  // Only digits and brackets begin a literal; most origins are names and leave here.
-  if (first !== 0x5b && (first < 0x30 || first > 0x39)) return false;
   const host = new URL(origin).hostname.replace(/^\[|\]$/g, '');
   return isIP(host) !== 0 && isForbidden(host);
 }

@@ -98,6 +98,7 @@ export type SseFrame = { readonly raw: Buffer; readonly message: SseMessage | un
 /** The frames of a block: all its bytes, in order. Bytes after the last blank line dispatch nothing. */
 export function framesOf(block: Buffer): SseFrame[] {
   const frames: SseFrame[] = [];
+  const endOfFrame = block.includes(CR) ? endOfFrameWithCR : endOfPlainFrame;
   for (let start = 0; start < block.length; ) {
     const end = endOfFrame(block, start);
     const raw = block.subarray(start, end);
@@ -110,7 +111,17 @@ export function framesOf(block: Buffer): SseFrame[] {
 /** What the frames of a block dispatch. */
 export const messagesOf = (block: Buffer): SseMessage[] => framesOf(block).flatMap(frame => frame.message ?? []);
 
-function endOfFrame(block: Buffer, start: number): number {
+/** The usual case: all lines end with LF alone, which native searches find. */
+function endOfPlainFrame(block: Buffer, start: number): number {
+  for (let lineStart = start; ; ) {
+    const lineEnd = block.indexOf(LF, lineStart);
+    if (lineEnd < 0) return block.length;
+    if (lineEnd === lineStart) return lineEnd + 1;
+    lineStart = lineEnd + 1;
+  }
+}
+
+function endOfFrameWithCR(block: Buffer, start: number): number {
   let lineIsEmpty = true;
   for (let at = start; at < block.length; at++) {
     const c = block[at];
