@@ -52,6 +52,7 @@ class Scanner {
   readonly #levels: Level[] = [];
   #depth = 0;
   /** Of the top-level field that is being read. */
+  #name = '';
   #valueStart = 0;
   /** A refusal that is not one of the grammar: its text, and the path that it is about. */
   #objection: { message: string; param?: string } | undefined;
@@ -135,7 +136,10 @@ class Scanner {
     const end = this.#readKey(at, level.key);
     if (end === BROKEN) return BROKEN;
     if (!level.keys.add(this.#bytes, level.key)) return this.#duplicate(level.key);
-    if (this.#depth === 1 && this.#isCaseVariant(level.key)) return this.#caseVariant(level.key);
+    if (this.#depth === 1) {
+      this.#name = textOf(this.#bytes, level.key);
+      if (this.#isCaseVariant(this.#name)) return this.#caseVariant(this.#name);
+    }
     const colon = this.#afterSpace(end);
     if (this.#bytes[colon] !== COLON) return this.#tokens.fail(colon, 'a colon is expected');
     const value = this.#afterSpace(colon + 1);
@@ -158,7 +162,7 @@ class Scanner {
 
   #field(key: Key, end: number): void {
     const { start: keyStart, end: keyEnd } = key;
-    this.fields.set(textOf(this.#bytes, key), { keyStart, keyEnd, start: this.#valueStart, end });
+    this.fields.set(this.#name, { keyStart, keyEnd, start: this.#valueStart, end });
   }
 
   #afterSpace(at: number): number {
@@ -168,9 +172,8 @@ class Scanner {
     return p;
   }
 
-  #isCaseVariant(key: Key): boolean {
+  #isCaseVariant(name: string): boolean {
     const { interpreted } = this.#limits;
-    const name = textOf(this.#bytes, key);
     return !interpreted.has(name) && interpreted.has(foldCase(name));
   }
 
@@ -188,8 +191,7 @@ class Scanner {
     return this.#object(`The key ${quoted(textOf(this.#bytes, key))} is in the same object twice, at ${path}.`, path);
   }
 
-  #caseVariant(key: Key): typeof BROKEN {
-    const name = textOf(this.#bytes, key);
+  #caseVariant(name: string): typeof BROKEN {
     const message = `The field ${quoted(name)} must be written ${quoted(foldCase(name))}: servers disagree on what other spellings mean.`;
     return this.#object(message, shortened(name));
   }

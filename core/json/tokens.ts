@@ -7,11 +7,13 @@ export const BROKEN = -1;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const SPACE = 0x20;
-/** A run of plain bytes this long is left to the native search: a call of it costs as much as 32 steps of the loop (test/bench/micro.ts). */
-const SHORT_RUN = 32;
+/** Bytes read one by one before four at a time, and words read so before the native searches: what pays off, by test/bench/micro.ts. */
+const FEW_BYTES = 12;
+const FEW_WORDS = 64;
 
 const literals = new Map(['true', 'false', 'null'].map(word => [word.charCodeAt(0), Buffer.from(word)]));
-const simpleEscapes = new Set(Buffer.from('"\\/bfnrt'));
+/** By byte: 1 for what may stand behind a backslash alone. */
+const simpleEscapes = Uint8Array.from({ length: 256 }, (_, byte) => Number('"\\/bfnrt'.includes(String.fromCharCode(byte))));
 
 export class Tokens {
   readonly bytes: Buffer;
@@ -20,10 +22,14 @@ export class Tokens {
   // The next quote and backslash at or after some earlier position. Kept, so that all searches together read the bytes once.
   #quote = -1;
   #backslash = -1;
-  #words: Int32Array | undefined;
+  /** The bytes from `#lead` on, four to a word. */
+  readonly #words: Int32Array;
+  readonly #lead: number;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.#lead = -bytes.byteOffset & 3;
+    this.#words = new Int32Array(bytes.buffer, bytes.byteOffset + this.#lead, Math.max(0, bytes.length - this.#lead) >> 2);
   }
 
   /** The end of the string, number or literal at `at`, or BROKEN. */
@@ -36,25 +42,15 @@ export class Tokens {
 
   string(at: number): number {
     const { bytes } = this;
-    const { length } = bytes;
-    let runEnd = at + SHORT_RUN;
     let p = at + 1;
-    while (p < length) {
-      const c = bytes[p]!;
+    for (;;) {
+      p = this.#plainEnd(p);
+      const c = bytes[p];
       if (c === QUOTE) return p + 1;
-      if (c === BACKSLASH) {
-        p = this.#escape(p);
-        if (p === BROKEN) return BROKEN;
-        runEnd = p + SHORT_RUN;
-      } else if (c < SPACE) {
-        return this.fail(p, 'a control character in a string must be escaped');
-      } else if (++p > runEnd) {
-        p = this.#plainRun(p);
-        if (p === BROKEN) return BROKEN;
-        runEnd = p + SHORT_RUN;
-      }
+      if (c !== BACKSLASH) return this.fail(p, 'a control character in a string must be escaped');
+      p = this.#escape(p);
+      if (p === BROKEN) return BROKEN;
     }
-    return this.fail(length, 'a string is not closed');
   }
 
   /** Reads on after BROKEN, which is harmless: no byte stands at that position. */
@@ -92,49 +88,72 @@ export class Tokens {
 
   #escape(at: number): number {
     const kind = this.bytes[at + 1]!;
-    if (simpleEscapes.has(kind)) return at + 2;
+    if (simpleEscapes[kind] === 1) return at + 2;
     if (kind !== 0x75) return this.fail(at + 1, 'there is no such escape');
     for (let p = at + 2; p < at + 6; p++) if (!isHexDigit(this.bytes[p]!)) return this.fail(p, 'a hexadecimal digit is expected');
     return at + 6;
   }
 
-  /** The next quote or backslash, when nothing but plain characters stands before it. */
-  #plainRun(at: number): number {
-    const { bytes } = this;
-    if (this.#quote < at) this.#quote = indexOrEnd(bytes, QUOTE, at);
-    if (this.#backslash < at) this.#backslash = indexOrEnd(bytes, BACKSLASH, at);
-    const end = Math.min(this.#quote, this.#backslash);
-    const control = this.#controlBetween(at, end);
-    return control === end ? end : this.fail(control, 'a control character in a string must be escaped');
+  /** The next byte that means something in a string: a quote, a backslash, a control character; or the end of all. */
+  #plainEnd(start: number): number {
+    const wordStart = ((start + FEW_BYTES - this.#lead) & ~3) + this.#lead;
+    const p = this.#plainEndBefore(start, wordStart);
+    return p === wordStart ? this.#plainEndByWords(wordStart) : p;
   }
 
-  /** The first byte below 0x20 in `[start, end)`, or `end`. */
-  #controlBetween(start: number, end: number): number {
+  #plainEndBefore(start: number, end: number): number {
     const { bytes } = this;
-    const lead = -bytes.byteOffset & 3;
-    this.#words ??= new Int32Array(bytes.buffer, bytes.byteOffset + lead, Math.max(0, bytes.length - lead) >> 2);
-    const first = Math.max(0, (start - lead + 3) >> 2);
-    const last = Math.max(first, (end - lead) >> 2);
-    const head = Math.min(lead + first * 4, end);
-    for (let p = start; p < head; p++) if (bytes[p]! < SPACE) return p;
-    const clean = lead + firstWordWithControl(this.#words, first, last) * 4;
-    for (let p = Math.max(clean, head); p < end; p++) if (bytes[p]! < SPACE) return p;
-    return end;
+    const last = Math.min(end, bytes.length);
+    for (let p = start; p < last; p++) {
+      const c = bytes[p]!;
+      if (c === QUOTE || c === BACKSLASH || c < SPACE) return p;
+    }
+    return last;
+  }
+
+  #plainEndByWords(start: number): number {
+    const words = this.#words;
+    const first = (start - this.#lead) >> 2;
+    const end = first + FEW_WORDS;
+    const last = Math.min(end, words.length);
+    let i = first;
+    while (i < last && isPlain(words[i]!)) i++;
+    const p = this.#lead + i * 4;
+    return i === end ? this.#plainEndBySearch(p) : this.#plainEndBefore(p, this.bytes.length);
+  }
+
+  #plainEndBySearch(start: number): number {
+    const { bytes } = this;
+    if (this.#quote < start) this.#quote = indexOrEnd(bytes, QUOTE, start);
+    if (this.#backslash < start) this.#backslash = indexOrEnd(bytes, BACKSLASH, start);
+    const end = Math.min(this.#quote, this.#backslash);
+    const lead = this.#lead;
+    const control = firstWordWithControl(this.#words, (start - lead) >> 2, (end - lead) >> 2);
+    return this.#plainEndBefore(lead + control * 4, end);
   }
 }
 
-/** The first of the words `[first, last)` (or of its group of four) that holds a byte below 0x20; `last` when none does. */
+/** The first of the words `[first, last)` that holds a byte below 0x20 (or the first of its group of four); `last` when none does. */
 function firstWordWithControl(words: Int32Array, first: number, last: number): number {
   let i = first;
   for (; i + 4 <= last; i += 4) {
-    if ((below20(words[i]!) | below20(words[i + 1]!) | below20(words[i + 2]!) | below20(words[i + 3]!)) !== 0) return i;
+    const a = words[i]!;
+    const b = words[i + 1]!;
+    const c = words[i + 2]!;
+    const d = words[i + 3]!;
+    const below20 = ((a - 0x20202020) & ~a) | ((b - 0x20202020) & ~b) | ((c - 0x20202020) & ~c) | ((d - 0x20202020) & ~d);
+    if ((below20 & 0x80808080) !== 0) return i;
   }
-  for (; i < last; i++) if (below20(words[i]!) !== 0) return i;
-  return last;
+  return i;
 }
 
-/** Not 0 when one of the four bytes is below 0x20: "determine if a word has a byte less than n", Anderson's Bit Twiddling Hacks. */
-const below20 = (word: number): number => (word - 0x20202020) & ~word & 0x80808080;
+/** No byte of the word is a quote, a backslash or below 0x20: "a zero byte" and "a byte less than n" of Anderson's Bit Twiddling Hacks. */
+function isPlain(word: number): boolean {
+  const quote = word ^ 0x22222222;
+  const backslash = word ^ 0x5c5c5c5c;
+  const hits = ((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash);
+  return (hits & 0x80808080) === 0;
+}
 
 const indexOrEnd = (bytes: Buffer, byte: number, from: number): number => {
   const at = bytes.indexOf(byte, from);
