@@ -53,4 +53,6 @@ async function main([name, ...args]: string[]): Promise<number> {
   return 2;
 }
 
+// `tollgate crds | head` closes the pipe early; that is no error of ours.
+process.stdout.on('error', error => process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 0 : 1));
 process.exitCode = await main(process.argv.slice(2));

@@ -10,6 +10,7 @@ import { sha256 } from '#platform/digest.ts';
 import { createLog, type Log } from '#platform/log.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
 import { loadPriceFile } from '#platform/price-file.ts';
+import type { Simulator } from '#simulator/index.ts';
 import { BadSetting, type Environment, type Settings, settingsOf } from './settings.ts';
 import { startupText } from './startup-text.ts';
 
@@ -65,7 +66,7 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
     dataFolder: settings.dataFolder,
     environment: io.env,
     policy: settings.policy,
-    catalogue: await loadPriceCatalogue(),
+    catalogue: loadPriceCatalogue,
     ...(await priceFile(io.env)),
     digest: sha256,
     now: systemClock.now,
@@ -90,8 +91,8 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
     }),
   );
   await stopSignal(log, settings.drainMs, plane);
-  config.close();
   await plane.close();
+  await config.close();
 }
 
 async function priceFile(env: Environment) {
@@ -102,10 +103,9 @@ async function priceFile(env: Environment) {
   return { priceFile: file };
 }
 
-async function startSimulator(): Promise<string> {
+async function startSimulator(): Promise<Simulator> {
   const simulator = await import('#simulator/index.ts');
-  const { origin } = await simulator.startSimulator({ host: '127.0.0.1', port: 0 });
-  return origin;
+  return simulator.startSimulator({ host: '127.0.0.1', port: 0 });
 }
 
 function logLoad(log: Log, { generation, errors, verdicts, kept }: LoadReport): void {

@@ -1,6 +1,6 @@
 // The response headers of an answer: ours, and LiteLLM's names beside them (gateways.md 2.5).
 import { formatUsd } from '#core/accounting/money.ts';
-import type { Candidate } from '#core/plan/plan.ts';
+import type { Candidate } from '#core/plan/candidate.ts';
 import type { NanoUsd } from '#core/units.ts';
 import type { HttpHeaders } from '#platform/http-client.ts';
 

@@ -6,24 +6,13 @@ import type { JsonView } from '#core/json/view.ts';
 import { modelOf, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
 import { matchRoute, type RequestFacts } from '#core/plan/route-index.ts';
 import { authenticate } from './authenticate.ts';
+import type { Call } from './call.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
 import type { Exchange } from './exchange.ts';
-import { type Envelope, interpretedFields } from './frontends/index.ts';
+import { interpretedFields } from './frontends/index.ts';
 import type { Ports } from './ports.ts';
 import { served } from './providers/index.ts';
 import { headerControls, tagsOf } from './request-headers.ts';
-
-/** A request that may be attempted. It keeps the configuration it began with. */
-export type Call = {
-  readonly config: LiveConfig;
-  readonly key: LiveKey;
-  readonly body: JsonView;
-  readonly envelope: Envelope;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly plan: Plan;
-  /** A small random integer: where a request begins on things it may choose among. */
-  readonly seed: number;
-};
 
 const SCAN_LIMITS = { maxDepth: 128, interpreted: interpretedFields, isUtf8 };
 

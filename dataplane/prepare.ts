@@ -4,12 +4,12 @@ import type { ChatReply } from '#core/chat/reply.ts';
 import { noUsage } from '#core/chat/usage.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { editObject } from '#core/json/edit.ts';
-import type { Candidate } from '#core/plan/plan.ts';
+import type { Candidate } from '#core/plan/candidate.ts';
 import type { HttpRequest } from '#platform/http-client.ts';
 import type { WholeReply } from './attempt.ts';
+import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
-import type { Call } from './open.ts';
 import { providers } from './providers/index.ts';
 import type { Address, Provider, Target } from './providers/provider.ts';
 import { passthroughRelay } from './relay/passthrough.ts';
@@ -129,11 +129,17 @@ function translate({ exchange, call, provider, target, context, filteredIsFailur
   if (!encoded.ok) return encoded;
   const { stream } = call.envelope;
   const { drop, set } = target.provider.parameters;
+  // A history that was cleaned for its own dialect keeps the client's version and betas.
+  const sameDialect = provider.dialect === frontend.dialect && { client: exchange.headers };
   const body: Record<string, unknown> = { ...encoded.value.body, ...set };
   for (const name of drop) if (!(name in set)) delete body[name];
   return ok({
     provider,
-    request: post(provider.address(target, { stream, action, request: decoded.value }), JSON.stringify(body), target),
+    request: post(
+      provider.address(target, { stream, action, request: decoded.value, ...sameDialect }),
+      JSON.stringify(body),
+      target,
+    ),
     dropped: encoded.value.dropped,
     read: bytes => readTranslated(provider, bytes, filteredIsFailure, reply => frontend.encodeReply(reply, context).body),
     ...(stream && {

@@ -2,13 +2,13 @@
 import { costOf } from '#core/accounting/cost.ts';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
-import type { Candidate } from '#core/plan/plan.ts';
+import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, type NanoUsd, tokens } from '#core/units.ts';
 import type { AttemptResult } from './attempt.ts';
+import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import { messagesOf } from './http/sse.ts';
-import type { Call } from './open.ts';
 import type { Ports } from './ports.ts';
 import type { Provider } from './providers/provider.ts';
 

@@ -1,11 +1,11 @@
 // A request's way through its plan: where it is, what was tried, how long it may go on.
 import type { Progress } from '#core/attempt/next-step.ts';
 import type { Failure } from '#core/failure.ts';
-import type { Candidate } from '#core/plan/plan.ts';
+import type { Candidate } from '#core/plan/candidate.ts';
 import { type Millis, millis } from '#core/units.ts';
 import type { AttemptResult } from './attempt.ts';
+import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
-import type { Call } from './open.ts';
 
 export class Trip {
   readonly exchange: Exchange;

@@ -1,7 +1,7 @@
 // What happens after an attempt failed and nothing has reached the client: try the same backend again, another one, or give
 // up. A pure function of the failure, the progress so far and the route's policy; the table in core/failure.ts has the classes.
 import { type Failure, policyOf } from '../failure.ts';
-import type { Candidate } from '../plan/plan.ts';
+import type { Candidate } from '../plan/candidate.ts';
 import type { RouteEntry } from '../snapshot/snapshot.ts';
 import { type Millis, millis } from '../units.ts';
 

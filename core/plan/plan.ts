@@ -1,18 +1,9 @@
 // The plan of a request: which backends may be tried, in which order, and why others may not. Pure: any plan can be made again
 // from the snapshot, the request's facts and the random number that went in.
 import type { BackendEntry, ModelEntry, ProviderEntry, ProviderType, RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
+import type { Candidate } from './candidate.ts';
 import { strategies } from './strategies/index.ts';
 import type { StrategyContext } from './strategies/strategy.ts';
-
-/** A backend that may be tried. */
-export type Candidate = {
-  /** The backend's name in its route; the provider's name for a direct `<provider>/<model>` call. */
-  readonly backend: string;
-  readonly provider: ProviderEntry;
-  readonly model: ModelEntry;
-  readonly priority: number;
-  readonly weight: number;
-};
 
 export type Excluded = {
   readonly backend: string;

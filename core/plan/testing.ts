@@ -1,7 +1,7 @@
 // Builders for tests of plans: a provider, a candidate, a route, a key, with everything a test does not care about filled in.
 import type { BackendEntry, KeyEntry, ModelEntry, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
 import { millis } from '../units.ts';
-import type { Candidate } from './plan.ts';
+import type { Candidate } from './candidate.ts';
 
 export const aModel = (name: string, more: Partial<ModelEntry> = {}): ModelEntry => ({
   name,

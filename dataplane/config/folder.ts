@@ -5,6 +5,9 @@ import {
   type Catalogue,
   type CompileInput,
   compile,
+  emptyCatalogue,
+  keysToGenerate,
+  needsCatalogue,
   type PriceFile,
   type SourceObject,
   type UpstreamPolicy,
@@ -24,14 +27,17 @@ export type FolderOptions = {
   readonly dataFolder: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly policy: UpstreamPolicy;
-  readonly catalogue: Catalogue;
+  /** Asked for at most once, and only when a model needs it: it is large. */
+  readonly catalogue: () => Promise<Catalogue>;
   readonly priceFile?: PriceFile;
   readonly digest: (text: string) => string;
   readonly now: () => number;
-  /** Starts the stand-in for all providers and yields its origin; asked for at most once, and only when no variable that a Secret names is set. */
-  readonly simulator?: () => Promise<string>;
+  /** Starts the stand-in for all providers; asked for at most once, and only when no variable that a Secret names is set. */
+  readonly simulator?: () => Promise<StandIn>;
   readonly onLoad: (report: LoadReport) => void;
 };
+
+export type StandIn = { readonly origin: string; close(): Promise<void> };
 
 export type LoadReport = {
   readonly generation: number;
@@ -47,7 +53,7 @@ export type FolderConfig = ConfigSource & {
   readonly lastError: () => string | undefined;
   /** Keys made here for `generate`, by `namespace/name`. */
   readonly generated: ReadonlyMap<string, string>;
-  close(): void;
+  close(): Promise<void>;
 };
 
 /** An editor writes a file in several steps; one reading is enough. */
@@ -64,7 +70,10 @@ export async function folderConfig(options: FolderOptions): Promise<FolderConfig
     loadedAt: () => loader.loadedAt,
     lastError: () => loader.lastError,
     generated: loader.generated,
-    close: stop,
+    async close() {
+      stop();
+      await loader.close();
+    },
   };
 }
 
@@ -79,10 +88,15 @@ class FolderLoader {
   #readable = new Map<string, readonly YamlDocument[]>();
   /** The version of each object that was last in force. */
   #good = new Map<string, unknown>();
-  #simulator: Promise<string> | undefined;
+  #simulator: Promise<StandIn> | undefined;
+  #catalogue: Promise<Catalogue> | undefined;
 
   constructor(options: FolderOptions) {
     this.#options = options;
+  }
+
+  async close(): Promise<void> {
+    await (await this.#simulator)?.close();
   }
 
   async load(): Promise<void> {
@@ -94,7 +108,8 @@ class FolderLoader {
     const documents = this.#withLastReadable(read.documents, read.errors);
     const { objects, environment, simulated: isSimulated } = await this.#standIn(documents.map(toObject));
     await this.#makeKeys(objects);
-    const { compiled, kept } = this.#compileKeepingGood(objects, environment);
+    const catalogue = await this.#catalogueFor(objects);
+    const { compiled, kept } = this.#compileKeepingGood(objects, environment, catalogue);
     this.live = liveConfig(compiled.snapshot, compiled.credentials, this.live.generation + 1);
     this.loadedAt = this.#options.now();
     this.lastError = firstError(read.errors, compiled.verdicts);
@@ -122,20 +137,27 @@ class FolderLoader {
       return { objects, environment, simulated: false };
     this.#simulator ??= simulator();
     const values = Object.fromEntries([...names].map(name => [name, 'sk-simulated']));
-    return { objects: simulated(objects, await this.#simulator), environment: { ...environment, ...values }, simulated: true };
+    return {
+      objects: simulated(objects, (await this.#simulator).origin),
+      environment: { ...environment, ...values },
+      simulated: true,
+    };
   }
 
   async #makeKeys(objects: readonly SourceObject[]): Promise<void> {
-    for (const { value } of objects) {
-      const wanted = wantedKey(value);
-      if (wanted && !this.generated.has(wanted.id))
-        this.generated.set(wanted.id, await generatedKey(this.#options.dataFolder, wanted.id, wanted.prefix, wanted.bytes));
-    }
+    for (const { id, prefix, bytes } of keysToGenerate(objects))
+      if (!this.generated.has(id)) this.generated.set(id, await generatedKey(this.#options.dataFolder, id, prefix, bytes));
+  }
+
+  #catalogueFor(objects: readonly SourceObject[]): Promise<Catalogue> | Catalogue {
+    if (!needsCatalogue(objects)) return emptyCatalogue;
+    this.#catalogue ??= this.#options.catalogue();
+    return this.#catalogue;
   }
 
   /** Compiles; where an object that was in force is now invalid, once more with its last good version in its place. */
-  #compileKeepingGood(objects: readonly SourceObject[], environment: CompileInput['environment']) {
-    const { policy, catalogue, priceFile, digest, now } = this.#options;
+  #compileKeepingGood(objects: readonly SourceObject[], environment: CompileInput['environment'], catalogue: Catalogue) {
+    const { policy, priceFile, digest, now } = this.#options;
     const input = {
       policy,
       environment,
@@ -182,21 +204,6 @@ function idOfValue(value: unknown): string | undefined {
   const { kind, metadata } = (value ?? {}) as { kind?: unknown; metadata?: { name?: unknown; namespace?: unknown } };
   if (typeof kind !== 'string' || typeof metadata?.name !== 'string') return undefined;
   return idOf({ kind, namespace: String(metadata.namespace ?? 'default'), name: metadata.name });
-}
-
-function wantedKey(value: unknown): { id: string; prefix: string; bytes: number } | undefined {
-  const { kind, metadata, spec } = (value ?? {}) as Record<string, Record<string, unknown>>;
-  const generate = spec?.generate as { prefix?: unknown; bytes?: unknown } | undefined;
-  if (
-    (kind as unknown) !== 'TenantKey' ||
-    typeof generate !== 'object' ||
-    generate === null ||
-    typeof metadata?.name !== 'string'
-  )
-    return undefined;
-  const bytes = Number(generate.bytes ?? 32);
-  if (!Number.isInteger(bytes) || bytes < 16 || bytes > 128) return undefined;
-  return { id: `${metadata.namespace ?? 'default'}/${metadata.name}`, prefix: String(generate.prefix ?? 'sk-'), bytes };
 }
 
 function firstError(errors: readonly YamlError[], verdicts: readonly Verdict[]): string | undefined {

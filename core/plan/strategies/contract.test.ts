@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Candidate } from '../plan.ts';
+import type { Candidate } from '../candidate.ts';
 import { aCandidate } from '../testing.ts';
 import { strategies } from './index.ts';
 

@@ -1,5 +1,5 @@
 // What a balancing strategy is: it orders candidates of equal priority, best first, and never adds or drops one.
-import type { Candidate } from '../plan.ts';
+import type { Candidate } from '../candidate.ts';
 
 export type StrategyContext = {
   /** In [0, 1). Strategies that need more derive it from this one. */

@@ -1,5 +1,5 @@
 // Weighted: the first choice falls on each candidate in proportion to its weight; the rest follow by the same rule.
-import type { Candidate } from '../plan.ts';
+import type { Candidate } from '../candidate.ts';
 import type { Strategy } from './strategy.ts';
 
 export const weighted: Strategy = (candidates, { random }) => {

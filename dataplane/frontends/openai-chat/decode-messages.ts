@@ -1,8 +1,8 @@
 // The messages of a chat completions body as neutral messages: one reader per role.
 import type { AssistantPart, Message, TextPart, ToolCallPart } from '#core/chat/request.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { aList, aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from '../reading.ts';
 import { readTextParts, readUserParts } from './decode-parts.ts';
-import { aList, aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from './reading.ts';
 
 /** Calls that came without an id: 2023's `function` messages say by the function's name what they answer. */
 type LegacyCalls = { count: number; readonly idByName: Map<string, string> };

@@ -1,7 +1,7 @@
 // Content of messages: a string, or a list of parts.
 import type { CacheMark, DocumentPart, ImagePart, Source, TextPart, UserPart } from '#core/chat/request.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
-import { aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from './reading.ts';
+import { aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from '../reading.ts';
 
 type PartReader<P extends UserPart> = (faults: Faults, part: JsonRecord, path: string) => P | undefined;
 

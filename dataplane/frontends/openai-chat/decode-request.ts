@@ -5,8 +5,6 @@ import type { JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { tokens } from '#core/units.ts';
 import { isOurControl, metadataForUpstream } from '../controls.ts';
-import { readMessages } from './decode-messages.ts';
-import { readTools } from './decode-tools.ts';
 import {
   aBoolean,
   aList,
@@ -21,7 +19,9 @@ import {
   present,
   required,
   unsupported,
-} from './reading.ts';
+} from '../reading.ts';
+import { readMessages } from './decode-messages.ts';
+import { readTools } from './decode-tools.ts';
 
 export function decodeRequest(view: JsonView): Parsed<ChatRequest> {
   const body = view.whole();

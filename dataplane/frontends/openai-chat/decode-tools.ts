@@ -14,7 +14,7 @@ import {
   present,
   required,
   unsupported,
-} from './reading.ts';
+} from '../reading.ts';
 
 export type ToolsRead = { readonly tools: readonly Tool[]; readonly toolChoice?: ToolChoice | undefined };
 

@@ -1,0 +1,17 @@
+// A request that may be attempted: who asks, what for, and which backends may answer it.
+import type { JsonView } from '#core/json/view.ts';
+import type { Plan } from '#core/plan/plan.ts';
+import type { LiveConfig, LiveKey } from './config/live.ts';
+import type { Envelope } from './frontends/frontend.ts';
+
+/** It keeps the configuration it began with. */
+export type Call = {
+  readonly config: LiveConfig;
+  readonly key: LiveKey;
+  readonly body: JsonView;
+  readonly envelope: Envelope;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly plan: Plan;
+  /** A small random integer: where a request begins on things it may choose among. */
+  readonly seed: number;
+};
