@@ -35,10 +35,15 @@ before(async () => {
     provider('spare', 'OpenAI', origin, ['gpt-4o-mini']),
     ...targets.flatMap(target =>
       ['429', '500', '529', '401', 'context-length'].map(fault =>
-        route(`${target.type.toLowerCase()}-${fault}-spared`, `${faulty(target, fault)}-spared`, [
-          { name: 'first', providerRef: { name: target.type.toLowerCase() }, model: faulty(target, fault) },
-          { name: 'spare', providerRef: { name: 'spare' }, model: 'gpt-4o-mini' },
-        ]),
+        route(
+          `${target.type.toLowerCase()}-${fault}-spared`,
+          `${faulty(target, fault)}-spared`,
+          [
+            { name: 'first', providerRef: { name: target.type.toLowerCase() }, model: faulty(target, fault) },
+            { name: 'spare', providerRef: { name: 'spare' }, model: 'gpt-4o-mini' },
+          ],
+          { retries: { attempts: 0 } },
+        ),
       ),
     ),
   ]);
@@ -119,6 +124,18 @@ async function errorOf(promise: Promise<unknown>): Promise<Error & { status?: nu
   return value.error;
 }
 
+const classes: readonly (readonly [fault: string, name: ErrorName, status: number])[] = [
+  ['400', 'BadRequestError', 400],
+  ['401', 'InternalServerError', 502],
+  ['429', 'RateLimitError', 429],
+  ['500', 'InternalServerError', 502],
+  ['503', 'InternalServerError', 503],
+  ['529', 'InternalServerError', 503],
+  ['context-length', 'BadRequestError', 400],
+  ['redirect', 'InternalServerError', 502],
+  ['html', 'InternalServerError', 502],
+];
+
 for (const sdk of sdks) {
   describe(sdk.name, () => {
     const expectError = async (promise: Promise<unknown>, name: ErrorName, status: number): Promise<void> => {
@@ -143,18 +160,6 @@ for (const sdk of sdks) {
     for (const target of targets) describe(`to ${target.type}`, () => failures(sdk, target, expectError));
   });
 }
-
-const classes: readonly (readonly [fault: string, name: ErrorName, status: number])[] = [
-  ['400', 'BadRequestError', 400],
-  ['401', 'InternalServerError', 502],
-  ['429', 'RateLimitError', 429],
-  ['500', 'InternalServerError', 502],
-  ['503', 'InternalServerError', 503],
-  ['529', 'InternalServerError', 503],
-  ['context-length', 'BadRequestError', 400],
-  ['redirect', 'InternalServerError', 502],
-  ['html', 'InternalServerError', 502],
-];
 
 function failures(
   sdk: Sdk,

@@ -163,11 +163,16 @@ describe('what is not built yet', () => {
 });
 
 describe('health and metrics', () => {
-  for (const path of ['/health', '/health/liveliness', '/health/liveness', '/health/readiness']) {
+  for (const path of ['/health/liveliness', '/health/liveness', '/health/readiness']) {
     test(`${path} answers 200 without a key`, async () => {
       assert.equal((await get(gateway.url + path, { key: '' })).status, 200);
     });
   }
+
+  test('/health asks the providers, or says that it is not built yet', async () => {
+    const { status } = await get(`${gateway.url}/health`, { key: gateway.masterKey });
+    assert.ok([200, 501].includes(status), String(status));
+  });
 
   test('/metrics of both listeners speaks the Prometheus text format', async () => {
     for (const base of [gateway.url, gateway.internalUrl]) {

@@ -71,6 +71,9 @@ const dialects = [
 ] as const;
 type Dialect = (typeof dialects)[number];
 
+const shown = (seen: Seen): string =>
+  seen === 'cut' ? 'a typed error at the end' : seen === 'answer' ? 'a whole answer' : `status ${seen}`;
+
 let stage: Stage;
 before(async () => {
   stage = await openStage(rows.map(row => row.fault));
@@ -115,9 +118,6 @@ test('each of these requests was one call of the provider: what is not to be ret
     dialects.length * targets.length * rows.length * 2,
   );
 });
-
-const shown = (seen: Seen): string =>
-  seen === 'cut' ? 'a typed error at the end' : seen === 'answer' ? 'a whole answer' : `status ${seen}`;
 
 function checkStream(dialect: Dialect, seen: Seen, { status, type, text }: { status: number; type: string; text: string }): void {
   if (typeof seen === 'number') {

@@ -57,7 +57,7 @@ test('npm start without provider keys prints a curl line that works as it stands
     assert.match(stdout, /"content"|"text"/, line);
   } finally {
     child.kill('SIGTERM');
-    await once(child, 'exit');
+    await within(15_000, 'it exits', once(child, 'exit')).finally(() => child.kill('SIGKILL'));
     rmSync(data, { recursive: true, force: true });
   }
 });

@@ -1,7 +1,7 @@
 // Files are watched: an edit is live in under a second; a broken one is reported and the last good configuration stays.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { chat, chatPath, post } from '#test/support/client.ts';
+import { chat, chatPath, get, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { provider, providerSecret, type Resource, route, tenantKey, yamlOf } from '#test/support/resources.ts';
 import { until } from '#test/support/until.ts';
@@ -78,8 +78,8 @@ describe('an edit of the configuration', () => {
     await until('the upstream was asked', () => upstream.asked.length > seen);
     gateway.configure(resources(route('one', 'one', ['oa'])));
     await until(
-      'the route is gone for others',
-      async () => (await post(`${gateway.url}${chatPath}`, chat('three'))).status === 404,
+      'the model is gone for others',
+      async () => !(await get(`${gateway.url}/v1/models`)).text.includes('"id":"three"'),
     );
     release();
     const answered = await pending;

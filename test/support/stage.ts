@@ -13,9 +13,13 @@ export type Target = {
   /** What this type's wire can show; where it cannot, the tests assert what is done instead. */
   readonly showsThinking: boolean;
   readonly hasLogprobs: boolean;
+  readonly takesDocuments: boolean;
 };
 
-const target = (type: ProviderKind, traits: Pick<Target, 'wire' | 'showsThinking' | 'hasLogprobs'>): Target => ({
+const target = (
+  type: ProviderKind,
+  traits: Pick<Target, 'wire' | 'showsThinking' | 'hasLogprobs' | 'takesDocuments'>,
+): Target => ({
   type,
   model: `${type.toLowerCase()}-chat`,
   thinker: `${type.toLowerCase()}-thinker`,
@@ -23,11 +27,11 @@ const target = (type: ProviderKind, traits: Pick<Target, 'wire' | 'showsThinking
 });
 
 export const targets: readonly Target[] = [
-  target('OpenAI', { wire: 'openai', showsThinking: false, hasLogprobs: true }),
-  target('Anthropic', { wire: 'anthropic', showsThinking: true, hasLogprobs: false }),
-  target('AzureOpenAI', { wire: 'openai', showsThinking: false, hasLogprobs: true }),
-  target('OpenAICompatible', { wire: 'openai', showsThinking: false, hasLogprobs: true }),
-  target('VLLM', { wire: 'openai', showsThinking: true, hasLogprobs: true }),
+  target('OpenAI', { wire: 'openai', showsThinking: false, hasLogprobs: true, takesDocuments: true }),
+  target('Anthropic', { wire: 'anthropic', showsThinking: true, hasLogprobs: false, takesDocuments: true }),
+  target('AzureOpenAI', { wire: 'openai', showsThinking: false, hasLogprobs: true, takesDocuments: true }),
+  target('OpenAICompatible', { wire: 'openai', showsThinking: false, hasLogprobs: true, takesDocuments: false }),
+  target('VLLM', { wire: 'openai', showsThinking: true, hasLogprobs: true, takesDocuments: false }),
 ];
 
 const upstreamModels: Record<ProviderKind, readonly [chat: string, thinker: string]> = {
