@@ -10,38 +10,45 @@ export function editObject(view: JsonView, edits: ReadonlyMap<string, string | n
   return splices.length === 0 ? view.bytes : spliced(view.bytes, splices);
 }
 
-/** In the order of the document. */
+/** In the order of the document. Most edits replace values only, and look at no other field. */
 function splicesOf(view: JsonView, edits: ReadonlyMap<string, string | null>): Splice[] {
   const splices: Splice[] = [];
-  const fields = [...view.fields];
-  let anyKept = false;
-  fields.forEach(([name, field], i) => {
-    const text = edits.get(name);
-    if (text === null) {
-      splices.push(removal(field, anyKept ? fields[i - 1]?.[1] : undefined, fields[i + 1]?.[1]));
-      return;
-    }
-    if (text !== undefined) splices.push({ start: field.start, end: field.end, text });
-    anyKept = true;
-  });
-  const added = additions(view, edits);
-  if (added.length > 0) {
-    const at = fields.at(-1)?.[1].end ?? view.bytes.indexOf('{') + 1;
-    splices.push({ start: at, end: at, text: (anyKept ? ',' : '') + added.join(',') });
+  const added: string[] = [];
+  let removes = false;
+  for (const [name, text] of edits) {
+    const field = view.fields.get(name);
+    if (text === null) removes ||= field !== undefined;
+    else if (field) splices.push({ start: field.start, end: field.end, text });
+    else added.push(`${JSON.stringify(name)}:${text}`);
   }
+  if (removes) splices.push(...removals(view, edits));
+  splices.sort((a, b) => a.start - b.start);
+  if (added.length > 0) splices.push(addition(view, edits, added));
   return splices;
+}
+
+function removals({ fields }: JsonView, edits: ReadonlyMap<string, string | null>): Splice[] {
+  const splices: Splice[] = [];
+  const all = [...fields.values()];
+  let anyKept = false;
+  [...fields.keys()].forEach((name, i) => {
+    if (edits.get(name) !== null) anyKept = true;
+    else splices.push(removal(all[i]!, anyKept ? all[i - 1] : undefined, all[i + 1]));
+  });
+  return splices;
+}
+
+/** Behind the last field, kept or not. */
+function addition({ bytes, fields }: JsonView, edits: ReadonlyMap<string, string | null>, added: readonly string[]): Splice {
+  const at = [...fields.values()].at(-1)?.end ?? bytes.indexOf('{') + 1;
+  const anyKept = [...fields.keys()].some(name => edits.get(name) !== null);
+  return { start: at, end: at, text: (anyKept ? ',' : '') + added.join(',') };
 }
 
 /** A removed field takes the comma before it along; where nothing before it is kept, the comma behind it. */
 function removal(field: Field, previous: Field | undefined, next: Field | undefined): Splice {
   if (previous) return { start: previous.end, end: field.end, text: '' };
   return { start: field.keyStart, end: next ? next.keyStart : field.end, text: '' };
-}
-
-function additions(view: JsonView, edits: ReadonlyMap<string, string | null>): string[] {
-  return [...edits]
-    .filter(([name, text]) => text !== null && !view.has(name))
-    .map(([name, text]) => `${JSON.stringify(name)}:${text}`);
 }
 
 function spliced(bytes: Buffer, splices: readonly Splice[]): Buffer {
