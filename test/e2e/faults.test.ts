@@ -62,6 +62,8 @@ const exceptions: Readonly<Record<string, Partial<Row>>> = {
   // OpenAI's frame for a failure inside a stream names no overload: a plain failure of the provider.
   'openai error-first': { streamed: 502, whole: 502 },
   'openai error-event': { whole: 502 },
+  // vLLM has no accounts: its 429 is a rate limit whatever was asked for.
+  'VLLM quota': { streamed: 429, whole: 429 },
 };
 
 const dialects = [
@@ -83,31 +85,37 @@ before(async () => {
 });
 after(() => stage?.close());
 
-for (const dialect of dialects) {
-  for (const target of targets) {
-    describe(`${dialect.name}, ${target.type}`, { concurrency: 8 }, () => {
-      for (const row of rows) {
-        const { streamed, whole } = { ...row, ...exceptions[`${target.wire} ${row.fault}`] };
-        const model = faulty(target, row.fault);
-        const body = dialect.body(model, { messages: [{ role: 'user', content: 'Go on. [[tokens=40]]' }], max_tokens: 60 });
+describe('the fault matrix', { concurrency: 3 }, () => {
+  for (const dialect of dialects) {
+    for (const target of targets) {
+      describe(`${dialect.name}, ${target.type}`, { concurrency: 8 }, () => {
+        for (const row of rows) {
+          const { streamed, whole } = {
+            ...row,
+            ...exceptions[`${target.wire} ${row.fault}`],
+            ...exceptions[`${target.type} ${row.fault}`],
+          };
+          const model = faulty(target, row.fault);
+          const body = dialect.body(model, { messages: [{ role: 'user', content: 'Go on. [[tokens=40]]' }], max_tokens: 60 });
 
-        test(`${row.fault}, streamed: ${shown(streamed)}`, async () => {
-          const stream = await within(15_000, 'an answer', openStream(stage.url + dialect.path, { ...body, stream: true }));
-          const { text } = await within(15_000, 'the end of the answer', stream.ended);
-          checkStream(dialect, streamed, { status: stream.status, type: stream.headers['content-type'] ?? '', text });
-        });
+          test(`${row.fault}, streamed: ${shown(streamed)}`, async () => {
+            const stream = await within(15_000, 'an answer', openStream(stage.url + dialect.path, { ...body, stream: true }));
+            const { text } = await within(15_000, 'the end of the answer', stream.ended);
+            checkStream(dialect, streamed, { status: stream.status, type: stream.headers['content-type'] ?? '', text });
+          });
 
-        test(`${row.fault}, not streamed: ${shown(whole)}`, async () => {
-          const { status, text, json } = await within(15_000, 'an answer', post(stage.url + dialect.path, body));
-          assert.equal(status, whole === 'answer' ? 200 : whole, text);
-          if (whole === 'answer')
-            assert.match(JSON.stringify(dialect.client === 'openai' ? json().choices : json().content), /simulated/);
-          else assertErrorBody(dialect, json());
-        });
-      }
-    });
+          test(`${row.fault}, not streamed: ${shown(whole)}`, async () => {
+            const { status, text, json } = await within(15_000, 'an answer', post(stage.url + dialect.path, body));
+            assert.equal(status, whole === 'answer' ? 200 : whole, text);
+            if (whole === 'answer')
+              assert.match(JSON.stringify(dialect.client === 'openai' ? json().choices : json().content), /simulated/);
+            else assertErrorBody(dialect, json());
+          });
+        }
+      });
+    }
   }
-}
+});
 
 test('each of these requests was one call of the provider: what is not to be retried was not', () => {
   const calls = new Map<string, number>();

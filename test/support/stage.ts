@@ -96,7 +96,7 @@ function resourcesFor(one: Target, simulators: { hosted: Simulator; engine: Simu
   const name = one.type.toLowerCase();
   const origin = one.type === 'VLLM' ? simulators.engine.origin : simulators.hosted.origin;
   return [
-    provider(name, one.type, origin, models, { timeouts: { firstToken: '3s', streamIdle: '2s', request: '5s' } }),
+    provider(name, one.type, origin, models, { timeouts: { firstToken: '2s', streamIdle: '2s', request: '4s' } }),
     ...models.map(model => route(model.name, model.name, [name], { retries: { attempts: 0 } })),
   ];
 }
