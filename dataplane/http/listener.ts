@@ -19,6 +19,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_MS = 75_000;
 const CHECK_INTERVAL_MS = 2_000;
+/** How often a listener that drains looks for connections that have become idle. */
+const SWEEP_MS = 50;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 export function listen(handler: Handler, host: string, port: number): Promise<Listener> {
@@ -47,7 +49,12 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
         drain: () =>
           new Promise(done => {
             draining = true;
-            server.close(() => done());
+            // A connection whose answer was begun before is idle only after it.
+            const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+            server.close(() => {
+              clearInterval(sweep);
+              done();
+            });
             server.closeIdleConnections();
           }),
         close: () => server.closeAllConnections(),
@@ -60,12 +67,20 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
 const HOST = /^(?:[a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 function dispatch(handler: Handler, req: IncomingMessage, res: ServerResponse): void {
-  const { url = '', headers } = req;
+  const { url = '' } = req;
   // Only the origin form names a path of ours; `http://...` and `*` belong to proxies.
-  if (url.charCodeAt(0) !== 0x2f || !HOST.test(headers.host ?? '')) return refuseSocket(req.socket, 'BAD_TARGET');
+  if (url.charCodeAt(0) !== 0x2f || !hasOneHost(req)) return refuseSocket(req.socket, 'BAD_TARGET');
   const mark = url.indexOf('?');
   if (mark < 0) handler(req, res, url, '');
   else handler(req, res, url.slice(0, mark), url.slice(mark + 1));
+}
+
+/** Node keeps the first of two Host headers; another server behind or before us may keep the last. */
+function hasOneHost({ rawHeaders, headers }: IncomingMessage): boolean {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === 'host') count++;
+  return count === 1 && HOST.test(headers.host ?? '');
 }
 
 const socketRefusals: Readonly<Record<string, { status: string; class: FailureClass }>> = {
@@ -133,7 +148,7 @@ function busy(req: IncomingMessage): Parsed<Buffer> {
 /** A client that is cut while it sends does not read the answer: let it send for a while, and keep nothing. */
 function readOn(req: IncomingMessage): void {
   req.resume();
-  const timer = setTimeout(() => req.socket.destroy(), DISCARD_MS);
+  const timer = setTimeout(() => req.socket.destroy(), DISCARD_MS).unref();
   req.once('end', () => clearTimeout(timer));
   req.once('close', () => clearTimeout(timer));
 }

@@ -38,6 +38,7 @@ const toCome = [
   '/global/spend/',
   '/user/daily/activity',
   '/cache',
+  '/health',
   '/debug/decisions/',
 ];
 

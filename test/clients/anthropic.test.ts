@@ -236,7 +236,7 @@ function suite({ create, samples }: Sdk, target: Target): void {
       ...asking('Vary.'),
       temperature: 0.5,
       top_p: 0.9,
-      ...(target.type !== 'OpenAICompatible' && { top_k: 40 }),
+      top_k: 40,
     } as Params);
     assert.ok(textOf(reply).length > 0);
   });

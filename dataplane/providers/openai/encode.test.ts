@@ -215,7 +215,7 @@ describe('what a target cannot take', () => {
   const rows: readonly (readonly [what: string, request: Partial<ChatRequest>, where: Where, dropped: string[]])[] = [
     ['top_k at OpenAI', { sampling: { topK: 5 } }, {}, ['top_k']],
     ['top_k at Azure', { sampling: { topK: 5 } }, { profile: azureProfile }, ['top_k']],
-    ['top_k elsewhere', { sampling: { topK: 5 } }, { profile: compatibleProfile }, []],
+    ['top_k at a compatible server', { sampling: { topK: 5 } }, { profile: compatibleProfile }, ['top_k']],
     ['a fifth stop sequence at OpenAI', { stop: many }, {}, ['stop']],
     ['a fifth stop sequence elsewhere', { stop: many }, { profile: compatibleProfile }, []],
     ['a temperature while it reasons', { sampling: { temperature: 0.2 } }, { upstreamName: 'o3' }, ['temperature']],

@@ -72,7 +72,8 @@ export const azureProfile: Profile = {
 /** Servers that speak the dialect: the older name of a field is the one that all of them know. */
 export const compatibleProfile: Profile = {
   target: 'OpenAICompatible',
-  topK: true,
+  // Some take it, the strict ones (Groq, Mistral) answer 400; `parameters.set` gives it to those that do.
+  topK: false,
   files: false,
   stopMax: 64,
   modelTraits: model => ({ ...chatModel, efforts: commonEfforts(model) }),

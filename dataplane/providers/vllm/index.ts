@@ -19,5 +19,5 @@ export const vllm: Provider<VLLM> = {
     const endpoint = target.endpoint ?? target.provider.connection.endpoints[0] ?? '';
     return addressBelow(endpoint, `/v1${CHAT_COMPLETIONS}`, credentialHeaders(target));
   },
-  encode: encodeFor({ ...compatibleProfile, target: 'VLLM' }),
+  encode: encodeFor({ ...compatibleProfile, target: 'VLLM', topK: true }),
 };
