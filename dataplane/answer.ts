@@ -48,14 +48,14 @@ function successHead(
   return headOf({
     requestId: exchange.id,
     modelRequested: call.envelope.model,
-    ...(call.plan.route && { routeId: call.plan.route.id }),
+    routeId: call.plan.route?.id,
     candidate,
     attempts,
     fallbacks,
     overheadMs: Math.max(0, totalMs - upstreamMs),
     totalMs,
     dropped,
-    ...(cost !== undefined && { cost }),
+    cost,
     upstream,
   });
 }

@@ -1,6 +1,5 @@
 // One attempt: one request to one upstream, until its answer is delivered, refused or broken. Streams go to the client from here,
 // as they arrive; whole answers are handed back. Nothing here decides what happens next.
-import type { ChatReply } from '#core/chat/reply.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure, type Parsed } from '#core/failure.ts';
 import type { Millis } from '#core/units.ts';
@@ -14,11 +13,9 @@ import type { Relay, RelayState } from './relay/relay.ts';
 /** A whole answer, read and ready for the client. */
 export type WholeReply = {
   readonly body: Buffer | string;
-  readonly usage?: Usage;
-  readonly model?: string;
-  readonly upstreamId?: string;
-  /** The neutral form, where it was needed to translate. */
-  readonly reply?: ChatReply;
+  readonly usage: Usage | undefined;
+  readonly model: string | undefined;
+  readonly upstreamId: string | undefined;
 };
 
 export type AttemptInput = {
@@ -39,16 +36,16 @@ export type AttemptInput = {
 export type AttemptResult = {
   /** `answered`: the client has a whole stream, or `reply` is to be sent. `refused`: nothing reached the client. `broken`: the client saw a part. `abandoned`: the client left. */
   readonly kind: 'answered' | 'refused' | 'broken' | 'abandoned';
-  readonly reply?: WholeReply;
-  readonly failure?: Failure;
+  readonly reply: WholeReply | undefined;
+  readonly failure: Failure | undefined;
   readonly upstreamStatus: number;
   readonly upstreamHeaders: HttpHeaders;
-  readonly usage?: Usage;
-  readonly model?: string;
-  readonly upstreamId?: string;
-  /** What was streamed without its usage being known yet: a sample to count tokens in, and the size of all of it. */
-  readonly streamed?: { readonly sample: readonly Buffer[]; readonly bytes: number };
-  readonly firstToken?: Millis;
+  readonly usage: Usage | undefined;
+  readonly model: string | undefined;
+  readonly upstreamId: string | undefined;
+  /** What was streamed without its usage being known: a sample to count tokens in, and the size of all of it. */
+  readonly streamed: { readonly sample: readonly Buffer[]; readonly bytes: number } | undefined;
+  readonly firstToken: Millis | undefined;
   readonly duration: Millis;
 };
 
@@ -182,7 +179,7 @@ class Attempt implements HttpHandler, ClientListener {
   #wholeEnded(): void {
     const read = this.#in.read(this.#body.all());
     if (!read.ok) return this.#fail(read.failure);
-    this.#finish('answered', { reply: read.value });
+    this.#finish('answered', read.value);
   }
 
   #errorOf(body: string): Failure {
@@ -205,9 +202,11 @@ class Attempt implements HttpHandler, ClientListener {
     if (block === 'too-long')
       return this.#fail(failure('upstream_bad_response', { message: 'A line of the stream is too long.' }));
     const { relay } = this.#in.stream!;
-    const out = relay.push(block);
     const { state } = relay;
+    const { began, finish } = state;
+    const out = relay.push(block);
     if (state.began) this.#progress(block);
+    if (state.began !== began || state.finish !== finish) this.#rearm();
     if (out !== undefined) this.#toClient(out);
     if (state.failure) this.#fail(state.failure);
     else if (this.#mode === 'draining' && state.usage && state.finish) this.#finish('abandoned');
@@ -263,6 +262,12 @@ class Attempt implements HttpHandler, ClientListener {
     this.#timer = setTimeout(() => this.#tick(), Math.min(MAX_TIMER_MS, Math.max(1, due.at - now)));
   }
 
+  /** Another limit holds from now on, and it may end sooner. */
+  #rearm(): void {
+    clearTimeout(this.#timer);
+    this.#arm(this.#in.monotonic());
+  }
+
   #tick(): void {
     const now = this.#in.monotonic();
     const due = this.#due();
@@ -298,42 +303,41 @@ class Attempt implements HttpHandler, ClientListener {
     if (!canDrain) return this.#abort('abandoned');
     this.#mode = 'draining';
     this.clientDrained();
-    clearTimeout(this.#timer);
-    const now = this.#in.monotonic();
-    this.#drainUntil = now + DRAIN_MS;
-    this.#arm(now);
+    this.#drainUntil = this.#in.monotonic() + DRAIN_MS;
+    this.#rearm();
   }
 
   #fail(reason: Failure): void {
     if (this.#mode === 'draining') return this.#abort('abandoned');
     const toldClient = this.#mode === 'stream' && this.#in.stream?.relay.state.began === true;
-    this.#abort(toldClient ? 'broken' : 'refused', { failure: reason });
+    this.#abort(toldClient ? 'broken' : 'refused', reason);
   }
 
-  #abort(kind: AttemptResult['kind'], more: Partial<AttemptResult> = {}): void {
+  #abort(kind: AttemptResult['kind'], reason?: Failure): void {
     this.#control?.abort();
-    this.#finish(kind, more);
+    this.#finish(kind, undefined, reason);
   }
 
-  #finish(kind: AttemptResult['kind'], more: Partial<AttemptResult> = {}): void {
+  #finish(kind: AttemptResult['kind'], reply?: WholeReply, reason?: Failure): void {
     if (this.#mode === 'done') return;
     this.#mode = 'done';
     clearTimeout(this.#timer);
     const { client, stream } = this.#in;
     client.listener = undefined;
-    const said = stream?.relay.state ?? more.reply;
-    const duration = (this.#in.monotonic() - this.#startedAt) as Millis;
+    const said = stream?.relay.state ?? reply;
+    const isUncounted = this.#streamedBytes > 0 && !said?.usage;
     this.#resolve({
       kind,
+      reply,
+      failure: reason,
       upstreamStatus: this.#status,
       upstreamHeaders: this.#headers,
-      duration,
-      ...(said?.usage && { usage: said.usage }),
-      ...(said?.model && { model: said.model }),
-      ...(said?.upstreamId && { upstreamId: said.upstreamId }),
-      ...(this.#streamedBytes > 0 && !said?.usage && { streamed: { sample: this.#sample, bytes: this.#streamedBytes } }),
-      ...(this.#firstToken !== undefined && { firstToken: this.#firstToken }),
-      ...more,
+      usage: said?.usage,
+      model: said?.model,
+      upstreamId: said?.upstreamId,
+      streamed: isUncounted ? { sample: this.#sample, bytes: this.#streamedBytes } : undefined,
+      firstToken: this.#firstToken,
+      duration: (this.#in.monotonic() - this.#startedAt) as Millis,
     });
   }
 }

@@ -9,7 +9,7 @@ export const VERSION = '0.1.0';
 export type HeadFacts = {
   readonly requestId: string;
   readonly modelRequested: string;
-  readonly routeId?: string;
+  readonly routeId: string | undefined;
   readonly candidate: Candidate;
   /** Attempts made, this one included, and how many of them went to another backend than the one before. */
   readonly attempts: number;
@@ -18,8 +18,8 @@ export type HeadFacts = {
   readonly totalMs: number;
   /** Fields of the request that the target could not take. */
   readonly dropped: readonly string[];
-  /** Absent: not known before the body; null: the price is not known. */
-  readonly cost?: NanoUsd | null;
+  /** undefined: not known before the body; null: the price is not known. */
+  readonly cost: NanoUsd | null | undefined;
   readonly upstream: HttpHeaders;
 };
 
@@ -52,8 +52,10 @@ export function headOf(facts: HeadFacts): string[] {
     const usd = formatUsd(cost);
     head.push('x-tollgate-cost-usd', usd, 'x-litellm-response-cost', usd);
   }
-  for (const [name, value] of Object.entries(facts.upstream))
+  for (const name in facts.upstream) {
+    const value = facts.upstream[name];
     if (typeof value === 'string' && isPassedOn(name)) head.push(`llm_provider-${name}`, headerSafe(value));
+  }
   return head;
 }
 

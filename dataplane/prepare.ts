@@ -19,7 +19,8 @@ import { translateRelay } from './relay/translate.ts';
 export type Prepared = {
   readonly request: HttpRequest;
   readonly provider: Provider;
-  readonly relay?: Relay;
+  /** Present where the client asked for a stream. */
+  readonly relay: Relay | undefined;
   readonly read: (body: Buffer) => Parsed<WholeReply>;
   readonly dropped: readonly string[];
 };
@@ -61,8 +62,8 @@ function targetOf(call: Call, { provider, model }: Candidate, attempt: number): 
   const credential = provider.auth && call.config.credential(provider.auth.credential);
   const { connection } = provider;
   const endpoint =
-    connection.type === 'VLLM' ? connection.endpoints[(call.seed + attempt) % connection.endpoints.length] : undefined;
-  return { provider, model, ...(endpoint !== undefined && { endpoint }), ...(credential !== undefined && { credential }) };
+    'endpoints' in connection ? connection.endpoints[(call.seed + attempt) % connection.endpoints.length] : undefined;
+  return { provider, model, endpoint, credential };
 }
 
 // ---------------------------------------------------------------- equal dialects
@@ -70,13 +71,19 @@ function targetOf(call: Call, { provider, model }: Candidate, attempt: number): 
 function passThrough({ exchange, call, provider, target, context, filteredIsFailure }: Task): Prepared {
   const { stream } = call.envelope;
   const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
-  const relayOptions = { notable: provider.notable, hideUsage: !context.includeUsage, filteredIsFailure };
   return {
     provider,
     request: post(address, editObject(call.body, passthroughEdits(call, provider, target)), target),
     dropped: [],
     read: bytes => (exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes)),
-    ...(stream && { relay: passthroughRelay({ ...relayOptions, decoder: provider.streamDecoder() }) }),
+    relay: stream
+      ? passthroughRelay({
+          decoder: provider.streamDecoder(),
+          notable: provider.notable,
+          hideUsage: !context.includeUsage,
+          filteredIsFailure,
+        })
+      : undefined,
   };
 }
 
@@ -102,7 +109,7 @@ function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure:
 /** A provider's count of tokens says nothing about usage, and costs none. */
 function readCount(bytes: Buffer): Parsed<WholeReply> {
   const parsed = parseJson(bytes);
-  return parsed.ok ? ok({ body: bytes, usage: noUsage }) : parsed;
+  return parsed.ok ? ok({ body: bytes, usage: noUsage, model: undefined, upstreamId: undefined }) : parsed;
 }
 
 function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {
@@ -111,12 +118,7 @@ function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIs
   const { empty, filtered, usage, model, id } = inspected.value;
   if (filtered && filteredIsFailure) return refuse('content_filtered');
   if (empty) return refuse('upstream_empty_answer');
-  return ok({
-    body: bytes,
-    ...(usage && { usage }),
-    ...(model !== undefined && { model }),
-    ...(id !== undefined && { upstreamId: id }),
-  });
+  return ok({ body: bytes, usage, model, upstreamId: id });
 }
 
 // ---------------------------------------------------------------- different dialects
@@ -142,9 +144,9 @@ function translate({ exchange, call, provider, target, context, filteredIsFailur
     ),
     dropped: encoded.value.dropped,
     read: bytes => readTranslated(provider, bytes, filteredIsFailure, reply => frontend.encodeReply(reply, context).body),
-    ...(stream && {
-      relay: translateRelay({ decoder: provider.streamDecoder(), encoder: frontend.streamEncoder(context), filteredIsFailure }),
-    }),
+    relay: stream
+      ? translateRelay({ decoder: provider.streamDecoder(), encoder: frontend.streamEncoder(context), filteredIsFailure })
+      : undefined,
   });
 }
 
@@ -159,15 +161,16 @@ function readTranslated(
   const read = wholeReply(provider, parsed.value, bytes, filteredIsFailure);
   if (!read.ok) return read;
   const reply = provider.decodeReply(parsed.value);
-  return reply.ok ? ok({ ...read.value, body: encode(reply.value), reply: reply.value }) : reply;
+  return reply.ok ? ok({ ...read.value, body: encode(reply.value) }) : reply;
 }
 
 // ---------------------------------------------------------------- both
 
 function post({ origin, path, headers }: Address, body: Buffer | string, { provider }: Target): HttpRequest {
+  headers['content-type'] = 'application/json';
   // A compressed stream arrives in lumps, and its size says nothing about what it unfolds to.
-  const all = { ...headers, 'content-type': 'application/json', 'accept-encoding': 'identity' };
-  return { method: 'POST', origin, path, headers: all, body, connectTimeoutMs: provider.timeouts.connect };
+  headers['accept-encoding'] = 'identity';
+  return { method: 'POST', origin, path, headers, body, connectTimeoutMs: provider.timeouts.connect };
 }
 
 function parseJson(bytes: Buffer): Parsed<unknown> {

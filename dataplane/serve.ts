@@ -95,11 +95,18 @@ function limitsOf({ call, candidate, deadline }: Trip, now: number): { firstToke
   };
 }
 
+/** An attempt that ended before anything was sent. */
 const refusedHere = (reason: Failure): AttemptResult => ({
   kind: 'refused',
+  reply: undefined,
   failure: reason,
   upstreamStatus: 0,
   upstreamHeaders: {},
+  usage: undefined,
+  model: undefined,
+  upstreamId: undefined,
+  streamed: undefined,
+  firstToken: undefined,
   duration: millis(0),
 });
 

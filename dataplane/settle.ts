@@ -90,17 +90,16 @@ function costRecord(attempted: Attempted, usage: Usage, estimated: boolean): Cos
   const { exchange, call, candidate, result } = attempted;
   const { entry } = call.key;
   const { price } = candidate.model;
-  const { route } = call.plan;
   return {
     requestId: exchange.id,
     attempt: attempted.attempt,
     at: attempted.at,
     tenant: entry.tenant,
     keyId: entry.id,
-    ...(entry.alias !== undefined && { keyAlias: entry.alias }),
-    ...(call.envelope.controls.user !== undefined && { userId: call.envelope.controls.user }),
+    keyAlias: entry.alias,
+    userId: call.envelope.controls.user,
     tags: { ...entry.tags, ...call.tags },
-    ...(route && { route: route.id }),
+    route: call.plan.route?.id,
     modelRequested: call.envelope.model,
     model: result.model ?? candidate.model.upstreamName,
     provider: candidate.provider.id,
@@ -108,17 +107,17 @@ function costRecord(attempted: Attempted, usage: Usage, estimated: boolean): Cos
     dialect: exchange.frontend.dialect,
     streamed: call.envelope.stream,
     upstreamStatus: result.upstreamStatus,
-    ...(result.failure && { failure: result.failure.class }),
-    ...(result.kind === 'abandoned' && { failure: 'client_closed' as const }),
+    failure: result.kind === 'abandoned' ? 'client_closed' : result.failure?.class,
     fallbackPosition: attempted.fallbackPosition,
     retryPosition: attempted.retryPosition,
-    ...(result.upstreamId !== undefined && { upstreamId: result.upstreamId }),
+    upstreamId: result.upstreamId,
     usage,
     estimated,
     cost: price ? costOf(usage, price) : null,
-    ...(price && { priceSource: price.source, priceVersion: price.version }),
+    priceSource: price?.source,
+    priceVersion: price?.version,
     possiblyBilled: result.failure?.possiblyBilled === true,
-    ...(result.firstToken !== undefined && { firstToken: result.firstToken }),
+    firstToken: result.firstToken,
     duration: result.duration,
   };
 }

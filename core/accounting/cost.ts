@@ -9,11 +9,18 @@ import { type NanoUsd, nanoUsd } from '../units.ts';
  */
 export function costOf(usage: Usage, price: Price): NanoUsd {
   const rates = ratesFor(usage, price);
-  const terms = pricedTokens(usage, rates);
+  const { audioInput, audioOutput, reasoning } = partsOf(usage);
   // Products and sums of safe integers that stay safe are exact in floating point; a sum beyond 2^53 shows itself.
-  let pico = 0;
-  for (const [count, rate] of terms) pico += count * rate;
-  const nano = pico <= Number.MAX_SAFE_INTEGER - 500 ? Math.floor((pico + 500) / 1000) : exactNano(terms);
+  const pico =
+    (usage.inputUncached - audioInput) * rates.input +
+    audioInput * rates.audioInput +
+    usage.cacheRead * rates.cacheRead +
+    usage.cacheWrite5m * rates.cacheWrite5m +
+    usage.cacheWrite1h * rates.cacheWrite1h +
+    (usage.output - audioOutput - reasoning) * rates.output +
+    reasoning * rates.reasoning +
+    audioOutput * rates.audioOutput;
+  const nano = pico <= Number.MAX_SAFE_INTEGER - 500 ? Math.floor((pico + 500) / 1000) : exactNano(usage, rates);
   return nanoUsd(nano + rates.perRequest);
 }
 
@@ -27,12 +34,20 @@ export function ratesFor(usage: Usage, price: Price): Rates {
   return rates;
 }
 
-/** Each token once: parts (reasoning, audio) are taken out of the class they are part of. Sloppy providers report parts larger than the whole. */
-function pricedTokens(usage: Usage, rates: Rates): readonly (readonly [count: number, rate: number])[] {
-  const audioInput = Math.min(usage.audioInput, usage.inputUncached);
+/** Each token is priced once: parts (reasoning, audio) come out of the class they are part of. Sloppy providers report parts larger than the whole. */
+function partsOf(usage: Usage): { audioInput: number; audioOutput: number; reasoning: number } {
   const audioOutput = Math.min(usage.audioOutput, usage.output);
-  const reasoning = Math.min(usage.reasoning, usage.output - audioOutput);
-  return [
+  return {
+    audioInput: Math.min(usage.audioInput, usage.inputUncached),
+    audioOutput,
+    reasoning: Math.min(usage.reasoning, usage.output - audioOutput),
+  };
+}
+
+/** The same sum where a double is too short for it. */
+function exactNano(usage: Usage, rates: Rates): number {
+  const { audioInput, audioOutput, reasoning } = partsOf(usage);
+  const terms = [
     [usage.inputUncached - audioInput, rates.input],
     [audioInput, rates.audioInput],
     [usage.cacheRead, rates.cacheRead],
@@ -41,10 +56,7 @@ function pricedTokens(usage: Usage, rates: Rates): readonly (readonly [count: nu
     [usage.output - audioOutput - reasoning, rates.output],
     [reasoning, rates.reasoning],
     [audioOutput, rates.audioOutput],
-  ];
-}
-
-function exactNano(terms: readonly (readonly [number, number])[]): number {
+  ] as const;
   const pico = terms.reduce((sum, [count, rate]) => sum + BigInt(count) * BigInt(rate), 0n);
   return Number((pico + 500n) / 1000n);
 }

@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 const HEARTBEAT_MS = 14_000;
 /** A client that takes nothing for this long is given up. */
 const CLIENT_STALL_MS = 60_000;
+const ONE_WRITE_BYTES = 16 * 1024;
 /** A comment: all SSE parsers skip it. */
 const HEARTBEAT = ': keep-alive\n\n';
 
@@ -54,7 +55,9 @@ export class ClientResponse {
     this.status = status;
     headers.push('content-length', String(Buffer.byteLength(body)));
     this.#res.writeHead(status, headers);
-    this.#res.end(body);
+    // As text, a small body leaves in one write together with the head; latin1 carries any byte unchanged.
+    if (typeof body !== 'string' && body.length <= ONE_WRITE_BYTES) this.#res.end(body.toString('latin1'), 'latin1');
+    else this.#res.end(body);
   }
 
   startStream(headers: string[]): void {

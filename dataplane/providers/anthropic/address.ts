@@ -1,17 +1,17 @@
 // Path and headers of a request to Anthropic.
-import type { Address, AddressOptions } from '../provider.ts';
+import { type Address, type AddressOptions, splitBase } from '../provider.ts';
 import type { AnthropicTarget } from './target.ts';
 import { versionForClient, versionForRequest } from './version.ts';
 
 const paths = { generate: '/v1/messages', 'count-tokens': '/v1/messages/count_tokens' } as const;
 
 export function address(target: AnthropicTarget, { stream, action, client, request }: AddressOptions): Address {
-  const base = new URL(target.provider.connection.baseURL);
+  const { origin, prefix } = splitBase(target.provider.connection.baseURL);
   const says = client?.['anthropic-version'] !== undefined || !request;
   const betas = client?.['anthropic-beta'];
   return {
-    origin: base.origin,
-    path: (base.pathname === '/' ? '' : base.pathname) + paths[action],
+    origin,
+    path: prefix + paths[action],
     headers: {
       accept: stream ? 'text/event-stream' : 'application/json',
       'anthropic-version': says ? versionForClient(target, client ?? {}) : versionForRequest(target, request),

@@ -1,13 +1,13 @@
 // Where a chat completions request goes, and the headers that prove who sends it.
 import type { Connection } from '#core/snapshot/snapshot.ts';
-import type { Address, Target } from '../provider.ts';
+import { type Address, splitBase, type Target } from '../provider.ts';
 
 export const CHAT_COMPLETIONS = '/chat/completions';
 
 /** `base` is a URL without a trailing slash; it may have a path. */
 export function addressBelow(base: string, path: string, headers: Record<string, string>): Address {
-  const { origin, pathname } = new URL(base);
-  return { origin, path: `${pathname.replace(/\/$/, '')}${path}`, headers };
+  const { origin, prefix } = splitBase(base);
+  return { origin, path: `${prefix}${path}`, headers };
 }
 
 /** The header that the provider's `auth` names; none where it needs none. */
