@@ -1,15 +1,17 @@
-// Writes the files that are generated from the schemas (`npm run gen`), or with --check says which of them are out of step.
+// Writes the files that are generated from the schemas and the table of failures (`npm run gen`), or with --check says which of
+// them are out of step.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crdOf } from '../core/resources/crd.ts';
 import { KINDS } from '../core/resources/index.ts';
 import { referencePage } from '../core/resources/reference.ts';
 import { crdYaml } from './crds.ts';
+import { errorsPage } from './errors-page.ts';
 
 /** By path from the project's root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   const crds = KINDS.map(kind => [`crds/${crdOf(kind).metadata.name}.yaml`, crdYaml(kind)] as const);
-  return new Map([...crds, ['docs/resources.md', referencePage()]]);
+  return new Map([...crds, ['docs/resources.md', referencePage()], ['docs/errors.md', errorsPage()]]);
 }
 
 /** Paths of the files whose content is not what would be generated. */
@@ -26,7 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
   const root = join(import.meta.dirname, '..');
   const stale = await outOfStep(root);
   if (args.includes('--check')) {
-    for (const path of stale) process.stderr.write(`${path} is out of step with core/resources: run npm run gen\n`);
+    for (const path of stale) process.stderr.write(`${path} is out of step with its source: run npm run gen\n`);
     return stale.length > 0 ? 1 : 0;
   }
   for (const path of stale) {
