@@ -5,7 +5,7 @@ import { systemClock, uuidV7Source } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
 import { createHttpClient } from '#platform/http-client.ts';
 import type { Log } from '#platform/log.ts';
-import { estimateTokens } from '#platform/token-estimate.ts';
+import { tokenEstimator } from '#platform/token-estimate.ts';
 import { configzPage, livenessPage, readinessPage } from './admin/health.ts';
 import { modelInfoPage, modelsPage } from './admin/models.ts';
 import { presentedKey } from './authenticate.ts';
@@ -60,7 +60,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     newRequestId: uuidV7Source(systemClock),
     drains: places(MAX_DRAINS),
     digest: sha256,
-    estimateTokens,
+    estimateTokens: tokenEstimator(),
   };
   let draining = false;
   const router: RouterOptions = {

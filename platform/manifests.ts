@@ -14,20 +14,39 @@ export type Manifests = {
   readonly files: readonly string[];
 };
 
+/** Files as they are, not yet parsed: comparing them is cheaper than parsing them. */
+export type ManifestFiles = {
+  readonly contents: readonly { readonly file: string; readonly bytes: Uint8Array }[];
+  readonly errors: readonly YamlError[];
+  readonly files: readonly string[];
+};
+
 export async function readManifests(paths: readonly string[], limits: Limits = manifestLimits): Promise<Manifests> {
+  return parseManifests(await readManifestFiles(paths, limits));
+}
+
+export async function readManifestFiles(paths: readonly string[], limits: Limits = manifestLimits): Promise<ManifestFiles> {
   const errors: YamlError[] = [];
-  const documents: YamlDocument[] = [];
+  const contents: { file: string; bytes: Uint8Array }[] = [];
   const files = await filesIn(paths, limits, errors);
   let total = 0;
   for (const file of files) {
     const bytes = await bytesOf(file, Math.min(limits.fileBytes, limits.totalBytes - total), errors);
     if (bytes === undefined) continue;
     total += bytes.length;
+    contents.push({ file, bytes });
+  }
+  return { contents, errors, files };
+}
+
+export async function parseManifests({ contents, errors: before, files }: ManifestFiles): Promise<Manifests> {
+  const errors = [...before];
+  const documents: YamlDocument[] = [];
+  for (const { file, bytes } of contents)
     for await (const read of documentsOf(bytes, file)) {
       if ('message' in read) errors.push(read);
       else documents.push(read);
     }
-  }
   return { documents, errors, files };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
-import { estimateTokens } from './token-estimate.ts';
+import { estimateTokens, tokenEstimator } from './token-estimate.ts';
 
 describe('the estimate of a text', () => {
   test('is exact for a short one', async () => {
@@ -30,4 +30,13 @@ describe('the estimate of a text', () => {
   test('is told from the length above 256 KiB', async () => {
     assert.equal(await estimateTokens('ab '.repeat(350_000)), 300_000);
   });
+});
+
+test('an estimator takes one text after the other, and the length alone when too many wait', async () => {
+  const estimate = tokenEstimator();
+  const text = 'a few words of text';
+  const counts = await Promise.all(Array.from({ length: 300 }, () => estimate(text)));
+  const counted = await estimateTokens(text);
+  assert.deepEqual(counts, [...Array(256).fill(counted), ...Array(44).fill(Math.ceil(text.length / 3.5))]);
+  assert.equal(await estimate(text), counted);
 });

@@ -13,8 +13,26 @@ const PIECE_MAX_CHARS = 256;
 /** About 1 ms of work; other requests get their turn in between. */
 const PIECES_PER_TURN = 32;
 
+/** Texts that may wait for their turn; a thousand clients that leave at once bring a thousand texts. */
+const MAX_WAITING = 256;
+
+/** An estimator that takes one text after the other, and goes by the length alone when too many wait. */
+export function tokenEstimator(): (text: string) => Promise<number> {
+  let waiting = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  return text => {
+    if (waiting >= MAX_WAITING) return Promise.resolve(byLength(text));
+    waiting++;
+    const result = last.then(() => estimateTokens(text)).finally(() => waiting--);
+    last = result.catch(() => {});
+    return result;
+  };
+}
+
+const byLength = (text: string): number => Math.ceil(text.length / CHARS_PER_TOKEN);
+
 export async function estimateTokens(text: string): Promise<number> {
-  if (text.length > ENCODED_MAX_CHARS) return Math.ceil(text.length / CHARS_PER_TOKEN);
+  if (text.length > ENCODED_MAX_CHARS) return byLength(text);
   const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
   let count = 0;
   let pieces = 0;

@@ -14,7 +14,7 @@ import {
   type Verdict,
 } from '#core/compile/index.ts';
 import type { EpochMillis } from '#core/units.ts';
-import { readManifests } from '#platform/manifests.ts';
+import { type ManifestFiles, parseManifests, readManifestFiles } from '#platform/manifests.ts';
 import type { YamlDocument, YamlError } from '#platform/yaml.ts';
 import type { ConfigSource } from '../ports.ts';
 import { emptyConfig, type LiveConfig, liveConfig } from './live.ts';
@@ -101,10 +101,11 @@ class FolderLoader {
 
   async load(): Promise<void> {
     const { paths, digest, onLoad } = this.#options;
-    const read = await readManifests(paths);
-    const fingerprint = digest(JSON.stringify([read.documents.map(d => [d.file, d.line, d.value]), read.errors]));
+    const found = await readManifestFiles(paths);
+    const fingerprint = fingerprintOf(found, digest);
     if (fingerprint === this.#fingerprint) return;
     this.#fingerprint = fingerprint;
+    const read = await parseManifests(found);
     const documents = this.#withLastReadable(read.documents, read.errors);
     const { objects, environment, simulated: isSimulated } = await this.#standIn(documents.map(toObject));
     await this.#makeKeys(objects);
@@ -191,6 +192,9 @@ class FolderLoader {
     this.#good = good;
   }
 }
+
+const fingerprintOf = ({ contents, errors }: ManifestFiles, digest: (text: string) => string): string =>
+  JSON.stringify([contents.map(({ file, bytes }) => [file, digest(Buffer.from(bytes).toString('latin1'))]), errors]);
 
 const toObject = ({ value, file, line, lineOf }: YamlDocument): SourceObject => ({ value, source: { file, line, lineOf } });
 

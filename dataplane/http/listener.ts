@@ -35,10 +35,6 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
     },
     (req, res) => dispatch(handler, req, res),
   );
-  let draining = false;
-  server.on('request', (_req, res) => {
-    if (draining) res.shouldKeepAlive = false;
-  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseSocket(socket, error.code));
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -48,7 +44,9 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
         port: (server.address() as AddressInfo).port,
         drain: () =>
           new Promise(done => {
-            draining = true;
+            server.prependListener('request', (_req, res) => {
+              res.shouldKeepAlive = false;
+            });
             // A connection whose answer was begun before is idle only after it.
             const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
             server.close(() => {

@@ -48,6 +48,8 @@ export async function startGateway(upstream: number, nodeOptions = ''): Promise<
   writeFileSync(join(folder, 'bench.yaml'), configuration(upstream));
   const [port, internal] = [await freePort(), await freePort()];
   const env = {
+    // As package.json's `start` has it.
+    NODE_COMPILE_CACHE: path.join(import.meta.dirname, '../../node_modules/.cache/compile'),
     PORT: String(port),
     INTERNAL_PORT: String(internal),
     HOST: '127.0.0.1',

@@ -47,6 +47,8 @@ export async function startGateway({ yaml, env = {} }: GatewayOptions): Promise<
     cwd: root,
     env: {
       PATH: process.env.PATH,
+      // As package.json's `start` has it.
+      NODE_COMPILE_CACHE: 'node_modules/.cache/compile',
       HOME: folder,
       HOST: '127.0.0.1',
       PORT: String(port),
