@@ -49,7 +49,7 @@ export async function startGateway(upstream: number, nodeOptions = ''): Promise<
   const [port, internal] = [await freePort(), await freePort()];
   const env = {
     // As package.json's `start` has it.
-    NODE_COMPILE_CACHE: path.join(import.meta.dirname, '../../node_modules/.cache/compile'),
+    NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/compile'),
     PORT: String(port),
     INTERNAL_PORT: String(internal),
     HOST: '127.0.0.1',
