@@ -6,7 +6,6 @@ const toCome: ReadonlySet<FailureClass> = new Set([
   'permission_denied',
   'budget_exceeded',
   'rate_limit_exceeded',
-  'unknown_price',
   'store_unavailable',
   'shutting_down',
 ]);
