@@ -1,9 +1,9 @@
 // Everything before the first upstream byte: who asks, what for, and which backends may answer it.
 import { isUtf8 } from 'node:buffer';
-import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
 import type { JsonView } from '#core/json/view.ts';
-import { modelOf, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
+import { type Excluded, modelOf, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
 import { matchRoute, type RequestFacts } from '#core/plan/route-index.ts';
 import { authenticate } from './authenticate.ts';
 import type { Call } from './call.ts';
@@ -78,12 +78,17 @@ export function planFor(
       return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
     const plan = planRoute(config.snapshot, served, route, model, { random: random(), turn: turn(route.id) });
     if (plan.candidates.length > 0) return ok(plan);
-    // A route that takes any name still has no backend for names that no provider knows.
-    return plan.excluded.every(e => e.unknownModel)
-      ? unknownModel(model)
-      : refuse('no_backend', { message: `No backend of the route for '${model}' is live.` });
+    return emptyPlan(plan, model);
   }
   return directPlan(config, key, model);
+}
+
+/** A route without a backend for this request: for a name that no provider knows, it is as if there were no route. */
+function emptyPlan({ excluded }: Plan, model: string): { ok: false; failure: Failure } {
+  const all = (cause: Excluded['cause']) => excluded.every(e => e.cause === cause);
+  if (all('unknown-model')) return unknownModel(model);
+  if (all('unknown-price')) return refuse('unknown_price', { param: 'model' });
+  return refuse('no_backend', { message: `No backend of the route for '${model}' is live.` });
 }
 
 function directPlan(config: LiveConfig, key: LiveKey, model: string): Parsed<Plan> {

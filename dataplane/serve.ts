@@ -116,11 +116,14 @@ const direct: AttemptPolicy = {
   fallback: { on: [], allowDowngrade: false, midStream: 'Fail' },
 };
 
+/** A client may ask for more attempts than its route has, within reason. */
+const MAX_RETRIES = 10;
+
 function policyOf({ call }: Trip): AttemptPolicy {
   const { retries, fallback } = call.plan.route ?? direct;
   const { numRetries, disableFallbacks } = call.envelope.controls;
   return {
-    retries: numRetries === undefined ? retries : { ...retries, attempts: numRetries },
+    retries: numRetries === undefined ? retries : { ...retries, attempts: Math.min(numRetries, MAX_RETRIES) },
     fallback: disableFallbacks ? direct.fallback : fallback,
   };
 }

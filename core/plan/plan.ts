@@ -8,8 +8,8 @@ import type { StrategyContext } from './strategies/strategy.ts';
 export type Excluded = {
   readonly backend: string;
   readonly reason: string;
-  /** Left out because its provider does not have the model that was asked for. */
-  readonly unknownModel: boolean;
+  /** What a client is told when every backend is left out for the same cause. */
+  readonly cause: 'unknown-model' | 'unknown-price' | 'not-live';
 };
 
 export type Plan = {
@@ -33,7 +33,7 @@ export function planRoute(
   const candidates: Candidate[] = [];
   const excluded: Excluded[] = [];
   for (const backend of route.backends) {
-    const found = candidateOf(snapshot, served, backend, modelRequested);
+    const found = candidateOf(snapshot, served, route, backend, modelRequested);
     if ('reason' in found) excluded.push(found);
     else candidates.push(found);
   }
@@ -50,15 +50,24 @@ export function modelOf(provider: ProviderEntry, name: string): ModelEntry | und
   return provider.models.find(m => m.name === name) ?? provider.models.find(m => m.aliases.includes(name));
 }
 
-function candidateOf(snapshot: Snapshot, served: Served, backend: BackendEntry, modelRequested: string): Candidate | Excluded {
-  const out = (reason: string, unknownModel = false): Excluded => ({ backend: backend.name, reason, unknownModel });
+function candidateOf(
+  snapshot: Snapshot,
+  served: Served,
+  route: RouteEntry,
+  backend: BackendEntry,
+  modelRequested: string,
+): Candidate | Excluded {
+  const out = (reason: string, cause: Excluded['cause'] = 'not-live'): Excluded => ({ backend: backend.name, reason, cause });
   const provider = snapshot.providers[backend.provider];
   if (!provider) return out(`provider ${backend.provider} is not live`);
   if (!served.has(provider.connection.type)) return out(`providers of type ${provider.connection.type} are not served yet`);
   if (backend.downgrade) return out('a downgrade is used only where allowDowngrade says so');
   const name = backend.model ?? modelRequested;
   const model = modelOf(provider, name);
-  if (!model) return out(`provider ${provider.id} has no model ${name}`, backend.model === undefined);
+  if (!model)
+    return out(`provider ${provider.id} has no model ${name}`, backend.model === undefined ? 'unknown-model' : 'not-live');
+  if (!model.price && route.onUnknownPrice === 'Deny')
+    return out(`the price of ${model.name} is not known, and onUnknownPrice is Deny`, 'unknown-price');
   return { backend: backend.name, provider, model, priority: backend.priority, weight: backend.weight };
 }
 
