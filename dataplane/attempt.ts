@@ -44,7 +44,7 @@ export type AttemptResult = {
   readonly model: string | undefined;
   readonly upstreamId: string | undefined;
   /** What was streamed without its usage being known: a sample to count tokens in, and the size of all of it. */
-  readonly streamed: { readonly sample: readonly Buffer[]; readonly bytes: number } | undefined;
+  readonly streamed: { readonly sample: Buffer; readonly bytes: number } | undefined;
   readonly firstToken: Millis | undefined;
   readonly duration: Millis;
 };
@@ -52,7 +52,8 @@ export type AttemptResult = {
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_SSE_LINE_BYTES = 8 * 1024 * 1024;
-const SAMPLE_BYTES = 32 * 1024;
+/** What is kept of a stream in case nobody tells how many tokens it had; the rest counts by its size. */
+const SAMPLE_BYTES = 16 * 1024;
 /** A drain is bounded in time as well as by the request's own limit. */
 const DRAIN_MS = 30_000;
 /** How long a stream that has said its last word may keep its connection open before the client is told. */
@@ -85,7 +86,8 @@ class Attempt implements HttpHandler, ClientListener {
   #firstToken: Millis | undefined;
   #paused = false;
   #drainUntil = 0;
-  readonly #sample: Buffer[] = [];
+  /** Made at the first token. Copies, as a small chunk that is kept keeps more alive than itself. */
+  #sample: Buffer | undefined;
   #sampleBytes = 0;
   #streamedBytes = 0;
 
@@ -229,13 +231,17 @@ class Attempt implements HttpHandler, ClientListener {
 
   #progress(block: Buffer): void {
     this.#streamedBytes += block.length;
-    if (this.#sampleBytes < SAMPLE_BYTES) {
-      this.#sample.push(block);
-      this.#sampleBytes += block.length;
+    if (this.#sampleBytes + block.length <= SAMPLE_BYTES) {
+      this.#sample ??= Buffer.allocUnsafeSlow(SAMPLE_BYTES);
+      this.#sampleBytes += block.copy(this.#sample, this.#sampleBytes);
     }
     // Comments keep the connection alive, not the answer.
     if (block[0] !== 0x3a) this.#lastProgress = this.#in.monotonic();
     this.#firstToken ??= (this.#lastProgress - this.#startedAt) as Millis;
+  }
+
+  #sampled(): Buffer {
+    return this.#sample?.subarray(0, this.#sampleBytes) ?? Buffer.alloc(0);
   }
 
   #toClient(out: Buffer | string): void {
@@ -335,7 +341,7 @@ class Attempt implements HttpHandler, ClientListener {
       usage: said?.usage,
       model: said?.model,
       upstreamId: said?.upstreamId,
-      streamed: isUncounted ? { sample: this.#sample, bytes: this.#streamedBytes } : undefined,
+      streamed: isUncounted ? { sample: this.#sampled(), bytes: this.#streamedBytes } : undefined,
       firstToken: this.#firstToken,
       duration: (this.#in.monotonic() - this.#startedAt) as Millis,
     });

@@ -68,10 +68,15 @@ async function outputTokens(
 ): Promise<number> {
   if (reply) return estimateTokens(typeof reply.body === 'string' ? reply.body : reply.body.toString());
   if (!streamed) return 0;
-  const sample = Buffer.concat(streamed.sample);
+  const { sample, bytes } = streamed;
+  // A first block larger than the whole sample.
+  if (sample.length === 0) return Math.ceil(bytes / BYTES_PER_TOKEN);
   const counted = await estimateTokens(textOf(sample, provider));
-  return Math.ceil((counted * streamed.bytes) / sample.length);
+  return Math.ceil((counted * bytes) / sample.length);
 }
+
+/** Four bytes of text a token, and as much of frame again. */
+const BYTES_PER_TOKEN = 8;
 
 /** What a piece of the provider's stream says, of all kinds of content. */
 function textOf(block: Buffer, provider: Provider): string {
