@@ -19,7 +19,7 @@ type State = {
   /** Only what has begun on the wire: a part without content, which would be an empty block, never does. */
   open: 'text' | 'thinking' | 'signed-thinking' | 'tool_use' | undefined;
   readonly kinds: Set<AssistantPart['kind']>;
-  usage: Usage;
+  usage: Usage | undefined;
   finish: Finish | undefined;
   /** `message_delta` was sent. */
   hasStopped: boolean;
@@ -37,7 +37,7 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     blocks: 0,
     open: undefined,
     kinds: new Set(),
-    usage: noUsage,
+    usage: undefined,
     finish: undefined,
     hasStopped: false,
     isOver: false,
@@ -111,10 +111,16 @@ function frame(type: string, fields: Json): string {
   return `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
 }
 
+/** Counts come with message_delta then, but it has no field for the split of what was written to a cache: null is what is known of it. */
+const uncounted: Json = { ...usageOf(noUsage), cache_creation: null };
+
 function startMessage(state: State): string {
   if (state.hasStarted) return '';
   state.hasStarted = true;
-  const message = { ...emptyMessage(state.id, state.model, state.context), usage: usageOf(state.usage) };
+  const message = {
+    ...emptyMessage(state.id, state.model, state.context),
+    usage: state.usage ? usageOf(state.usage) : uncounted,
+  };
   return frame('message_start', { message });
 }
 
@@ -123,7 +129,7 @@ function messageDelta(state: State): string {
   if (state.hasStopped) return '';
   state.hasStopped = true;
   const stop = stopOf(state.finish ?? { reason: 'stop' }, state.kinds);
-  return startMessage(state) + frame('message_delta', { delta: stop, usage: usageOf(state.usage) });
+  return startMessage(state) + frame('message_delta', { delta: stop, usage: usageOf(state.usage ?? noUsage) });
 }
 
 function textDelta(state: State, text: string): string {

@@ -180,6 +180,8 @@ describe('a stream', () => {
     const late = streamed([start, ...text('a'), finish('stop'), used, end]);
     const startUsage = (wire: Wire[]) => (wire[0]!.message as { usage: { input_tokens: number } }).usage.input_tokens;
     assert.deepEqual([startUsage(early), startUsage(late)], [10, 0]);
+    // The end has no field for the split of what was written to a cache, so the start does not say that nothing was.
+    assert.equal((late[0]!.message as { usage: { cache_creation: unknown } }).usage.cache_creation, null);
     for (const wire of [early, late]) assert.deepEqual(wire.at(-2)?.usage, wireUsage);
   });
 

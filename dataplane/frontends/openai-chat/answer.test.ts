@@ -24,7 +24,7 @@ const wireUsage = {
   prompt_tokens: 100,
   completion_tokens: 30,
   total_tokens: 130,
-  prompt_tokens_details: { cached_tokens: 40, audio_tokens: 0 },
+  prompt_tokens_details: { cached_tokens: 40, cache_write_tokens: 10, audio_tokens: 0 },
   completion_tokens_details: { reasoning_tokens: 20, audio_tokens: 3 },
 };
 const said: AssistantPart[] = [
