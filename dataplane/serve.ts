@@ -79,7 +79,7 @@ async function attempt(trip: Trip, ports: Ports): Promise<AttemptResult> {
   });
   if (drained) ports.drains.free();
   trip.ended(result);
-  const position = { attempt: number, fallbackPosition: trip.fallbacks, retryPosition };
+  const position = { attempt: number, fallbackPosition: trip.fallbacks, retryPosition, isFirst: trip.isFirst() };
   settle({ exchange, call, candidate, provider, endpoint: request.origin, ...position, at, result }, ports);
   return result;
 }

@@ -1,9 +1,9 @@
 // After an attempt, off the client's path: its usage (the provider's, or counted by us), its cost, its row in the cost log.
-import { costOf } from '#core/accounting/cost.ts';
+import { costOf, ratesFor } from '#core/accounting/cost.ts';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
-import { type EpochMillis, type NanoUsd, tokens } from '#core/units.ts';
+import { type EpochMillis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
@@ -23,6 +23,7 @@ export type Attempted = {
   readonly attempt: number;
   readonly fallbackPosition: number;
   readonly retryPosition: number;
+  readonly isFirst: CostRecord['isFirst'];
   readonly at: EpochMillis;
   readonly result: AttemptResult;
 };
@@ -98,15 +99,19 @@ function costRecord(attempted: Attempted, usage: Usage, estimated: boolean): Cos
   return {
     requestId: exchange.id,
     attempt: attempted.attempt,
+    state: 'settled',
     at: attempted.at,
     tenant: entry.tenant,
     keyId: entry.id,
+    keyName: `${entry.namespace}/${entry.name}`,
     keyAlias: entry.alias,
     userId: call.envelope.controls.user,
     tags: { ...entry.tags, ...call.tags },
     route: call.plan.route?.id,
+    operation: exchange.frontend.operation,
     modelRequested: call.envelope.model,
-    model: result.model ?? candidate.model.upstreamName,
+    model: candidate.model.name,
+    upstreamModel: result.model ?? candidate.model.upstreamName,
     provider: candidate.provider.id,
     endpoint: attempted.endpoint,
     dialect: exchange.frontend.dialect,
@@ -115,12 +120,21 @@ function costRecord(attempted: Attempted, usage: Usage, estimated: boolean): Cos
     failure: result.kind === 'abandoned' ? 'client_closed' : result.failure?.class,
     fallbackPosition: attempted.fallbackPosition,
     retryPosition: attempted.retryPosition,
+    isFirst: attempted.isFirst,
     upstreamId: result.upstreamId,
     usage,
     estimated,
     cost: price ? costOf(usage, price) : null,
+    reserved: nanoUsd(0),
+    exceeded: false,
+    leaseUntil: attempted.at,
+    rates: price && ratesFor(usage, price),
     priceSource: price?.source,
     priceVersion: price?.version,
+    gpuSeconds: undefined,
+    cache: 'bypass',
+    similarity: undefined,
+    saved: nanoUsd(0),
     possiblyBilled: result.failure?.possiblyBilled === true,
     firstToken: result.firstToken,
     duration: result.duration,

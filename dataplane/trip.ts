@@ -1,4 +1,5 @@
 // A request's way through its plan: where it is, what was tried, how long it may go on.
+import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { Progress } from '#core/attempt/next-step.ts';
 import type { Failure } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
@@ -21,6 +22,7 @@ export class Trip {
   possiblyBilled = 0;
   /** Milliseconds spent waiting for upstreams, finished attempts only. */
   upstreamMs = 0;
+  readonly #attempted: Candidate[] = [];
   /** Of the last attempt. */
   failure: Failure | undefined;
   /** Fields that the current target could not take. */
@@ -53,6 +55,19 @@ export class Trip {
       possiblyBilled: this.possiblyBilled,
       timeLeft: this.timeLeft(now),
     };
+  }
+
+  /** Whether this is the request's first attempt at its provider, its model, both; from then on there has been one. */
+  isFirst(): CostRecord['isFirst'] {
+    const { provider, model } = this.candidate;
+    const seen = this.#attempted;
+    const isFirst = {
+      ofProvider: !seen.some(c => c.provider.id === provider.id),
+      ofModel: !seen.some(c => c.model.name === model.name),
+      ofBoth: !seen.some(c => c.provider.id === provider.id && c.model.name === model.name),
+    };
+    seen.push(this.candidate);
+    return isFirst;
   }
 
   ended({ duration, failure }: AttemptResult): void {
