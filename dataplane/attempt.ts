@@ -216,11 +216,8 @@ class Attempt implements HttpHandler, ClientListener {
 
   #streamEnded(): void {
     const { relay } = this.#in.stream!;
-    const rest = this.#blocks.rest();
-    // A last frame without its blank line is not dispatched, says WHATWG; yet some servers end `[DONE]` so.
-    const tail = rest.length > 0 && relay.state.finish ? relay.push(Buffer.concat([rest, Buffer.from('\n\n')])) : undefined;
-    const out = relay.close();
-    for (const piece of [tail, out]) if (piece !== undefined) this.#toClient(piece);
+    const out = relay.close(this.#blocks.rest());
+    if (out !== undefined) this.#toClient(out);
     if (this.#mode === 'draining') this.#finish('abandoned');
     else if (relay.state.failure) this.#fail(relay.state.failure);
     else {

@@ -3,7 +3,7 @@
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { framesOf } from '../http/sse.ts';
 import type { StreamDecoder } from '../providers/provider.ts';
-import { MAX_HELD_BYTES, type Relay, type RelayOptions, RelayState } from './relay.ts';
+import { BLANK_LINE, lastWords, MAX_HELD_BYTES, type Relay, type RelayOptions, RelayState } from './relay.ts';
 
 export type PassthroughOptions = RelayOptions & {
   readonly decoder: StreamDecoder;
@@ -38,8 +38,7 @@ export function passthroughRelay(options: PassthroughOptions): Relay {
       if (state.began && !notable.test(block.toString('latin1'))) return block;
       const kept: Buffer[] = [];
       for (const { raw, message } of framesOf(block)) {
-        if (!message) continue;
-        const events = decoder.push(message);
+        const events = message ? decoder.push(message) : [];
         for (const event of events) state.note(event);
         if (state.failure) break;
         if (!(hideUsage && isUsageAlone(events))) kept.push(raw);
@@ -47,10 +46,13 @@ export function passthroughRelay(options: PassthroughOptions): Relay {
       if (kept.length === 0) return undefined;
       return release(kept.length === 1 ? kept[0]! : Buffer.concat(kept));
     },
-    close() {
-      for (const event of decoder.close()) state.note(event);
+    close(rest) {
+      const last = lastWords(decoder, rest, state);
+      for (const event of [...last, ...decoder.close()]) state.note(event);
       state.settle();
-      return state.began && held.length > 0 ? release(Buffer.alloc(0)) : undefined;
+      if (!state.began) return undefined;
+      const isSaid = last.length > 0 && !(hideUsage && isUsageAlone(last));
+      return isSaid ? release(Buffer.concat([rest, BLANK_LINE])) : held.length > 0 ? release(Buffer.alloc(0)) : undefined;
     },
   };
 }

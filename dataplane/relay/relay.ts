@@ -3,6 +3,8 @@
 import { type ChatEvent, type Finish, isContent } from '#core/chat/reply.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
+import { messagesOf } from '../http/sse.ts';
+import type { StreamDecoder } from '../providers/provider.ts';
 
 export type Relay = {
   /**
@@ -10,8 +12,11 @@ export type Relay = {
    * @returns what the client gets now: nothing before the first content token is certain, then everything held back at once
    */
   push(block: Buffer): Buffer | string | undefined;
-  /** The upstream closed the stream. */
-  close(): Buffer | string | undefined;
+  /**
+   * The upstream closed the stream.
+   * @param rest the bytes of a last frame that has no blank line
+   */
+  close(rest: Buffer): Buffer | string | undefined;
   readonly state: RelayState;
 };
 
@@ -22,6 +27,18 @@ export type RelayOptions = {
 
 /** Bytes that may be held back before the first content token: role chunks and block starts are some hundred bytes, more is an attack. */
 export const MAX_HELD_BYTES = 1024 * 1024;
+
+export const BLANK_LINE = Buffer.from('\n\n');
+
+/**
+ * What the last frame of a finished answer says although it has no blank line: WHATWG does not dispatch it, yet some servers end
+ * `[DONE]` so. Nothing where the frame was cut: the answer is whole without it.
+ */
+export function lastWords(decoder: StreamDecoder, rest: Buffer, { finish }: RelayState): readonly ChatEvent[] {
+  if (!finish || rest.length === 0) return [];
+  const events = messagesOf(Buffer.concat([rest, BLANK_LINE])).flatMap(message => decoder.push(message));
+  return events.some(event => event.kind === 'error') ? [] : events;
+}
 
 /** What a stream has said so far. `failure` ends it: nothing after it counts. */
 export class RelayState {

@@ -3,7 +3,7 @@ import type { ChatEvent } from '#core/chat/reply.ts';
 import type { StreamEncoder } from '../frontends/frontend.ts';
 import { messagesOf } from '../http/sse.ts';
 import type { StreamDecoder } from '../providers/provider.ts';
-import { MAX_HELD_BYTES, type Relay, type RelayOptions, RelayState } from './relay.ts';
+import { lastWords, MAX_HELD_BYTES, type Relay, type RelayOptions, RelayState } from './relay.ts';
 
 export type TranslateOptions = RelayOptions & { readonly decoder: StreamDecoder; readonly encoder: StreamEncoder };
 
@@ -39,7 +39,8 @@ export function translateRelay(options: TranslateOptions): Relay {
       }
       return release();
     },
-    close() {
+    close(rest) {
+      encode(lastWords(decoder, rest, state));
       encode(decoder.close());
       // An answer can be complete without its wire's terminator; the client's dialect has one of its own.
       if (state.finish && !state.ended) encode([{ kind: 'end' }]);
