@@ -43,7 +43,10 @@ export type AttemptResult = {
   readonly usage: Usage | undefined;
   readonly model: string | undefined;
   readonly upstreamId: string | undefined;
-  /** What was streamed without its usage being known: a sample to count tokens in, and the size of all of it. */
+  /**
+   * What was streamed without its usage being told to the end: the beginning, to count tokens in, and the size of all of it. `usage`
+   * then has what was told before: Anthropic's message_start knows the input, and 1 for the output.
+   */
   readonly streamed: { readonly sample: Buffer; readonly bytes: number } | undefined;
   readonly firstToken: Millis | undefined;
   readonly duration: Millis;
@@ -86,7 +89,7 @@ class Attempt implements HttpHandler, ClientListener {
   #firstToken: Millis | undefined;
   #paused = false;
   #drainUntil = 0;
-  /** Made at the first token. Copies, as a small chunk that is kept keeps more alive than itself. */
+  /** A copy, as a small chunk that is kept keeps more alive than itself. */
   #sample: Buffer | undefined;
   #sampleBytes = 0;
   #streamedBytes = 0;
@@ -207,6 +210,7 @@ class Attempt implements HttpHandler, ClientListener {
     const { state } = relay;
     const { began, finish } = state;
     const out = relay.push(block);
+    this.#keep(block);
     if (state.began) this.#progress(block);
     if (state.began !== began || state.finish !== finish) this.#rearm();
     if (out !== undefined) this.#toClient(out);
@@ -226,12 +230,15 @@ class Attempt implements HttpHandler, ClientListener {
     }
   }
 
-  #progress(block: Buffer): void {
+  /** From the first byte: what comes later need not make sense alone. */
+  #keep(block: Buffer): void {
     this.#streamedBytes += block.length;
-    if (this.#sampleBytes + block.length <= SAMPLE_BYTES) {
-      this.#sample ??= Buffer.allocUnsafeSlow(SAMPLE_BYTES);
-      this.#sampleBytes += block.copy(this.#sample, this.#sampleBytes);
-    }
+    if (this.#sampleBytes === SAMPLE_BYTES) return;
+    this.#sample ??= Buffer.allocUnsafeSlow(SAMPLE_BYTES);
+    this.#sampleBytes += block.copy(this.#sample, this.#sampleBytes);
+  }
+
+  #progress(block: Buffer): void {
     // Comments keep the connection alive, not the answer.
     if (block[0] !== 0x3a) this.#lastProgress = this.#in.monotonic();
     this.#firstToken ??= (this.#lastProgress - this.#startedAt) as Millis;
@@ -327,8 +334,9 @@ class Attempt implements HttpHandler, ClientListener {
     clearTimeout(this.#timer);
     const { client, stream } = this.#in;
     client.listener = undefined;
-    const said = stream?.relay.state ?? reply;
-    const isUncounted = this.#streamedBytes > 0 && !said?.usage;
+    const state = stream?.relay.state;
+    const said = state ?? reply;
+    const isUncounted = state?.began === true && !(state.finish && state.usage);
     this.#resolve({
       kind,
       reply,
