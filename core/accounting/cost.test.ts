@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { noUsage, type Usage } from '../chat/usage.ts';
+import { noUsage, promptTokens, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { nanoUsd, tokens } from '../units.ts';
 import { costOf } from './cost.ts';
@@ -60,22 +60,63 @@ describe('the cost of an attempt', () => {
     assert.equal(costOf(usage({ inputUncached: 150_000, cacheRead: 50_000 }), tiered), 375_000_000 + 62_500_000);
     assert.equal(costOf(usage({ inputUncached: 150_001, cacheRead: 50_000 }), tiered), 750_005_000 + 125_000_000);
   });
-  test('is the exact sum whatever the size', () => {
-    const amount = fc.integer({ min: 0, max: 10_000_000 });
-    const rate = fc.integer({ min: 0, max: 9_000_000_000_000 });
+  test('is the exact sum of every token at one rate, whatever the size', () => {
     fc.assert(
-      fc.property(amount, amount, rate, rate, (input, output, inputRate, outputRate) => {
-        const pico = BigInt(input) * BigInt(inputRate) + BigInt(output) * BigInt(outputRate);
-        const wanted = Number((pico + 500n) / 1000n);
-        const cost = costOf(
-          usage({ inputUncached: input, output }),
-          price({ rates: rates({ input: inputRate, output: outputRate }) }),
-        );
-        if (Number.isSafeInteger(wanted)) assert.equal(cost, wanted);
+      fc.property(anyUsage, anyRates, (used, all) => {
+        const parts = pricedApart(used);
+        // Each token is in one class: none is priced twice, none is left out.
+        const counted = parts.reduce((sum, [, count]) => sum + count, 0n);
+        assert.equal(counted, BigInt(promptTokens(used)) + BigInt(used.output));
+        const wanted = decimalSum(parts.map(([name, count]) => [count, all[name]]));
+        if (wanted <= Number.MAX_SAFE_INTEGER) assert.equal(costOf(used, price({ rates: all })), wanted + all.perRequest);
       }),
     );
   });
 });
+
+const amount = fc.oneof(fc.nat(200_000), fc.nat(10_000_000));
+const anyUsage = fc
+  .record({ inputUncached: amount, cacheRead: amount, cacheWrite5m: amount, cacheWrite1h: amount, output: amount })
+  .chain(whole =>
+    fc
+      .record({ reasoning: fc.nat(whole.output), audioOutput: fc.nat(whole.output), audioInput: fc.nat(whole.inputUncached) })
+      .map(parts => usage({ ...whole, ...parts, reasoning: Math.min(parts.reasoning, whole.output - parts.audioOutput) })),
+  );
+const rate = fc.oneof(fc.nat(100_000_000), fc.nat({ max: 9_000_000_000_000 }));
+const anyRates = fc
+  .record({
+    input: rate,
+    cacheRead: rate,
+    cacheWrite5m: rate,
+    cacheWrite1h: rate,
+    output: rate,
+    reasoning: rate,
+    audioInput: rate,
+    audioOutput: rate,
+    perRequest: fc.nat(1_000_000),
+  })
+  .map(all => rates(all));
+
+/** The disjoint classes of a usage, each at the rate of its own. */
+function pricedApart(used: Usage): [keyof Rates, bigint][] {
+  return [
+    ['input', BigInt(used.inputUncached - used.audioInput)],
+    ['audioInput', BigInt(used.audioInput)],
+    ['cacheRead', BigInt(used.cacheRead)],
+    ['cacheWrite5m', BigInt(used.cacheWrite5m)],
+    ['cacheWrite1h', BigInt(used.cacheWrite1h)],
+    ['output', BigInt(used.output - used.audioOutput - used.reasoning)],
+    ['reasoning', BigInt(used.reasoning)],
+    ['audioOutput', BigInt(used.audioOutput)],
+  ];
+}
+
+/** Nano-dollars, half up: the pico-dollars as decimal text, of which the last three digits are cut off. */
+function decimalSum(terms: readonly (readonly [bigint, number])[]): number {
+  const pico = terms.reduce((sum, [count, each]) => sum + count * BigInt(each), 0n);
+  const digits = String(pico).padStart(4, '0');
+  return Number(digits.slice(0, -3)) + (Number(digits.at(-3)) >= 5 ? 1 : 0);
+}
 
 test('money is printed exactly', () => {
   const shown = [0, 1, 4_910_000, 1_000_000_000, 1_500_000_001, -20].map(n => formatUsd(nanoUsd(n)));

@@ -1,0 +1,81 @@
+// What recorded answers cost, by our own arithmetic and by that of the bundled price list's library, which reads the usage by itself
+// and counts in floating point.
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { calcPrice, extractUsage, findProvider, type Provider as ListedProvider, type Usage } from '@pydantic/genai-prices';
+import { parse } from 'yaml';
+import { costOf } from '#core/accounting/cost.ts';
+import { cataloguePrice } from '#core/compile/prices.ts';
+import { anthropic } from '#dataplane/providers/anthropic/index.ts';
+import { openAIDialect } from '#dataplane/providers/openai/index.ts';
+import type { Provider } from '#dataplane/providers/provider.ts';
+import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
+
+const root = path.join(import.meta.dirname, '../../../shared/recordings');
+const skip = !existsSync(root) && 'the recordings (../shared/recordings) are not here';
+const files = (pattern: string): string[] => (skip ? [] : globSync(pattern, { cwd: root }).sort());
+const textOf = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+
+type Json = Record<string, unknown>;
+type Interaction = { readonly request?: { readonly uri: string }; readonly response: { readonly parsed_body?: Json } };
+
+/** Bodies of one provider's whole answers, by file name. */
+function answersIn(folder: string): [string, Json][] {
+  return files(`pydantic-ai/${folder}/*.yaml`).flatMap(name => {
+    const { interactions = [] } = parse(textOf(name)) as { interactions?: Interaction[] };
+    return interactions
+      .filter(
+        ({ request, response }) => /\/(chat\/completions|messages)(\?|$)/.test(request?.uri ?? '') && response.parsed_body?.usage,
+      )
+      .map(({ response }, i): [string, Json] => [`${name} #${i}`, response.parsed_body!]);
+  });
+}
+
+type Case = {
+  readonly folder: string;
+  readonly id: string;
+  readonly flavor: string;
+  readonly reader: Pick<Provider, 'decodeReply'>;
+};
+const cases: readonly Case[] = [
+  { folder: 'test_openai', id: 'openai', flavor: 'chat', reader: openAIDialect },
+  { folder: 'test_anthropic', id: 'anthropic', flavor: 'default', reader: anthropic },
+  { folder: 'test_groq', id: 'groq', flavor: 'default', reader: openAIDialect },
+  { folder: 'test_deepseek', id: 'deepseek', flavor: 'chat', reader: openAIDialect },
+  { folder: 'test_mistral', id: 'mistral', flavor: 'default', reader: openAIDialect },
+];
+
+const at = Date.parse('2026-11-21T00:00:00Z');
+const HOUR = 3_600_000;
+
+/** Some prices depend on the hour, of which ours is the dearest (platform/price-catalogue.ts). */
+function dearest(usage: Usage, model: string, provider: ListedProvider): number | undefined {
+  const prices = Array.from({ length: 24 }, (_, hour) =>
+    calcPrice(usage, model, { provider, timestamp: new Date(at + hour * HOUR) }),
+  );
+  return prices.includes(null) ? undefined : Math.max(...prices.map(price => price!.total_price));
+}
+
+describe('the cost of recorded answers', { skip }, async () => {
+  const catalogue = await loadPriceCatalogue();
+  for (const { folder, id, flavor, reader } of cases)
+    test(`of ${folder} is what the price list's own library says, to the nano-dollar`, () => {
+      const provider = findProvider({ providerId: id })!;
+      let compared = 0;
+      for (const [name, body] of answersIn(folder)) {
+        const listed = catalogue.find({ id }, String(body.model), at);
+        const price = listed && cataloguePrice(listed, id === 'anthropic', '1');
+        const theirs = dearest(extractUsage(provider, body, flavor).usage, String(body.model), provider);
+        if (!price || theirs === undefined) continue;
+        const reply = reader.decodeReply(body);
+        assert.ok(reply.ok && reply.value.usage, name);
+        const ours = costOf(reply.value.usage, price) / 1e9;
+        assert.ok(Math.abs(ours - theirs) <= 1e-9, `${name}: ${ours} here, ${theirs} there`);
+        compared++;
+      }
+      console.log(`${folder}: ${compared} answers compared`);
+      assert.ok(compared > 0);
+    });
+});
