@@ -45,7 +45,7 @@ export type AttemptResult = {
   readonly upstreamId: string | undefined;
   /**
    * What was streamed without its usage being told to the end: the beginning, to count tokens in, and the size of all of it. `usage`
-   * then has what was told before: Anthropic's message_start knows the input, and 1 for the output.
+   * then has what was told before: some wires begin with the count of the input, and a placeholder for that of the output.
    */
   readonly streamed: { readonly sample: Buffer; readonly bytes: number } | undefined;
   readonly firstToken: Millis | undefined;
@@ -69,7 +69,7 @@ export function runAttempt(input: AttemptInput): Promise<AttemptResult> {
 
 type Due = {
   readonly at: number;
-  readonly limit: 'first_token_timeout' | 'stream_idle_timeout' | 'request_deadline' | 'lingers';
+  readonly limit: 'first_token_timeout' | 'stream_idle_timeout' | 'request_deadline';
 };
 type Mode = 'head' | 'error' | 'wrong-type' | 'whole' | 'stream' | 'draining' | 'done';
 
@@ -113,13 +113,13 @@ class Attempt implements HttpHandler, ClientListener {
   onHead(status: number, headers: HttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
-    this.#mode = this.#modeOf(status, String(headers['content-type'] ?? ''));
+    this.#mode = this.#modeOf(status, String(headers['content-type'] ?? '').toLowerCase());
     this.#body = collector(this.#mode === 'whole' ? MAX_REPLY_BYTES : MAX_ERROR_BYTES);
     this.#decompress = decompressor(String(headers['content-encoding'] ?? ''), MAX_REPLY_BYTES, {
       data: chunk => this.#bytes(chunk),
       end: () => this.#ended(),
       error: () =>
-        this.#fail(failure('upstream_bad_response', { message: 'The answer of the provider could not be decompressed.' })),
+        this.#broke(failure('upstream_bad_response', { message: 'The answer of the provider could not be decompressed.' })),
     });
   }
 
@@ -134,10 +134,14 @@ class Attempt implements HttpHandler, ClientListener {
   }
 
   onError(error: HttpError): void {
-    if (this.#mode === 'draining') this.#finish('abandoned');
-    // A stream that ends badly after its last word is whole (reliability.md 3.1, row 2).
-    else if (this.#mode === 'stream' && this.#in.stream?.relay.state.finish) this.#ended();
-    else this.#fail(connectionFailure(error));
+    this.#broke(connectionFailure(error));
+  }
+
+  /** A stream that ends badly, or does not end, after its last word is whole (reliability.md 3.1, row 2). */
+  #broke(reason: Failure): void {
+    if (this.#mode !== 'stream' || !this.#in.stream?.relay.state.finish) return this.#fail(reason);
+    this.#control?.abort();
+    this.#streamEnded();
   }
 
   #modeOf(status: number, contentType: string): Mode {
@@ -208,14 +212,16 @@ class Attempt implements HttpHandler, ClientListener {
       return this.#fail(failure('upstream_bad_response', { message: 'A line of the stream is too long.' }));
     const { relay } = this.#in.stream!;
     const { state } = relay;
-    const { began, finish } = state;
+    const { began, finish, ended } = state;
+    // Nothing counts after the terminator, and nothing puts off the end.
+    if (ended) return;
     const out = relay.push(block);
     this.#keep(block);
     if (state.began) this.#progress(block);
     if (state.began !== began || state.finish !== finish) this.#rearm();
     if (out !== undefined) this.#toClient(out);
     if (state.failure) this.#fail(state.failure);
-    else if (this.#mode === 'draining' && state.usage && state.finish) this.#finish('abandoned');
+    else if (this.#mode === 'draining' && state.usage && state.finish) this.#abort('abandoned');
   }
 
   #streamEnded(): void {
@@ -283,8 +289,7 @@ class Attempt implements HttpHandler, ClientListener {
     const due = this.#due();
     if (now < due.at) this.#arm(now);
     else if (this.#mode === 'draining') this.#abort('abandoned');
-    else if (due.limit === 'lingers') this.#streamEnded();
-    else this.#fail(failure(due.limit));
+    else this.#broke(failure(due.limit));
   }
 
   #due(): Due {
@@ -300,7 +305,7 @@ class Attempt implements HttpHandler, ClientListener {
     const { limits, monotonic } = this.#in;
     // While the client is behind, the upstream is not to blame for the silence.
     const since = this.#paused ? monotonic() : this.#lastProgress;
-    if (finish) return { at: since + LINGER_MS, limit: 'lingers' };
+    if (finish) return { at: since + LINGER_MS, limit: 'stream_idle_timeout' };
     if (began) return { at: since + limits.streamIdle, limit: 'stream_idle_timeout' };
     return { at: this.#startedAt + limits.firstToken, limit: 'first_token_timeout' };
   }
