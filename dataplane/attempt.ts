@@ -6,7 +6,7 @@ import type { Millis } from '#core/units.ts';
 import { collector, type Decompressor, decompressor } from '#platform/body.ts';
 import type { HttpClient, HttpControl, HttpError, HttpHandler, HttpHeaders, HttpRequest } from '#platform/http-client.ts';
 import type { ClientListener, ClientResponse } from './http/client-response.ts';
-import { SseBlocks } from './http/sse.ts';
+import { messagesOf, SseBlocks } from './http/sse.ts';
 import type { UpstreamError } from './providers/provider.ts';
 import type { Relay, RelayState } from './relay/relay.ts';
 
@@ -213,11 +213,11 @@ class Attempt implements HttpHandler, ClientListener {
     const { relay } = this.#in.stream!;
     const { state } = relay;
     const { began, finish, ended } = state;
-    // Nothing counts after the terminator, and nothing puts off the end.
-    if (ended) return;
+    // Nothing is said after the terminator, and nothing puts off the end. What is left of its line ending still belongs to it.
+    if (ended && messagesOf(block).length > 0) return;
     const out = relay.push(block);
     this.#keep(block);
-    if (state.began) this.#progress(block);
+    if (state.began && !ended) this.#progress(block);
     if (state.began !== began || state.finish !== finish) this.#rearm();
     if (out !== undefined) this.#toClient(out);
     if (state.failure) this.#fail(state.failure);

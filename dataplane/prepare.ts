@@ -78,7 +78,7 @@ function passThrough({ exchange, call, provider, target, context, filteredIsFail
     read: bytes => (exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes)),
     relay: stream
       ? passthroughRelay({
-          decoder: provider.streamDecoder(),
+          decoder: provider.streamDecoder(call.body),
           notable: provider.notable,
           hideUsage: !context.includeUsage,
           filteredIsFailure,

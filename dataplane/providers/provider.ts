@@ -76,6 +76,9 @@ export type ReplyFacts = {
   readonly filtered: boolean;
 };
 
+/** Top-level fields of a request body in the provider's own dialect. */
+export type RequestFields = { has(name: string): boolean; get(name: string): unknown };
+
 export type Provider<C extends Connection = Connection> = {
   /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. */
   readonly dialect: Dialect;
@@ -83,16 +86,14 @@ export type Provider<C extends Connection = Connection> = {
   /** Refuses with unsupported_parameter, naming field and target, what it cannot carry, unless `dropUnsupported` lets it leave that out. */
   encode(request: ChatRequest, target: Target<C>): Parsed<EncodedRequest>;
   /** Edits of a same-dialect body besides the model's name: `stream_options.include_usage`, for one. JSON text, or null to remove. */
-  passthroughEdits(
-    body: { has(name: string): boolean; get(name: string): unknown },
-    stream: boolean,
-  ): ReadonlyMap<string, string | null>;
+  passthroughEdits(body: RequestFields, stream: boolean): ReadonlyMap<string, string | null>;
   /** The path of a body that this provider would refuse although the dialect is its own (a history that another provider made). Such a body takes the translated path. */
   isForeign(body: Buffer): boolean;
   decodeReply(body: unknown): Parsed<ChatReply>;
   /** The same reading as decodeReply's, without building the reply. Refuses an error object in a 200. */
   inspectReply(body: unknown): Parsed<ReplyFacts>;
-  streamDecoder(): StreamDecoder;
+  /** @param request the body that is answered, where it passed through as it was */
+  streamDecoder(request?: RequestFields): StreamDecoder;
   /**
    * Tested against raw frames, several at a time. Frames that match nothing of this hold content only: the same-dialect path need
    * not parse them once content has begun. A match inside an answer's text costs a needless look, no more. Linear on any input.

@@ -294,6 +294,46 @@ const errorFrame = (wire: ScriptedStream): string =>
     ? `data: {"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}\n\n`
     : `event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n`;
 
+describe('an upstream with manners of its own', () => {
+  const whole = wholeStream(openaiStream, 'One', ' two');
+  const asked = chat('gpt-alone', { stream: true });
+
+  test('writes its content type in capitals', async () => {
+    first.answer(response => {
+      response.writeHead(200, { 'content-type': 'Text/Event-Stream; Charset=UTF-8' }).end(whole);
+    });
+    const { status, text } = await post(gateway.url + chatPath, asked);
+    assert.equal(status, 200, text);
+    assert.equal(answerText(text), 'One two');
+  });
+
+  test('breaks off between the end of one of several choices and the end of the next: the client is told', async () => {
+    const choice = (index: number, delta: Record<string, unknown>, finish: string | null = null): string =>
+      `data: ${JSON.stringify({ id: 'c', choices: [{ index, delta, finish_reason: finish }] })}\n\n`;
+    first.answer(
+      eventStream(
+        choice(0, { content: 'One' }) + choice(1, { content: 'Uno' }) + choice(0, {}, 'stop') + choice(1, { content: ' d' }),
+      ),
+    );
+    const { text } = await (await openStream(gateway.url + chatPath, { ...asked, n: 2 })).ended;
+    assert.equal(typeof streamError('openai', text)?.message, 'string', text);
+  });
+
+  test('neither ends nor falls silent after its last word: the client has its end, and the connection is given up', async () => {
+    let closed: Promise<unknown> = Promise.resolve();
+    first.answer(response => {
+      closed = once(response, 'close');
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(whole);
+      const chatter = setInterval(() => response.write(openaiStream.content('and more')), 200);
+      response.on('close', () => clearInterval(chatter));
+    });
+    const stream = await openStream(gateway.url + chatPath, asked);
+    const { text, cleanly } = await within(5000, 'the end of the stream', stream.ended);
+    assert.ok(cleanly && isTerminated(text), text.slice(-300));
+    await within(2000, 'the end of the connection to the upstream', closed);
+  });
+});
+
 describe('a slow client', () => {
   test('holds the upstream back instead of filling the memory of the gateway', {
     skip: process.platform !== 'linux' && 'reads /proc',

@@ -74,6 +74,22 @@ describe('a stream', () => {
     assert.equal(kindsOf(eventsOf(chunk({ content: 'a' }), finish('stop')).slice(-2)), 'finish end');
   });
 
+  test('of several choices is over when all that were asked for have ended, or at the terminator', () => {
+    const over = (index: number): string => JSON.stringify({ choices: [{ index, delta: {}, finish_reason: 'stop' }] });
+    const decoded = (n: number, ...frames: readonly string[]): string => {
+      const decoder = streamDecoder({ has: () => true, get: name => (name === 'n' ? n : undefined) });
+      return kindsOf([...frames.flatMap(data => decoder.push({ event: '', data })), ...decoder.close()]);
+    };
+    const begun = 'start text-start text-delta part-end';
+    assert.equal(decoded(2, chunk({ content: 'a' }), over(0)), `${begun} error`);
+    assert.equal(decoded(2, chunk({ content: 'a' }), over(1)), 'start text-start text-delta error');
+    assert.equal(decoded(2, chunk({ content: 'a' }), over(0), over(1)), `${begun} finish end`);
+    assert.equal(decoded(2, chunk({ content: 'a' }), over(1), over(1), over(0)), `${begun} finish end`);
+    assert.equal(decoded(3, chunk({ content: 'a' }), over(0), DONE), `${begun} finish end`);
+    assert.equal(decoded(1e9, chunk({ content: 'a' }), DONE), `${begun} finish end`);
+    assert.equal(decoded(1, chunk({ content: 'a' }), over(7), over(0)), `${begun} finish end`);
+  });
+
   test('that ends before its finish reason is truncated', () => {
     const { complete, failure, reply } = folded(chunk({ content: 'half' }));
     assert.deepEqual([complete, failure?.class, reply.parts.length], [false, 'upstream_stream_truncated', 1]);

@@ -1,10 +1,10 @@
 // OpenAI's chunks and whole replies as neutral events: one handler for each thing that a chunk can hold. A whole reply is read as
 // a stream of one chunk, so both mean the same by construction.
 import { fold } from '#core/chat/fold.ts';
-import type { ChatEvent, ChatReply, Logprobs } from '#core/chat/reply.ts';
+import type { ChatEvent, ChatReply, Finish, Logprobs } from '#core/chat/reply.ts';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
-import type { ReplyFacts, SseMessage, StreamDecoder } from '../provider.ts';
+import type { ReplyFacts, RequestFields, SseMessage, StreamDecoder } from '../provider.ts';
 import { contentOf, type Piece } from './content.ts';
 import { inBandFailure } from './errors.ts';
 import { breakOf, finishOf, finishReasonOf } from './finish.ts';
@@ -17,10 +17,23 @@ export const notable = /"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"|"x_groq
 type State = {
   readonly parts: PartSequence;
   phase: 'before-start' | 'answering' | 'finished' | 'over';
+  /** How many answers were asked for, and the indices of those that have ended. */
+  readonly choices: number;
+  readonly ended: Set<unknown>;
+  /** Of choice 0, once it has ended. */
+  finish: Finish | undefined;
 };
 
-export function streamDecoder(): StreamDecoder {
-  const state: State = { parts: new PartSequence(), phase: 'before-start' };
+const newState = (choices: number): State => ({
+  parts: new PartSequence(),
+  phase: 'before-start',
+  choices,
+  ended: new Set(),
+  finish: undefined,
+});
+
+export function streamDecoder(request?: RequestFields): StreamDecoder {
+  const state = newState(choicesOf(request));
   return {
     push: message => (state.phase === 'over' ? [] : guarded(state, read(state, message))),
     close: () => (state.phase === 'over' ? [] : closing(state)),
@@ -50,7 +63,12 @@ function onChunk(state: State, chunk: JsonRecord): ChatEvent[] {
   const broken = inBandFailure(chunk);
   if (broken) return failed(state, broken);
   const choice = firstChoice(chunk);
-  return [...onStart(state, chunk), ...(choice ? onChoice(state, choice) : []), ...onUsage(state, chunk)];
+  return [
+    ...onStart(state, chunk),
+    ...(choice ? onChoice(state, choice) : []),
+    ...onEnds(state, chunk),
+    ...onUsage(state, chunk),
+  ];
 }
 
 /** Azure's first chunk has filter results, no choice, and '' for id and model: it starts nothing. */
@@ -61,7 +79,7 @@ function onStart(state: State, chunk: JsonRecord): ChatEvent[] {
 }
 
 function onChoice(state: State, choice: JsonRecord): ChatEvent[] {
-  if (state.phase !== 'answering') return [];
+  if (state.phase !== 'answering' || state.finish) return [];
   // Some answer a streamed request with whole messages.
   const delta = choice.delta ?? choice.message;
   const content = isRecord(delta) ? contentOf(delta).flatMap(piece => onPiece(state.parts, piece)) : [];
@@ -80,12 +98,22 @@ function onFinish(state: State, choice: JsonRecord): ChatEvent[] {
   if (reason === undefined) return [];
   const broken = breakOf(reason);
   if (broken) return failed(state, failure(broken));
-  return finished(state, reason, choice);
+  state.finish = finishOf(reason, choice, state.parts.hasCalls);
+  return state.parts.finish();
 }
 
-function finished(state: State, reason: string, choice: JsonRecord): ChatEvent[] {
+/** The answer is over when all its choices are: the connection may break between the end of one and the end of the next. */
+function onEnds(state: State, { choices }: JsonRecord): ChatEvent[] {
+  if (state.phase !== 'answering' || !Array.isArray(choices)) return [];
+  for (const choice of choices)
+    if (isRecord(choice) && finishReasonOf(choice) !== undefined && state.ended.size < state.choices)
+      state.ended.add(choice.index ?? 0);
+  return state.finish && state.ended.size >= state.choices ? finished(state, state.finish) : [];
+}
+
+function finished(state: State, finish: Finish): ChatEvent[] {
   state.phase = 'finished';
-  return [...state.parts.finish(), { kind: 'finish', finish: finishOf(reason, choice, state.parts.hasCalls) }];
+  return [{ kind: 'finish', finish }];
 }
 
 /** Groq's streams have it in `x_groq`, and of late at the top as well. */
@@ -98,10 +126,12 @@ function onUsage(state: State, chunk: JsonRecord): ChatEvent[] {
 /** `[DONE]` proves that the answer is whole, also where no finish reason came. */
 function terminator(state: State): ChatEvent[] {
   const start = onStart(state, { choices: [{}] });
-  const finish = state.phase === 'answering' ? finished(state, 'stop', {}) : [];
+  const finish = state.phase === 'answering' ? [...state.parts.finish(), ...finished(state, state.finish ?? unsaid(state))] : [];
   state.phase = 'over';
   return [...start, ...finish, { kind: 'end' }];
 }
+
+const unsaid = (state: State): Finish => finishOf('stop', {}, state.parts.hasCalls);
 
 /** A stream may end without `[DONE]` once the finish reason has come. */
 function closing(state: State): ChatEvent[] {
@@ -120,7 +150,15 @@ function guarded(state: State, events: ChatEvent[]): ChatEvent[] {
   return failed(state, failure('upstream_bad_response', { message: 'The stream of the provider interleaves too much.' }));
 }
 
-/** Choice 0 of the answer; the others of `n` are not read. */
+/** OpenAI takes no larger `n`. */
+const CHOICES_MAX = 128;
+
+function choicesOf(request: RequestFields | undefined): number {
+  const n = request?.get('n');
+  return typeof n === 'number' && n > 1 ? Math.min(n, CHOICES_MAX) : 1;
+}
+
+/** Choice 0 of the answer; of the others of `n` only their end is read. */
 function firstChoice({ choices }: JsonRecord): JsonRecord | undefined {
   if (!Array.isArray(choices)) return undefined;
   return choices.find(choice => isRecord(choice) && (choice.index ?? 0) === 0) as JsonRecord | undefined;
@@ -133,7 +171,7 @@ const textIn = (value: unknown): string => (typeof value === 'string' ? value : 
 export function decodeReply(body: unknown): Parsed<ChatReply> {
   const reply = wholeReply(body);
   if (!reply.ok) return reply;
-  const state: State = { parts: new PartSequence(), phase: 'before-start' };
+  const state = newState(1);
   const events = onChunk(state, reply.value);
   const folded = fold([...events, ...(state.phase === 'over' ? [] : terminator(state))]);
   return folded.failure ? { ok: false, failure: folded.failure } : ok(folded.reply);
