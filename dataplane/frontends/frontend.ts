@@ -12,8 +12,6 @@ export type Envelope = {
   readonly stream: boolean;
   /** The client wants the usage chunk of a stream (OpenAI's `stream_options.include_usage`). Always true in dialects that always send it. */
   readonly includeUsage: boolean;
-  /** What the client asks for at most: tokens of one choice (absent: no limit), and how many choices. */
-  readonly output: { readonly maxTokens?: number; readonly choices: number };
   readonly controls: Controls;
   /** Edits of the body that take our request controls out before it goes to an upstream of the same dialect: a JSON text, or null to remove the field. */
   readonly edits: ReadonlyMap<string, string | null>;

@@ -11,13 +11,13 @@ const MODEL_LENGTH_MAX = 256;
 export function inspect(body: JsonView): Parsed<Envelope> {
   const limit = body.get('max_tokens');
   if (!Number.isSafeInteger(limit) || (limit as number) < 0) return invalid('max_tokens', 'a positive integer');
-  return inspectAny(body, { maxTokens: limit as number, choices: 1 });
+  return inspectAny(body);
 }
 
 /** For `/v1/messages/count_tokens`, which takes the same body and needs no `max_tokens`. */
-export const inspectCount = (body: JsonView): Parsed<Envelope> => inspectAny(body, { maxTokens: 0, choices: 1 });
+export const inspectCount = inspectAny;
 
-function inspectAny(body: JsonView, output: Envelope['output']): Parsed<Envelope> {
+function inspectAny(body: JsonView): Parsed<Envelope> {
   const model = body.get('model');
   if (typeof model !== 'string' || model === '' || model.length > MODEL_LENGTH_MAX) {
     return invalid('model', `a string of 1 to ${MODEL_LENGTH_MAX} characters`);
@@ -27,7 +27,7 @@ function inspectAny(body: JsonView, output: Envelope['output']): Parsed<Envelope
   if (typeof stream !== 'boolean') return invalid('stream', 'true or false');
   const read = readControls(body);
   if (!read.ok) return read;
-  return ok({ model, stream, includeUsage: true, output, ...inThisDialect(body, read.value) });
+  return ok({ model, stream, includeUsage: true, ...inThisDialect(body, read.value) });
 }
 
 /** The end user is `metadata.user_id` here, and a top-level `user` is a field that Anthropic refuses: a control of ours. */

@@ -18,32 +18,9 @@ export function inspect(body: JsonView): Parsed<Envelope> {
   if (stream !== null && typeof stream !== 'boolean') return invalid('stream', 'true or false');
   const includeUsage = readIncludeUsage(body);
   if (!includeUsage.ok) return includeUsage;
-  const output = readOutput(body);
-  if (!output.ok) return output;
   const read = readControls(body);
   if (!read.ok) return read;
-  return ok({ model, stream: stream === true, includeUsage: includeUsage.value, output: output.value, ...read.value });
-}
-
-const unlimited: Parsed<Envelope['output']> = Object.freeze(ok(Object.freeze({ choices: 1 })));
-const CHOICES_MAX = 128;
-
-/** `max_tokens` is the older name; where both stand, providers go by either, so the larger counts. */
-function readOutput(body: JsonView): Parsed<Envelope['output']> {
-  if (!body.has('max_tokens') && !body.has('max_completion_tokens') && !body.has('n')) return unlimited;
-  const limits: number[] = [];
-  for (const name of ['max_tokens', 'max_completion_tokens']) {
-    const limit = body.get(name) ?? undefined;
-    // llama.cpp and LM Studio take -1 for no limit.
-    if (limit === undefined || limit === -1) continue;
-    if (!Number.isSafeInteger(limit) || (limit as number) < 0) return invalid(name, 'a positive integer');
-    limits.push(limit as number);
-  }
-  const choices = body.get('n') ?? 1;
-  if (!Number.isSafeInteger(choices) || (choices as number) < 1 || (choices as number) > CHOICES_MAX)
-    return invalid('n', `an integer from 1 to ${CHOICES_MAX}`);
-  if (limits.length === 0) return ok({ choices: choices as number });
-  return ok({ maxTokens: Math.max(...limits), choices: choices as number });
+  return ok({ model, stream: stream === true, includeUsage: includeUsage.value, ...read.value });
 }
 
 const invalid = (param: string, must: string) => refuse('invalid_request', { message: `${param} must be ${must}.`, param });
