@@ -20,6 +20,9 @@ export const tokens = (n: number): Tokens => n as Tokens;
 export const picoUsd = (n: number): PicoUsd => n as PicoUsd;
 export const nanoUsd = (n: number): NanoUsd => n as NanoUsd;
 
+/** The time in a UUIDv7 (RFC 9562, 5.7): its first 48 bits. Of a request's id, the moment of admission. */
+export const uuidTime = (id: string): EpochMillis => epochMillis(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
+
 /** For the `default` branch of an exhaustive switch: a new variant fails to compile here. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);
