@@ -5,6 +5,8 @@ import type { ServerResponse } from 'node:http';
 const HEARTBEAT_MS = 14_000;
 /** A client that takes nothing for this long is given up. */
 const CLIENT_STALL_MS = 60_000;
+/** How long a client may go on sending a body that nobody reads; then its connection is cut. */
+const SENDS_ON_MS = 10_000;
 const ONE_WRITE_BYTES = 16 * 1024;
 /** A comment: all SSE parsers skip it. */
 const HEARTBEAT = ': keep-alive\n\n';
@@ -18,6 +20,7 @@ export type ClientListener = {
 
 export class ClientResponse {
   readonly #res: ServerResponse;
+  readonly #stallMs: number;
   #lastWrite = 0;
   #timer: NodeJS.Timeout | undefined;
   #stalledSince = 0;
@@ -26,8 +29,9 @@ export class ClientResponse {
   /** The client closed the connection before its answer was complete. */
   gone = false;
 
-  constructor(res: ServerResponse) {
+  constructor(res: ServerResponse, stallMs = CLIENT_STALL_MS) {
     this.#res = res;
+    this.#stallMs = stallMs;
     res.on('close', () => {
       clearTimeout(this.#timer);
       if (res.writableFinished || this.gone) return;
@@ -55,9 +59,30 @@ export class ClientResponse {
     this.status = status;
     headers.push('content-length', String(Buffer.byteLength(body)));
     this.#res.writeHead(status, headers);
+    if (!this.#res.req.complete) return this.#answerEarly(body);
     // As text, a small body leaves in one write together with the head; latin1 carries any byte unchanged.
     if (typeof body !== 'string' && body.length <= ONE_WRITE_BYTES) this.#res.end(body.toString('latin1'), 'latin1');
     else this.#res.end(body);
+    this.#untilTaken();
+  }
+
+  /** A client that is cut while it sends does not read the answer: it may send on for a while, and nothing of that is kept. */
+  #answerEarly(body: Buffer | string): void {
+    const { req } = this.#res;
+    this.#res.write(body);
+    const timer = setTimeout(() => this.#res.destroy(), SENDS_ON_MS);
+    req.once('close', () => clearTimeout(timer));
+    req.once('end', () => {
+      clearTimeout(timer);
+      this.#res.end();
+      this.#untilTaken();
+    });
+    req.resume();
+  }
+
+  /** Nothing is written any more: who does not take what there is holds memory, and a drain, for nothing. */
+  #untilTaken(): void {
+    if (this.#res.writableLength > 0) this.#res.setTimeout(this.#stallMs, () => this.#res.destroy());
   }
 
   startStream(headers: string[]): void {
@@ -102,18 +127,20 @@ export class ClientResponse {
   endStream(): void {
     clearTimeout(this.#timer);
     this.#res.end();
+    this.#untilTaken();
   }
 
   /** Ends a stream so that no client can take it for a complete one: the error in its own dialect, then no final chunk. */
   breakOff(error: string): void {
     clearTimeout(this.#timer);
     this.#res.write(error, () => this.#res.destroy());
+    this.#untilTaken();
   }
 
   /** One timer per stream, set again only when it fires: a write costs no timer operation. */
   #beat(): void {
     const now = performance.now();
-    if (this.#stalledSince !== 0 && now - this.#stalledSince > CLIENT_STALL_MS) {
+    if (this.#stalledSince !== 0 && now - this.#stalledSince > this.#stallMs) {
       this.#res.destroy();
       return;
     }

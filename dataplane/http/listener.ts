@@ -103,15 +103,12 @@ function refuseSocket(socket: Socket, code = ''): void {
 /** Bytes of request bodies that are being read at this moment, over all connections. */
 export type BodyBudget = { held: number; readonly max: number };
 
-/** How long a client may go on sending a body that was refused; then its connection is cut. */
-const DISCARD_MS = 10_000;
-
 /** Reads a body within its own bound and the process's. */
 export function readBody(req: IncomingMessage, maxBytes: number, budget: BodyBudget): Promise<Parsed<Buffer>> {
   const declared = Number(req.headers['content-length'] ?? 0);
   if (req.headers['content-encoding'] !== undefined && req.headers['content-encoding'] !== 'identity')
     return Promise.resolve(refuse('unsupported_media_type', { message: 'The request body must not be compressed.' }));
-  if (declared > maxBytes) return Promise.resolve(discard(req, maxBytes));
+  if (declared > maxBytes) return Promise.resolve(tooLarge(maxBytes));
   return new Promise(resolve => {
     const body = collector(maxBytes);
     let held = 0;
@@ -124,8 +121,8 @@ export function readBody(req: IncomingMessage, maxBytes: number, budget: BodyBud
     const onData = (chunk: Buffer) => {
       held += chunk.length;
       budget.held += chunk.length;
-      if (budget.held > budget.max) end(busy(req));
-      else if (!body.add(chunk)) end(discard(req, maxBytes));
+      if (budget.held > budget.max) end(busy());
+      else if (!body.add(chunk)) end(tooLarge(maxBytes));
     };
     req.on('data', onData);
     req.on('end', () => end(ok(body.all())));
@@ -133,20 +130,8 @@ export function readBody(req: IncomingMessage, maxBytes: number, budget: BodyBud
   });
 }
 
-function discard(req: IncomingMessage, maxBytes: number): Parsed<Buffer> {
-  readOn(req);
-  return refuse('body_too_large', { message: `The request body is larger than ${maxBytes} bytes.` });
-}
+const tooLarge = (maxBytes: number): Parsed<Buffer> =>
+  refuse('body_too_large', { message: `The request body is larger than ${maxBytes} bytes.` });
 
-function busy(req: IncomingMessage): Parsed<Buffer> {
-  readOn(req);
-  return refuse('no_backend', { message: 'The gateway holds as many request bodies as it can.', retryAfter: 1000 as never });
-}
-
-/** A client that is cut while it sends does not read the answer: let it send for a while, and keep nothing. */
-function readOn(req: IncomingMessage): void {
-  req.resume();
-  const timer = setTimeout(() => req.socket.destroy(), DISCARD_MS).unref();
-  req.once('end', () => clearTimeout(timer));
-  req.once('close', () => clearTimeout(timer));
-}
+const busy = (): Parsed<Buffer> =>
+  refuse('no_backend', { message: 'The gateway holds as many request bodies as it can.', retryAfter: 1000 as never });

@@ -99,6 +99,22 @@ describe('bodies', () => {
     socket.destroy();
   });
 
+  test('a client that is refused while it sends 20 MB reads the answer, also when its connection is closed after it', async () => {
+    const body = Buffer.alloc(20 * 1024 * 1024, 0x20);
+    for (const [path, key, expected] of [
+      [chatPath, 'unknown', 401],
+      ['/v1/models', clientKey, 405],
+      ['/nothing', clientKey, 404],
+    ] as const)
+      for (let round = 0; round < 4; round++) {
+        const { status } = await exchange(
+          gateway.port,
+          `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer ${key}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        );
+        assert.equal(status, expected);
+      }
+  });
+
   test('JSON nested 10,000 and 1,000,000 deep is 400', async () => {
     for (const depth of [10_000, 1_000_000]) {
       const body = `{"model":"gpt","messages":${'['.repeat(depth)}${']'.repeat(depth)}}`;
