@@ -47,7 +47,7 @@ export function headOf(facts: HeadFacts): string[] {
     'x-litellm-response-duration-ms', facts.totalMs.toFixed(2),
   ]; // biome-ignore format: one header a line
   if (facts.routeId !== undefined) head.push('x-tollgate-route', facts.routeId);
-  if (facts.dropped.length > 0) head.push('x-tollgate-dropped', headerSafe(facts.dropped.join(',')));
+  if (facts.dropped.length > 0) head.push('x-tollgate-dropped', headerSafe(listed(facts.dropped)));
   if (cost != null) {
     const usd = formatUsd(cost);
     head.push('x-tollgate-cost-usd', usd, 'x-litellm-response-cost', usd);
@@ -57,6 +57,17 @@ export function headOf(facts: HeadFacts): string[] {
     if (typeof value === 'string' && isPassedOn(name)) head.push(`llm_provider-${name}`, headerSafe(value));
   }
   return head;
+}
+
+/** Clients give up on large heads (Node's at 16 KiB), and a long history can hold thousands of parts that a target cannot take. */
+const LISTED_MAX = 1000;
+
+/** As many names as fit, and how many do not. */
+export function listed(names: readonly string[]): string {
+  const all = names.join(',');
+  if (all.length <= LISTED_MAX) return all;
+  const shown = all.slice(0, LISTED_MAX).split(',').slice(0, -1);
+  return [...shown, `+${names.length - shown.length}`].join(',');
 }
 
 /** What of the upstream's headers a client may see: its limits, its ids, its time. Others name hosts and organisations. */

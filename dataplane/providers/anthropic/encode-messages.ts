@@ -9,7 +9,7 @@ export type Turn = { readonly role: 'user' | 'assistant'; readonly content: read
 export type Conversation = {
   readonly system: readonly Block[];
   readonly turns: readonly Turn[];
-  /** Paths of the parts that Anthropic has no block for. */
+  /** Paths of the parts that Anthropic has no block for, and of fields that it has no place for. */
   readonly unsupported: readonly string[];
 };
 
@@ -28,6 +28,7 @@ export function encodeMessages(messages: readonly Message[]): Parsed<Conversatio
 }
 
 function blocksOf(message: Message, path: string, unsupported: string[]): Parsed<readonly Block[]> {
+  if ('name' in message && message.name !== undefined) unsupported.push(`${path}.name`);
   switch (message.role) {
     case 'system':
       return ok(message.content.flatMap(textBlocks));
@@ -86,10 +87,11 @@ function toolResult(message: ToolMessage, path: string, unsupported: string[]): 
 
 function userBlocks(parts: readonly UserPart[], path: string, unsupported: string[]): readonly Block[] {
   return parts.flatMap((part, index) => {
+    const at = `${path}.content[${index}]`;
     const blocks = userBlock(part);
-    if (blocks) return blocks;
-    unsupported.push(`${path}.content[${index}]`);
-    return [];
+    if (!blocks) unsupported.push(at);
+    else if (part.kind === 'image' && part.detail !== undefined && part.detail !== 'auto') unsupported.push(`${at}.detail`);
+    return blocks ?? [];
   });
 }
 

@@ -174,6 +174,22 @@ describe('messages', () => {
     ]);
   });
 
+  test('what a message says besides its content has no place, and is named', () => {
+    const image = { kind: 'image', source: { kind: 'url', url: 'https://x.test/a.png' } } as const;
+    const messages: Message[] = [
+      {
+        role: 'user',
+        name: 'ann',
+        content: [
+          { ...image, detail: 'high' },
+          { ...image, detail: 'auto' },
+        ],
+      },
+      { role: 'assistant', name: 'bob', content: [say('Hi')] },
+    ];
+    assert.deepEqual(encoded({ messages }).dropped, ['messages[0].name', 'messages[0].content[0].detail', 'messages[1].name']);
+  });
+
   test('what Anthropic has no block for is dropped by its path, or refused by its path', () => {
     const content: UserPart[] = [
       say('Hi'),

@@ -82,8 +82,14 @@ function thinkingAndOutput(request: ChatRequest, target: AnthropicTarget, plan: 
       ...(plan.thinking && { thinking: plan.thinking }),
       ...(Object.keys(config).length > 0 && { output_config: config }),
     },
-    unsupported: request.output && !format ? ['response_format'] : [],
+    unsupported: unsupportedOutput(request.output, format !== undefined),
   };
+}
+
+/** A format has a schema and nothing else. Its name is a label that no answer depends on. */
+function unsupportedOutput(output: OutputFormat | undefined, isTaken: boolean): readonly string[] {
+  if (output && !isTaken) return ['response_format'];
+  return output?.kind === 'json-schema' && output.description !== undefined ? ['response_format.json_schema.description'] : [];
 }
 
 /** There is no mode for JSON without a schema. */

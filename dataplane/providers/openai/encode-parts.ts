@@ -14,43 +14,46 @@ export function encodePart(part: UserPart, path: string, context: PartContext): 
     case 'text':
       return [{ type: 'text', text: part.text }];
     case 'image':
-      return present(imagePart(part), path, context);
+      return takenFrom(imageParts(part), path, context);
     case 'audio':
       return [{ type: 'input_audio', input_audio: { data: part.data, format: part.format } }];
     case 'document':
-      return present(documentPart(part, context), path, context);
+      return takenFrom(documentParts(part, context), path, context);
   }
 }
 
-function present(part: WirePart | undefined, path: string, { limits }: PartContext): WirePart[] {
-  if (!part) limits.leaveOut(path);
-  return part ? [part] : [];
+function takenFrom(parts: WirePart[] | undefined, path: string, { limits }: PartContext): WirePart[] {
+  if (!parts) limits.leaveOut(path);
+  return parts ?? [];
 }
 
-function imagePart({ source, detail }: ImagePart): WirePart | undefined {
+function imageParts({ source, detail }: ImagePart): WirePart[] | undefined {
   const url = source.kind === 'url' ? source.url : source.kind === 'base64' ? dataURL(source) : undefined;
-  return url === undefined ? undefined : { type: 'image_url', image_url: { url, ...(detail !== undefined && { detail }) } };
+  return url === undefined ? undefined : [{ type: 'image_url', image_url: { url, ...(detail !== undefined && { detail }) } }];
 }
 
 const dataURL = ({ mediaType, data }: Extract<Source, { kind: 'base64' }>): string => `data:${mediaType};base64,${data}`;
 
-/** Citations cannot be asked for in this dialect; the document itself is worth more than the whole request's refusal. */
-function documentPart(document: DocumentPart, { request, profile, limits }: PartContext): WirePart | undefined {
+/** Citations cannot be asked for in this dialect. */
+function documentParts(document: DocumentPart, { request, profile, limits }: PartContext): WirePart[] | undefined {
   if (document.citations) limits.leaveOut('citations');
-  const { source } = document;
+  const { source, title = 'document.pdf' } = document;
   switch (source.kind) {
     case 'text':
-      return textDocument(document, source.text);
+      return [textDocument(document, source.text)];
     case 'base64':
-      if (source.mediaType.startsWith('text/')) return textDocument(document, Buffer.from(source.data, 'base64').toString());
-      return profile.files ? file({ filename: document.title ?? 'document.pdf', file_data: dataURL(source) }) : undefined;
+      if (source.mediaType.startsWith('text/')) return [textDocument(document, Buffer.from(source.data, 'base64').toString())];
+      return profile.files ? [...about(document), file({ filename: title, file_data: dataURL(source) })] : undefined;
     case 'file':
       // An id of another provider's file store means nothing here.
-      return profile.files && request.dialect === 'openai-chat' ? file({ file_id: source.id }) : undefined;
+      return profile.files && request.dialect === 'openai-chat' ? [...about(document), file({ file_id: source.id })] : undefined;
     case 'url':
       return undefined;
   }
 }
+
+/** A file has a name here but no place for what the client says about it. */
+const about = ({ context }: DocumentPart): WirePart[] => (context ? [{ type: 'text', text: context }] : []);
 
 const file = (fields: Record<string, string>): WirePart => ({ type: 'file', file: fields });
 
