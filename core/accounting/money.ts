@@ -1,5 +1,8 @@
 // Money as text: exact decimal strings from integers.
-import type { NanoUsd } from '../units.ts';
+import { type NanoUsd, nanoUsd } from '../units.ts';
+
+/** The largest amount that is reserved or summed up: 9 million USD, below 2^53 nano-dollars. What would be more counts as this. */
+export const MAX_USD: NanoUsd = nanoUsd(9e15);
 
 /** "0.000123", without trailing zeros and without an exponent. */
 export function formatUsd(amount: NanoUsd): string {
