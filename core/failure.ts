@@ -138,6 +138,15 @@ export const failures = {
     anthropic: 'api_error',
     message: 'The gateway failed on this request.',
   },
+  /** In the ledger alone: the process that made the attempt ended without a word, and nobody knows what came of it. */
+  gateway_died: {
+    origin: 'gateway',
+    hurtsHealth: false,
+    status: 500,
+    openAI: 'internal_error',
+    anthropic: 'api_error',
+    message: 'The process of the gateway that served this request died.',
+  },
   client_closed: { ...caller, status: 499, openAI: 'client_closed', anthropic: 'api_error', message: 'The client went away.' },
 
   // What an upstream answered, or did not.
