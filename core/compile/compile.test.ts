@@ -14,7 +14,7 @@ type Settings = {
   /** The rule the case is about; the name of the test. */
   readonly says: string;
   /** Parts of the result to write down; verdicts are always there. */
-  readonly show?: readonly ('providers' | 'routes' | 'keys' | 'credentials')[];
+  readonly show?: readonly ('providers' | 'routes' | 'keys' | 'tenants' | 'credentials')[];
   readonly policy?: Partial<Parameters<typeof compile>[0]['policy']>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly now?: string;

@@ -37,10 +37,10 @@ export function compile(input: CompileInput): Compiled {
   const objects = objectsOf(input.objects, input.environment);
   const context: Context = { ...input, objects, credentials: new Map() };
   const providers = compileProviders(context);
-  const keys = compileKeys(objects.keys, context);
+  const { keys, tenants } = compileKeys(objects.keys, context);
   const routes = compileRoutes(objects.routes, providers, context);
   return {
-    snapshot: { schemaVersion: SCHEMA_VERSION, providers: Object.fromEntries(providers), routes, keys },
+    snapshot: { schemaVersion: SCHEMA_VERSION, providers: Object.fromEntries(providers), routes, keys, tenants },
     verdicts: objects.drafts.map(draft => draft.verdict()),
     credentials: usedBy(providers, context.credentials),
   };

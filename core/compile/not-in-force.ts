@@ -37,14 +37,7 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'cache' },
     { path: 'clampMaxTokens', unless: false },
   ],
-  TenantKey: [
-    { path: 'rotation' },
-    { path: 'limits' },
-    { path: 'budgets', unless: [] },
-    { path: 'onStoreFailure', unless: 'LocalShare' },
-    { path: 'exposeSimilarity', unless: true },
-    { path: 'priority', unless: 0 },
-  ],
+  TenantKey: [{ path: 'rotation' }, { path: 'exposeSimilarity', unless: true }, { path: 'priority', unless: 0 }],
 };
 
 /** Strategies that are in force; any other serves as Weighted until it is built. */

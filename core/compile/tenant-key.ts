@@ -1,29 +1,35 @@
 // TenantKey -> KeyEntry, and the rules that span keys: who owns a tenant's name, and one digest, one key.
 
-import { scaled } from '../resources/quantity.ts';
 import type { TenantKeySpec } from '../resources/tenant-key.ts';
-import type { KeyEntry } from '../snapshot/snapshot.ts';
-import { epochMillis, nanoUsd } from '../units.ts';
+import type { BudgetEntry, KeyEntry, Snapshot } from '../snapshot/snapshot.ts';
+import { epochMillis } from '../units.ts';
+import { budgetsOf, TenantBudgets } from './budgets.ts';
 import { type Context, type Found, secretValue } from './context.ts';
 import { type Resource, specPath } from './objects.ts';
 import { byAge } from './verdict.ts';
 
 type Key = Resource<'TenantKey'>;
 
-export function compileKeys(keys: readonly Key[], context: Context): readonly KeyEntry[] {
+export function compileKeys(keys: readonly Key[], context: Context): Pick<Snapshot, 'keys' | 'tenants'> {
   const oldestFirst = keys.toSorted(byAge);
   const owners = new Map<string, Key>();
   const holders = new Map<string, Key>();
+  const tenantBudgets = new TenantBudgets();
   const entries: KeyEntry[] = [];
   for (const key of oldestFirst) {
     if (!ownsTenant(key, owners)) continue;
+    const budgets = budgetsOf(key);
+    if (!budgets) continue;
+    // Of a key that has expired or lost its Secret as well: the tenant's other keys must not spend without its limit.
+    tenantBudgets.add(key, budgets);
     const digest = digestOf(key, context);
     if (digest === undefined || !isSoleHolder(key, digest, holders) || isExpired(key, context)) continue;
     if (key.spec.suspended) key.draft.state('Accepted', 'False', 'Suspended', 'the key is suspended');
     key.draft.live = true;
-    entries.push(entryOf(key, digest));
+    entries.push(entryOf(key, digest, budgets));
   }
-  return entries.sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
+  entries.sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
+  return { keys: entries, tenants: tenantBudgets.entries() };
 }
 
 /** Make sure that nobody bills another team, or reads its cache, by choosing a string. */
@@ -81,7 +87,7 @@ function plaintextOf(key: Key, { objects, generated }: Context): Found<string> {
   return secretValue(objects, key.namespace, { name: generate?.secretName ?? '', key: GENERATED_SECRET_KEY });
 }
 
-function entryOf({ spec, namespace, name, labels }: Key, digest: string): KeyEntry {
+function entryOf({ spec, namespace, name, labels }: Key, digest: string, budgets: readonly BudgetEntry[]): KeyEntry {
   return {
     id: digest.slice(0, 12),
     namespace,
@@ -93,7 +99,7 @@ function entryOf({ spec, namespace, name, labels }: Key, digest: string): KeyEnt
     models: { ...(spec.models.allow && { allow: spec.models.allow }), deny: spec.models.deny },
     ...(spec.routes && { routes: spec.routes.matchLabels }),
     limits: (spec.limits ?? { perModel: [] }) as KeyEntry['limits'],
-    budgets: spec.budgets.map(({ currency: _, ...budget }) => ({ ...budget, amount: nanoUsd(scaled(budget.amount, 9) ?? 0) })),
+    budgets: budgets.filter(budget => budget.scope === 'Key'),
     onStoreFailure: spec.onStoreFailure,
     tags: spec.tags,
     exposeSimilarity: spec.exposeSimilarity,

@@ -8,6 +8,7 @@ const snapshot: Snapshot = {
   schemaVersion: 1,
   routes: [],
   keys: [],
+  tenants: {},
   providers: {
     'default/a': aProvider('a', { models: [aModel('m', { aliases: ['m-latest'] })] }),
     'default/b': aProvider('b', { models: [aModel('other')] }),

@@ -14,6 +14,8 @@ export type Snapshot = {
   readonly providers: Readonly<Record<string, ProviderEntry>>;
   readonly routes: readonly RouteEntry[];
   readonly keys: readonly KeyEntry[];
+  /** Those that have budgets of their own, by name. */
+  readonly tenants: Readonly<Record<string, TenantEntry>>;
 };
 
 /** `namespace/secret/key`. */
@@ -233,6 +235,7 @@ export type KeyEntry = {
       readonly maxConcurrency?: number;
     }[];
   };
+  /** Of scope Key; those of its tenant are in `Snapshot.tenants`. */
   readonly budgets: readonly BudgetEntry[];
   readonly onStoreFailure: 'LocalShare' | 'Allow' | 'Deny';
   readonly tags: Readonly<Record<string, string>>;
@@ -242,12 +245,19 @@ export type KeyEntry = {
   readonly priority: number;
 };
 
+export type TenantEntry = {
+  /** Of scope Tenant: every key of the tenant counts in them, whichever key declares them. By name. */
+  readonly budgets: readonly BudgetEntry[];
+};
+
 export type BudgetEntry = {
   readonly name: string;
   readonly amount: NanoUsd;
   readonly period: 'Hourly' | 'Daily' | 'Weekly' | 'Monthly' | 'Total';
+  /** IANA name, in its proper case. */
   readonly timeZone: string;
   readonly scope: 'Key' | 'Tenant';
+  /** Globs of models requested. Empty: all. */
   readonly models: readonly string[];
   readonly warnAtPercent: readonly number[];
   readonly onExhausted: 'Block' | 'Warn' | 'Downgrade';

@@ -39,7 +39,11 @@ export function liveConfig(snapshot: Snapshot, credentials: ReadonlyMap<Credenti
   };
 }
 
-export const emptyConfig: LiveConfig = liveConfig({ schemaVersion: 1, providers: {}, routes: [], keys: [] }, new Map(), 0);
+export const emptyConfig: LiveConfig = liveConfig(
+  { schemaVersion: 1, providers: {}, routes: [], keys: [], tenants: {} },
+  new Map(),
+  0,
+);
 
 function liveKey(entry: KeyEntry): LiveKey {
   const allow = entry.models.allow?.map(glob);
