@@ -8,11 +8,12 @@ const BEARER = /^bearer\s+/i;
 
 /**
  * The credential a client presents. Where there are several, the dedicated headers win over Authorization, as they do at Anthropic
- * (gateways.md, section 7). '' when there is none.
+ * (gateways.md, section 7). An empty one counts as absent: who sets ANTHROPIC_AUTH_TOKEN empties ANTHROPIC_API_KEY, and SDKs send
+ * both. '' when there is none.
  */
 export function presentedKey(headers: IncomingHttpHeaders): string {
-  const dedicated = headers['x-api-key'] ?? headers['api-key'] ?? headers['x-goog-api-key'];
-  if (typeof dedicated === 'string') return dedicated;
+  const dedicated = headers['x-api-key'] || headers['api-key'] || headers['x-goog-api-key'];
+  if (typeof dedicated === 'string' && dedicated !== '') return dedicated;
   const { authorization } = headers;
   if (authorization === undefined) return '';
   // The usual spelling needs no regular expression.
@@ -27,8 +28,7 @@ export function authenticate(
 ): Parsed<LiveKey> {
   const key = config.key(digest(presentedKey(headers)));
   if (!key) return refuse('invalid_api_key');
-  const { expiresAt, suspended } = key.entry;
-  if (expiresAt !== undefined && now >= expiresAt) return refuse('invalid_api_key');
-  if (suspended) return refuse('key_suspended');
+  if (key.until !== undefined && now >= key.until) return refuse('invalid_api_key');
+  if (key.entry.suspended) return refuse('key_suspended');
   return ok(key);
 }

@@ -40,9 +40,9 @@ export function observer(metrics: Metrics, log: Log, monotonic: () => number): O
 }
 
 function attemptMetrics(metrics: Metrics, row: CostRecord): void {
-  const { provider, modelRequested, usage, cost, route = NO_ROUTE } = row;
-  // The upstream's own name of the model is not bounded; the asked-for one is, by the routes.
-  const labels = { provider, model: modelRequested };
+  const { provider, model, usage, cost, route = NO_ROUTE } = row;
+  // Names of the configuration: what clients ask for and what upstreams call it has no bound.
+  const labels = { provider, model };
   metrics.attempts.inc({ ...labels, outcome: row.failure ?? 'ok' });
   if (row.fallbackPosition > 0) metrics.fallbacks.inc({ route, provider });
   for (const kind of usageClasses) if (usage[kind] > 0) metrics.tokens.inc({ ...labels, kind }, usage[kind]);

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
 import type { JsonView } from '#core/json/view.ts';
+import type { Candidate } from '#core/plan/candidate.ts';
 import { type Excluded, modelOf, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
 import { matchRoute, type RequestFacts } from '#core/plan/route-index.ts';
 import { authenticate } from './authenticate.ts';
@@ -59,10 +60,13 @@ function planAll(
   for (const model of others) {
     const more = planFor(config, key, { ...facts, model }, ports);
     if (!more.ok) return more;
-    candidates.push(...more.value.candidates);
+    for (const candidate of more.value.candidates) if (!candidates.some(isSameTarget(candidate))) candidates.push(candidate);
   }
   return ok({ ...plan.value, candidates });
 }
+
+/** A backend that failed once is no fallback for itself, under whatever name it comes. */
+const isSameTarget = (one: Candidate) => (other: Candidate) => one.provider === other.provider && one.model === other.model;
 
 /** The plan for one model: its route's, or a provider's own for `<provider>/<model>`. */
 export function planFor(

@@ -22,11 +22,20 @@ export function modelsPage(ports: AdminPorts): Page {
   return ({ headers, path }) =>
     withModels(ports, headers, all => {
       const data = all.map(({ name }) => ({ id: name, object: 'model', created: CREATED, owned_by: 'openai' }));
-      const wanted = decodeURIComponent(path.replace(/^\/(v1\/)?models\/?/, ''));
+      const wanted = decoded(path.replace(/^\/(v1\/)?models\/?/, ''));
       if (wanted === '') return { status: 200, body: { data, object: 'list' } };
       const one = data.find(m => m.id === wanted);
-      return one ? { status: 200, body: one } : refuse('model_not_found').failure;
+      return one ? { status: 200, body: one } : refuse('model_not_found', { param: 'model' }).failure;
     });
+}
+
+/** As it is where the escapes are broken: no model has such a name. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function modelInfoPage(ports: AdminPorts): Page {

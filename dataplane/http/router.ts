@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Failure, type FailureClass, failure, statusOf } from '#core/failure.ts';
 import type { Exchange } from '../exchange.ts';
-import { anyDialect, type Endpoint, endpoints } from '../frontends/index.ts';
+import { anyDialect, type Endpoint, endpoints, type Frontend } from '../frontends/index.ts';
 import { ClientResponse } from './client-response.ts';
 import { type BodyBudget, type Handler, readBody } from './listener.ts';
 
@@ -59,10 +59,10 @@ function exchangeHandler(
   path: string,
 ): void {
   const id = options.newRequestId();
-  if (req.method !== 'POST')
-    return refusePage(res, id, failure('method_not_allowed', { message: `${path} takes POST.` }), ['allow', 'POST']);
-  const client = new ClientResponse(res);
   const { frontend } = endpoint;
+  if (req.method !== 'POST')
+    return refusePage(res, id, failure('method_not_allowed', { message: `${path} takes POST.` }), ['allow', 'POST'], frontend);
+  const client = new ClientResponse(res);
   const exchange: Exchange = {
     ...endpoint,
     id,
@@ -86,9 +86,10 @@ export function pageHandler({
   newRequestId,
   onError,
 }: Pick<RouterOptions, 'pages' | 'newRequestId' | 'onError'>): Handler {
+  const folders = [...pages].filter(([name]) => name.endsWith('/'));
   return (req, res, path, query) => {
     const id = newRequestId();
-    const page = pages.get(path) ?? pages.get(path.slice(0, path.indexOf('/', 1) + 1));
+    const page = pages.get(path) ?? folders.find(([name]) => path.startsWith(name))?.[1];
     if (!page) return refusePage(res, id, failure(unknownPath(path)));
     if (req.method !== 'GET' && req.method !== 'HEAD')
       return refusePage(res, id, failure('method_not_allowed'), ['allow', 'GET']);
@@ -114,10 +115,16 @@ function sendPage(res: ServerResponse, id: string, answer: PageAnswer): void {
   new ClientResponse(res).whole(answer.status, ['content-type', answer.type ?? 'application/json', 'x-request-id', id], body);
 }
 
-function refusePage(res: ServerResponse, id: string, reason: Failure, headers: string[] = []): void {
+function refusePage(
+  res: ServerResponse,
+  id: string,
+  reason: Failure,
+  headers: string[] = [],
+  { encodeError }: Pick<Frontend, 'encodeError'> = anyDialect,
+): void {
   new ClientResponse(res).whole(
     statusOf(reason),
     ['content-type', 'application/json', 'x-request-id', id, ...headers],
-    anyDialect.encodeError(reason, id),
+    encodeError(reason, id),
   );
 }

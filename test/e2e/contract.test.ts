@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { type Answered, ask, chat, chatPath, get, message, messagesPath, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { clientKey, provider, providerKey, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
-import { type Asked, json, startUpstream, type Upstream } from '#test/support/upstream.ts';
+import { type Asked, json, type Script, startUpstream, type Upstream } from '#test/support/upstream.ts';
 import { anthropicReply, openaiReply } from '#test/support/wires.ts';
 
 const narrowKey = 'sk-narrow-5f0d7e2c9b8a46d1a3c4e5f60718293a';
@@ -14,12 +14,13 @@ const expiredKey = 'sk-expired-0a1b2c3d4e5f60718293a4b5c6d7e8f9';
 let upstream: Upstream;
 let gateway: Gateway;
 
+const usual: Script = (response, asked) =>
+  json(200, asked.path.includes('messages') ? anthropicReply('Hello.') : openaiReply('Hello.'), {
+    'x-request-id': 'upstream-1',
+  })(response, asked);
+
 before(async () => {
-  upstream = await startUpstream((response, asked) =>
-    json(200, asked.path.includes('messages') ? anthropicReply('Hello.') : openaiReply('Hello.'), {
-      'x-request-id': 'upstream-1',
-    })(response, asked),
-  );
+  upstream = await startUpstream(usual);
   gateway = await startGateway({
     yaml: yamlOf(
       providerSecret,
@@ -27,6 +28,9 @@ before(async () => {
       provider('an', 'Anthropic', upstream.url, [{ name: 'claude-a', upstreamName: 'claude-upstream' }]),
       route('gpt-route', 'gpt-a', ['oa', { name: 'an', providerRef: { name: 'an' }, model: 'claude-a' }]),
       route('claude-route', 'claude-a', ['an']),
+      route('wild', '', [{ name: 'oa', providerRef: { name: 'oa' }, model: 'gpt-a' }], {
+        match: [{ model: { type: 'Prefix', value: 'wild-' } }],
+      }),
       tenantKey(),
       tenantKey('narrow', narrowKey, { models: { allow: ['claude-*'] } }),
       tenantKey('suspended', suspendedKey, { suspended: true }),
@@ -124,8 +128,9 @@ for (const { dialect, path, body, model } of dialects) {
     }
 
     test('405 for GET where only POST is known', async () => {
-      const { status } = await get(gateway.url + path);
+      const { status, json } = await get(gateway.url + path);
       assert.equal(status, 405);
+      assert.equal(json().type, dialect === 'Anthropic' ? 'error' : undefined, 'in the dialect of the path');
     });
   });
 }
@@ -182,6 +187,13 @@ describe('health and metrics', () => {
     }
   });
 
+  test('what clients ask for makes no label: models have the names of the configuration', async () => {
+    for (const model of ['wild-one', 'wild-two']) await post(gateway.url + chatPath, chat(model));
+    const { text } = await get(`${gateway.internalUrl}/metrics`);
+    assert.match(text, /tollgate_tokens_total\{provider="default\/oa",model="gpt-a"/);
+    assert.ok(!text.includes('wild-'));
+  });
+
   for (const path of ['/livez', '/readyz', '/configz']) {
     test(`${path} is on the internal listener only`, async () => {
       assert.equal((await get(gateway.internalUrl + path, { key: '' })).status, 200);
@@ -211,6 +223,27 @@ describe('models', () => {
     const narrow = await idsFor(narrowKey);
     assert.ok(narrow.includes('claude-a') && !narrow.some(id => id.includes('gpt')), String(narrow));
     assert.equal((await get(`${gateway.url}/v1/models`, { key: '' })).status, 401);
+  });
+
+  test('/v1/models/<name> is one of them, also with a slash in its name', async () => {
+    for (const path of [
+      '/v1/models/gpt-a',
+      '/v1/models/oa/gpt-only-direct',
+      '/v1/models/oa%2Fgpt-only-direct',
+      '/models/gpt-a',
+    ]) {
+      const { status, text, json } = await get(gateway.url + path);
+      assert.equal(status, 200, text);
+      assert.equal(json().id, path.includes('direct') ? 'oa/gpt-only-direct' : 'gpt-a');
+    }
+    for (const [name, key] of [
+      ['gpt-a', narrowKey],
+      ['unknown', clientKey],
+      ['%zz', clientKey],
+    ] as const) {
+      const { status, json } = await get(`${gateway.url}/v1/models/${name}`, { key });
+      assert.deepEqual([status, json().error.code], [404, 'model_not_found']);
+    }
   });
 
   test('/model/info says the price and no credential', async () => {
@@ -318,6 +351,21 @@ describe('credentials', () => {
       'x-session-id',
     ];
     for (const name of [...names, 'proxy-authorization']) assert.equal(asked.headers[name], undefined, name);
+  });
+
+  test('an empty dedicated header counts as absent: SDKs that were given an empty key send both', async () => {
+    const { status } = await post(gateway.url + chatPath, chat('gpt-a'), { headers: { 'x-api-key': '' } });
+    assert.equal(status, 200);
+  });
+
+  test('a fallback that is another name of a backend that failed is not tried', async () => {
+    upstream.answer(json(503, { error: { message: 'overloaded' } }));
+    const seen = upstream.asked.length;
+    const body = chat('wild-one', { fallbacks: ['wild-two', 'oa/gpt-a'], num_retries: 0 });
+    const { status } = await post(gateway.url + chatPath, body);
+    upstream.answer(usual);
+    assert.equal(status, 503);
+    assert.equal(upstream.asked.length - seen, 1);
   });
 });
 
