@@ -1,6 +1,8 @@
 // What the loop needs from the outside, as interfaces: `serve.ts` knows these and nothing of who stands behind them.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
-import type { Failure } from '#core/failure.ts';
+import type { Failure, Parsed } from '#core/failure.ts';
+import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
+import type { EpochMillis } from '#core/units.ts';
 import type { HttpClient } from '#platform/http-client.ts';
 import type { LiveConfig } from './config/live.ts';
 import type { Exchange } from './exchange.ts';
@@ -39,4 +41,31 @@ export type Ports = {
   /** SHA-256, hex. */
   readonly digest: (text: string) => string;
   readonly estimateTokens: (text: string) => Promise<number>;
+};
+
+/** One TenantKey as it is kept, whoever wrote it: the administration API or a person with an editor. Never a secret. */
+export type KeyObject = {
+  /** `namespace/name`. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly createdAt: EpochMillis | undefined;
+  readonly updatedAt: EpochMillis | undefined;
+  readonly spec: TenantKeySpec;
+};
+
+/** What becomes of an object: fields of `spec` and annotations to set; undefined takes one away. */
+export type KeyChange = {
+  readonly spec: { readonly [Field in keyof TenantKeySpec]?: unknown };
+  readonly annotations?: Readonly<Record<string, string | undefined>>;
+};
+
+/** Where TenantKeys live. An answer to a change comes when the change is in force, and a change that would not be sound is taken back. */
+export type KeyStore = {
+  list(): readonly KeyObject[];
+  create(key: Pick<KeyObject, 'namespace' | 'name'> & KeyChange): Promise<Parsed<KeyObject>>;
+  /** `change` sees the newest version, one at a time for each key over all processes: no update is lost. */
+  update(id: string, change: (key: KeyObject) => Parsed<KeyChange>): Promise<Parsed<KeyObject>>;
+  delete(id: string): Promise<Parsed<KeyObject>>;
 };

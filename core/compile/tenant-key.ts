@@ -1,5 +1,6 @@
 // TenantKey -> KeyEntry, and the rules that span keys: who owns a tenant's name, and one digest, one key.
 
+import type { Path } from '../resources/read.ts';
 import type { TenantKeySpec } from '../resources/tenant-key.ts';
 import type { BudgetEntry, KeyEntry, Snapshot } from '../snapshot/snapshot.ts';
 import { epochMillis } from '../units.ts';
@@ -23,7 +24,9 @@ export function compileKeys(keys: readonly Key[], context: Context): Pick<Snapsh
     // Of a key that has expired or lost its Secret as well: the tenant's other keys must not spend without its limit.
     tenantBudgets.add(key, budgets);
     const digest = digestOf(key, context);
-    if (digest === undefined || !isSoleHolder(key, digest, holders) || isExpired(key, context)) continue;
+    if (digest === undefined || !isSoleHolder(key, digest, originPath(key.spec), holders) || isExpired(key, context)) continue;
+    const previous = key.spec.previousDigests.map(p => bare(p.digest));
+    if (!previous.every((other, i) => isSoleHolder(key, other, specPath('previousDigests', i), holders))) continue;
     if (key.spec.suspended) key.draft.state('Accepted', 'False', 'Suspended', 'the key is suspended');
     key.draft.live = true;
     entries.push(entryOf(key, digest, budgets));
@@ -42,10 +45,10 @@ function ownsTenant(key: Key, owners: Map<string, Key>): boolean {
   return false;
 }
 
-function isSoleHolder(key: Key, digest: string, holders: Map<string, Key>): boolean {
+function isSoleHolder(key: Key, digest: string, path: Path, holders: Map<string, Key>): boolean {
   const holder = holders.get(digest);
   if (holder === undefined) holders.set(digest, key);
-  else key.draft.fail('Accepted', 'Conflicted', originPath(key.spec), `the same key is already that of ${holder.id}`);
+  else key.draft.fail('Accepted', 'Conflicted', path, `the same key is already that of ${holder.id}`);
   return holder === undefined;
 }
 
@@ -58,8 +61,10 @@ function isExpired(key: Key, { now }: Context): boolean {
 
 const originPath = (spec: TenantKeySpec) => specPath(spec.secretRef ? 'secretRef' : spec.generate ? 'generate' : 'digest');
 
+const bare = (digest: string) => digest.slice('sha256:'.length);
+
 function digestOf(key: Key, context: Context): string | undefined {
-  if (key.spec.digest !== undefined) return key.spec.digest.slice('sha256:'.length);
+  if (key.spec.digest !== undefined) return bare(key.spec.digest);
   const plaintext = plaintextOf(key, context);
   if (!plaintext.ok) {
     key.draft.fail('ResolvedRefs', plaintext.reason, originPath(key.spec), plaintext.message);
@@ -93,6 +98,9 @@ function entryOf({ spec, namespace, name, labels }: Key, digest: string, budgets
     namespace,
     name,
     digests: [digest],
+    ...(spec.previousDigests.length > 0 && {
+      previousDigests: spec.previousDigests.map(p => ({ digest: bare(p.digest), notAfter: epochMillis(Date.parse(p.notAfter)) })),
+    }),
     tenant: spec.tenant,
     ...(spec.alias !== undefined && { alias: spec.alias }),
     labels,

@@ -31,6 +31,9 @@ const rates = {
 
 const modelPattern = text(253, 'A model, or a pattern with *.');
 
+const digest = (description: string) =>
+  text(71, description).regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 lower-case hex digits');
+
 const budget = block({
   name: label('Name of the budget.'),
   amount: money('How much may be spent in a period, in US dollars.'),
@@ -59,9 +62,16 @@ const spec = block({
   })
     .meta({ description: 'Have a key made.' })
     .optional(),
-  digest: text(71, 'SHA-256 of the whole key, as sha256:<64 hex digits>: no plaintext is kept anywhere.')
-    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 lower-case hex digits')
-    .optional(),
+  digest: digest('SHA-256 of the whole key, as sha256:<64 hex digits>: no plaintext is kept anywhere.').optional(),
+  previousDigests: keyedList(
+    block({
+      digest: digest('As digest.'),
+      notAfter: timestamp('Until when it works.'),
+    }),
+    'digest',
+    4,
+    'Earlier keys of this object that still work, so that whoever uses one has time to change it.',
+  ).default([]),
   rotation: block({
     every: duration('How often a new key is made.'),
     overlap: duration('How long the old one still works.').default('24h'),

@@ -217,6 +217,8 @@ export type KeyEntry = {
   readonly name: string;
   /** SHA-256 of the whole key, 64 lower-case hex digits; two while a rotation overlaps. */
   readonly digests: readonly string[];
+  /** Earlier keys of the object, each until its own end. */
+  readonly previousDigests?: readonly { readonly digest: string; readonly notAfter: EpochMillis }[];
   readonly tenant: string;
   readonly alias?: string;
   readonly labels: Readonly<Record<string, string>>;

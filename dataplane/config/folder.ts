@@ -53,8 +53,14 @@ export type FolderConfig = ConfigSource & {
   readonly lastError: () => string | undefined;
   /** Keys made here for `generate`, by `namespace/name`. */
   readonly generated: ReadonlyMap<string, string>;
+  /** What the snapshot was made of, where it stands, and what was said of it. */
+  readonly source: () => ConfigSourceState;
+  /** Looks at the folder now, instead of when the watcher does. */
+  reload(): Promise<void>;
   close(): Promise<void>;
 };
+
+export type ConfigSourceState = { readonly objects: readonly SourceObject[]; readonly verdicts: readonly Verdict[] };
 
 /** An editor writes a file in several steps; one reading is enough. */
 const SETTLE_MS = 40;
@@ -70,6 +76,8 @@ export async function folderConfig(options: FolderOptions): Promise<FolderConfig
     loadedAt: () => loader.loadedAt,
     lastError: () => loader.lastError,
     generated: loader.generated,
+    source: () => loader.source,
+    reload: () => loader.load(),
     async close() {
       stop();
       await loader.close();
@@ -83,7 +91,11 @@ class FolderLoader {
   live: LiveConfig = emptyConfig;
   loadedAt = 0;
   lastError: string | undefined;
+  source: ConfigSourceState = { objects: [], verdicts: [] };
+  #loading: Promise<void> = Promise.resolve();
   #fingerprint = '';
+  /** What was read of each file, so that of thousands only those that changed are parsed. */
+  #parsed = new Map<string, ParsedFile>();
   /** The documents of each file when it was last readable. */
   #readable = new Map<string, readonly YamlDocument[]>();
   /** The version of each object that was last in force. */
@@ -99,22 +111,50 @@ class FolderLoader {
     await (await this.#simulator)?.close();
   }
 
-  async load(): Promise<void> {
-    const { paths, digest, onLoad } = this.#options;
+  /** One at a time; resolves when what is in the folder at this moment is in force. */
+  load(): Promise<void> {
+    const loaded = this.#loading.then(() => this.#load());
+    this.#loading = loaded.catch(() => {});
+    return loaded;
+  }
+
+  async #load(): Promise<void> {
+    const { paths, onLoad } = this.#options;
     const found = await readManifestFiles(paths);
-    const fingerprint = fingerprintOf(found, digest);
+    const digests = this.#digestsOf(found);
+    const fingerprint = JSON.stringify([...digests, found.errors]);
     if (fingerprint === this.#fingerprint) return;
     this.#fingerprint = fingerprint;
-    const read = await parseManifests(found);
+    const read = await this.#parse(found, digests);
     const documents = this.#withLastReadable(read.documents, read.errors);
     const { objects, environment, simulated: isSimulated } = await this.#standIn(documents.map(toObject));
     await this.#makeKeys(objects);
     const catalogue = await this.#catalogueFor(objects);
-    const { compiled, kept } = this.#compileKeepingGood(objects, environment, catalogue);
+    const { compiled, kept, inForce } = this.#compileKeepingGood(objects, environment, catalogue);
+    this.source = { objects: inForce, verdicts: compiled.verdicts };
     this.live = liveConfig(compiled.snapshot, compiled.credentials, this.live.generation + 1);
     this.loadedAt = this.#options.now();
     this.lastError = firstError(read.errors, compiled.verdicts);
     onLoad({ generation: this.live.generation, errors: read.errors, verdicts: compiled.verdicts, kept, simulated: isSimulated });
+  }
+
+  #digestsOf({ contents }: ManifestFiles): ReadonlyMap<string, string> {
+    const { digest } = this.#options;
+    return new Map(contents.map(({ file, bytes }) => [file, digest(Buffer.from(bytes).toString('latin1'))]));
+  }
+
+  async #parse({ contents, errors }: ManifestFiles, digests: ReadonlyMap<string, string>): Promise<Omit<ParsedFile, 'digest'>> {
+    const before = this.#parsed;
+    this.#parsed = new Map();
+    for (const content of contents) {
+      const digest = digests.get(content.file)!;
+      const known = before.get(content.file);
+      const parsed =
+        known?.digest === digest ? known : { digest, ...(await parseManifests({ contents: [content], errors: [], files: [] })) };
+      this.#parsed.set(content.file, parsed);
+    }
+    const all = [...this.#parsed.values()];
+    return { documents: all.flatMap(p => p.documents), errors: [...errors, ...all.flatMap(p => p.errors)] };
   }
 
   /** A file that cannot be read any more counts as it was when it could. */
@@ -168,18 +208,19 @@ class FolderLoader {
       generated: this.generated,
       ...(priceFile && { priceFile }),
     };
+    let inForce = objects;
     let compiled = compile({ ...input, objects });
     const { verdicts } = compiled;
     const kept = verdicts.filter(v => isBroken(v) && this.#good.has(idOf(v))).map(idOf);
     if (kept.length > 0) {
-      const restored = objects.map(object => {
+      inForce = objects.map(object => {
         const id = idOfValue(object.value);
         return id !== undefined && kept.includes(id) ? { ...object, value: this.#good.get(id) } : object;
       });
-      compiled = { ...compile({ ...input, objects: restored }), verdicts };
+      compiled = { ...compile({ ...input, objects: inForce }), verdicts };
     }
     this.#rememberGood(objects, verdicts, kept);
-    return { compiled, kept };
+    return { compiled, kept, inForce };
   }
 
   #rememberGood(objects: readonly SourceObject[], verdicts: readonly Verdict[], kept: readonly string[]): void {
@@ -193,8 +234,11 @@ class FolderLoader {
   }
 }
 
-const fingerprintOf = ({ contents, errors }: ManifestFiles, digest: (text: string) => string): string =>
-  JSON.stringify([contents.map(({ file, bytes }) => [file, digest(Buffer.from(bytes).toString('latin1'))]), errors]);
+type ParsedFile = {
+  readonly digest: string;
+  readonly documents: readonly YamlDocument[];
+  readonly errors: readonly YamlError[];
+};
 
 const toObject = ({ value, file, line, lineOf }: YamlDocument): SourceObject => ({ value, source: { file, line, lineOf } });
 

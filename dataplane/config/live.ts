@@ -3,9 +3,12 @@
 import { type Glob, glob } from '#core/plan/glob.ts';
 import { type RouteIndex, routeIndex } from '#core/plan/route-index.ts';
 import type { CredentialRef, KeyEntry, ProviderEntry, Snapshot } from '#core/snapshot/snapshot.ts';
+import type { EpochMillis } from '#core/units.ts';
 
 export type LiveKey = {
   readonly entry: KeyEntry;
+  /** From when the secret that was presented is refused: an earlier secret ends before its key does. */
+  readonly until?: EpochMillis;
   /** By the key's `allow` and `deny`. */
   mayUse(model: string): boolean;
   isDenied(model: string): boolean;
@@ -27,6 +30,8 @@ export function liveConfig(snapshot: Snapshot, credentials: ReadonlyMap<Credenti
   for (const entry of snapshot.keys) {
     const key = liveKey(entry);
     for (const digest of entry.digests) keys.set(digest, key);
+    for (const { digest, notAfter } of entry.previousDigests ?? [])
+      keys.set(digest, { ...key, until: earlier(notAfter, key.until) });
   }
   const providers = providersByName(snapshot);
   return {
@@ -50,8 +55,15 @@ function liveKey(entry: KeyEntry): LiveKey {
   const deny = entry.models.deny.map(glob);
   const matches = (globs: readonly Glob[], model: string) => globs.some(g => g(model));
   const isDenied = (model: string) => matches(deny, model);
-  return { entry, isDenied, mayUse: model => (allow === undefined || matches(allow, model)) && !isDenied(model) };
+  return {
+    entry,
+    ...(entry.expiresAt !== undefined && { until: entry.expiresAt }),
+    isDenied,
+    mayUse: model => (allow === undefined || matches(allow, model)) && !isDenied(model),
+  };
 }
+
+const earlier = (a: EpochMillis, b: EpochMillis | undefined): EpochMillis => (b !== undefined && b < a ? b : a);
 
 function providersByName(snapshot: Snapshot): ReadonlyMap<string, readonly ProviderEntry[]> {
   const byName = new Map<string, ProviderEntry[]>();
