@@ -122,6 +122,16 @@ export const failures = {
     anthropic: 'overloaded_error',
     message: 'No backend can take this request now.',
   },
+  /** The gateway sends no more to this provider than its `limits` say; nothing was sent. */
+  provider_limit_reached: {
+    origin: 'gateway',
+    fallback: 'Saturated',
+    hurtsHealth: false,
+    status: 503,
+    openAI: 'overloaded_error',
+    anthropic: 'overloaded_error',
+    message: 'The limits that are set for this provider are reached.',
+  },
   shutting_down: {
     origin: 'gateway',
     hurtsHealth: false,
