@@ -64,7 +64,7 @@ export type SpoolStats = {
 
 const MIB = 1024 * 1024;
 /** Longer rows are refused; the longest that the loop makes has a few KB. */
-const MAX_ROW_LENGTH = 256 * 1024;
+const MAX_ROW_LENGTH = 128 * 1024;
 /** A row waits this long before it is brought to the disk, which leaves as long again for the disk itself. */
 const SYNC_AFTER_MS = 50;
 const LOOK_AT_DISK_EVERY_MS = 1000;
@@ -135,7 +135,10 @@ class FileSpool implements Spool {
   }
 
   async read(from: number, maxBytes: number): Promise<SpooledRows> {
-    const { block, next } = await this.#segments.read(from, Math.max(maxBytes, 4 * MAX_ROW_LENGTH));
+    const { block, next } =
+      from < this.#segments.end()
+        ? await this.#segments.read(from, Math.max(maxBytes, 4 * MAX_ROW_LENGTH))
+        : this.#inMemory(from);
     const { rows, bytes, garbled } = linesOf(block);
     this.#garbled += garbled;
     // A segment that is shorter than what was written to it: somebody else cut it.
@@ -188,6 +191,12 @@ class FileSpool implements Spool {
     const { bavail, bsize } = await statfs(this.folder);
     this.#diskBytesFree = bavail * bsize;
     this.#watchPressure();
+  }
+
+  /** What a full disk does not take still finds its way to the ledger. */
+  #inMemory(from: number): { block: Buffer; next: number } {
+    const block = this.#pending.subarray(from - this.#segments.end(), this.#used);
+    return { block, next: from + block.length };
   }
 
   #held(): number {
