@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { noUsage, promptTokens, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { nanoUsd, tokens } from '../units.ts';
-import { costOf } from './cost.ts';
+import { costOf, gpuCost } from './cost.ts';
 import { formatUsd } from './money.ts';
 
 const rates = (more: Partial<Record<keyof Rates, number>> = {}): Rates =>
@@ -51,6 +51,14 @@ describe('the cost of an attempt', () => {
       [499, 500, 1499, 1500].map(n => costOf(usage({ inputUncached: n }), tiny)),
       [0, 1, 1, 2],
     );
+  });
+  test('adds the time of the GPUs, exact to the microsecond, rounded once', () => {
+    const gpu = { hour: nanoUsd(1_500_000_000), gpus: 2 };
+    const free = rates({ input: 0, output: 0, reasoning: 0 });
+    const seconds = (n: number) => costOf(usage({ inputUncached: 5 }), price({ rates: free, gpu }), n);
+    assert.deepEqual([0, 3600, 0.6, 0.000001].map(seconds), [0, 3_000_000_000, 500_000, 1]);
+    assert.equal(costOf(usage({ inputUncached: 1_000 }), price({ gpu }), 0.6), 2_500_000 + 500_000);
+    assert.equal(gpuCost({ hour: nanoUsd(9e15), gpus: 1 }, 3600), 9e15);
   });
   test('adds the price per request', () => {
     assert.equal(costOf(noUsage, price({ rates: rates({ perRequest: 7 }) })), 7);

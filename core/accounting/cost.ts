@@ -5,9 +5,11 @@ import { type NanoUsd, nanoUsd } from '../units.ts';
 
 /**
  * The cost of one attempt: every class of tokens at its own rate, summed in pico-dollars, rounded half up to nano-dollars,
- * plus the price per request. GPU-hour prices are not covered here: they need the measured time.
+ * plus the price per request, plus its share of the time of the GPUs where the model is priced by that.
+ *
+ * @param gpuSeconds this attempt's share of its replica's time (gpu-share.ts)
  */
-export function costOf(usage: Usage, price: Price): NanoUsd {
+export function costOf(usage: Usage, price: Price, gpuSeconds = 0): NanoUsd {
   const rates = ratesFor(usage, price);
   const { audioInput, audioOutput, reasoning } = partsOf(usage);
   // Products and sums of safe integers that stay safe are exact in floating point; a sum beyond 2^53 shows itself.
@@ -21,7 +23,15 @@ export function costOf(usage: Usage, price: Price): NanoUsd {
     reasoning * rates.reasoning +
     audioOutput * rates.audioOutput;
   const nano = pico <= Number.MAX_SAFE_INTEGER - 500 ? Math.floor((pico + 500) / 1000) : exactNano(usage, rates);
-  return nanoUsd(nano + rates.perRequest);
+  return nanoUsd(nano + rates.perRequest + (price.gpu ? gpuCost(price.gpu, gpuSeconds) : 0));
+}
+
+const MICROS_PER_HOUR = 3_600_000_000n;
+
+/** `gpus` of them for these seconds, exact to the microsecond, rounded half up to nano-dollars. */
+export function gpuCost({ hour, gpus }: NonNullable<Price['gpu']>, seconds: number): NanoUsd {
+  const micros = BigInt(Math.round(seconds * 1e6));
+  return nanoUsd(Number((BigInt(hour) * BigInt(gpus) * micros + MICROS_PER_HOUR / 2n) / MICROS_PER_HOUR));
 }
 
 /** The rates that hold for a prompt of this size. */

@@ -82,11 +82,11 @@ describe('the bound of a cost', () => {
     assert.equal(costBound(tokens(0), tokens(10), withAudio, silent), 10);
     assert.equal(costBound(tokens(0), tokens(10), withAudio, facts), 90);
   });
-  test('is that of all the GPUs for all the time, where their time is the price', () => {
+  test('has all the GPUs for all the time besides the tokens, where their time is a price', () => {
     const gpu = { hour: nanoUsd(2_000_000_000), gpus: 4 };
     assert.equal(
       costBound(tokens(9), tokens(9), { ...flat(1, 1), gpu }, { audio: false, duration: millis(900_000) }),
-      2_000_000_000,
+      2_000_000_001,
     );
   });
   test('is 0 where the price is not known', () => {

@@ -92,13 +92,13 @@ export type PriceFacts = {
  */
 export function costBound(input: Tokens, output: Tokens, price: Price | undefined, facts: PriceFacts): NanoUsd {
   if (!price) return nanoUsd(0);
-  if (price.gpu) return gpuBound(price.gpu, facts.duration);
   let dearest = 0;
   for (const { rates, most } of tiersWithin(price, input)) {
     const nano = nanoCeil(most, dearestInput(rates, facts), output, dearestOutput(rates, facts));
     dearest = Math.max(dearest, nano + rates.perRequest);
   }
-  return nanoUsd(Math.min(dearest, MAX_USD));
+  const time = price.gpu ? gpuBound(price.gpu, facts.duration) : 0;
+  return nanoUsd(Math.min(dearest + time, MAX_USD));
 }
 
 /**

@@ -3,7 +3,15 @@
 import type { Kind } from '../resources/index.ts';
 
 /** `[]` stands for every item of a list. `unless`: the value that asks for nothing, which the API server may have filled in. */
-type Later = { readonly path: string; readonly unless?: unknown };
+type Later = { readonly path: string; readonly unless?: unknown; readonly unlessIt?: (value: unknown) => boolean };
+
+/** A guard that only warns is in force; one that denies, as it does by default, is not. */
+const isWarning = (guard: unknown): boolean =>
+  typeof guard === 'object' &&
+  guard !== null &&
+  'onExceeded' in guard &&
+  guard.onExceeded === 'Warn' &&
+  !('budgetPerHour' in guard);
 
 const later: Readonly<Record<Kind, readonly Later[]>> = {
   LLMProvider: [
@@ -16,8 +24,6 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'locality' },
     { path: 'models[].capabilities', unless: ['Chat', 'Tools', 'JSONSchema'] },
     { path: 'models[].tier', unless: 'Standard' },
-    { path: 'models[].price.gpuHour' },
-    { path: 'limits' },
     { path: 'circuitBreaker' },
     { path: 'probes' },
   ],
@@ -28,7 +34,7 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'backends[].downgrade', unless: false },
     { path: 'retries.budgetPercent', unless: 20 },
     { path: 'fallback.allowDowngrade', unless: false },
-    { path: 'fallback.costGuard' },
+    { path: 'fallback.costGuard', unlessIt: isWarning },
     { path: 'fallback.midStream', unless: 'Fail' },
     { path: 'hedge' },
     { path: 'cascade' },
@@ -37,7 +43,7 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'cache' },
     { path: 'clampMaxTokens', unless: false },
   ],
-  TenantKey: [{ path: 'rotation' }, { path: 'exposeSimilarity', unless: true }, { path: 'priority', unless: 0 }],
+  TenantKey: [{ path: 'rotation' }, { path: 'exposeSimilarity', unless: true }],
 };
 
 /** Strategies that are in force; any other serves as Weighted until it is built. */
@@ -45,7 +51,9 @@ const STRATEGIES_IN_FORCE = ['Weighted', 'RoundRobin'];
 
 /** Paths below the object, such as `spec.limits`, of what `spec` sets. */
 export function notInForce(kind: Kind, spec: unknown): readonly string[] {
-  const paths = later[kind].filter(({ path, unless }) => valuesAt(spec, path.split('.')).some(value => !isSame(value, unless)));
+  const asksFor = ({ path, unless, unlessIt }: Later) =>
+    valuesAt(spec, path.split('.')).some(value => !isSame(value, unless) && !unlessIt?.(value));
+  const paths = later[kind].filter(asksFor);
   const named = paths.map(({ path }) => `spec.${path}`);
   return kind === 'LLMRoute' && hasLaterStrategy(spec) ? ['spec.strategy', ...named] : named;
 }

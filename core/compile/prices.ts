@@ -80,15 +80,15 @@ const RESOURCE_FIELDS = {
   output: 'outputPerMTok',
 } as const;
 
-/** Undefined for a price by GPU time alone: until that is measured the cost of a request is unknown, not zero. */
-export function resourcePrice(price: NonNullable<ModelSpec['price']>, surcharges: boolean, version: string): Price | undefined {
-  const byTokens = price.inputPerMTok ?? price.outputPerMTok ?? price.perRequest;
-  if (byTokens === undefined) return undefined;
+export function resourcePrice(price: NonNullable<ModelSpec['price']>, surcharges: boolean, version: string): Price {
   const known = {
     classes: classesOf(price, RESOURCE_FIELDS, PER_MILLION),
     perRequest: nanoUsd(decimalAt(price, 'perRequest', NANO) ?? 0),
   };
-  return { source: 'provider', version, rates: ratesOf(known, surcharges), tiers: [] };
+  const { gpus } = price;
+  const hour = decimalAt(price, 'gpuHour', NANO);
+  const gpu = gpus !== undefined && hour !== undefined && { gpu: { hour: nanoUsd(hour), gpus } };
+  return { source: 'provider', version, rates: ratesOf(known, surcharges), tiers: [], ...gpu };
 }
 
 // ---------------------------------------------------------------- a LiteLLM-format file

@@ -1,6 +1,6 @@
 // LLMRoute -> RouteEntry, and the rule that spans routes: of two that mean the same, the older one stays.
 
-import { durationOf } from '../resources/quantity.ts';
+import { durationOf, ratioOf } from '../resources/quantity.ts';
 import type { Path } from '../resources/read.ts';
 import type { RouteSpec } from '../resources/route.ts';
 import type { BackendEntry, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
@@ -110,6 +110,7 @@ function fallbackOf({ fallback }: RouteSpec, backends: readonly BackendEntry[]):
     ...(fallback.contentFiltered && { contentFiltered: left(fallback.contentFiltered) }),
     ...(fallback.contextLengthExceeded && { contextLengthExceeded: left(fallback.contextLengthExceeded) }),
     allowDowngrade: fallback.allowDowngrade,
+    ...(fallback.costGuard?.maxPriceRatio !== undefined && { maxPriceRatio: ratioOf(fallback.costGuard.maxPriceRatio) }),
     midStream: fallback.midStream,
   };
 }

@@ -116,7 +116,7 @@ export type Price = {
   readonly rates: Rates;
   /** Replace all of `rates` for a request whose prompt has more tokens than `above`; ascending. */
   readonly tiers: readonly { readonly above: Tokens; readonly rates: Rates }[];
-  /** For self-hosted models: the price of GPU time instead of tokens; in force with the ledger. */
+  /** For self-hosted models: the price of GPU time, besides what `rates` say. */
   readonly gpu?: { readonly hour: NanoUsd; readonly gpus: number };
 };
 
@@ -163,6 +163,8 @@ export type RouteEntry = {
     readonly contentFiltered?: readonly string[];
     readonly contextLengthExceeded?: readonly string[];
     readonly allowDowngrade: boolean;
+    /** How many times what the first backend would have cost a fallback may cost, before somebody is told. */
+    readonly maxPriceRatio?: number;
     readonly midStream: 'Fail' | 'Continue';
   };
   readonly timeouts: { readonly request?: Millis; readonly streamIdle?: Millis };
