@@ -76,6 +76,7 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
       logLoad(log, report);
       plane && noteLoad(plane, report);
     },
+    onFailure: ({ message }) => log.error(`configuration: ${message}; what was in force stays, and this is tried again`),
   });
   const key = io.env.TOLLGATE_MASTER_KEY || (await masterKey(settings.dataFolder));
   plane = await startDataPlane({ ...settings, config, log, masterKey: key });

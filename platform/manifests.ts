@@ -1,6 +1,6 @@
 // Reads manifests from files and folders: `.yaml`, `.yml` and `.json`, in a fixed order, within bounds.
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { readYaml, type YamlDocument, type YamlError } from './yaml.ts';
 
@@ -19,6 +19,8 @@ export type ManifestFiles = {
   readonly contents: readonly { readonly file: string; readonly bytes: Uint8Array }[];
   readonly errors: readonly YamlError[];
   readonly files: readonly string[];
+  /** The folders that were looked through, and of a path that is a file, its folder. */
+  readonly folders: readonly string[];
 };
 
 export async function readManifests(paths: readonly string[], limits: Limits = manifestLimits): Promise<Manifests> {
@@ -28,7 +30,7 @@ export async function readManifests(paths: readonly string[], limits: Limits = m
 export async function readManifestFiles(paths: readonly string[], limits: Limits = manifestLimits): Promise<ManifestFiles> {
   const errors: YamlError[] = [];
   const contents: { file: string; bytes: Uint8Array }[] = [];
-  const files = await filesIn(paths, limits, errors);
+  const { files, folders } = await entriesUnder(paths, limits, errors);
   let total = 0;
   for (const file of files) {
     const bytes = await bytesOf(file, Math.min(limits.fileBytes, limits.totalBytes - total), errors);
@@ -36,10 +38,10 @@ export async function readManifestFiles(paths: readonly string[], limits: Limits
     total += bytes.length;
     contents.push({ file, bytes });
   }
-  return { contents, errors, files };
+  return { contents, errors, files, folders };
 }
 
-export async function parseManifests({ contents, errors: before, files }: ManifestFiles): Promise<Manifests> {
+export async function parseManifests({ contents, errors: before, files }: Omit<ManifestFiles, 'folders'>): Promise<Manifests> {
   const errors = [...before];
   const documents: YamlDocument[] = [];
   for (const { file, bytes } of contents)
@@ -52,32 +54,38 @@ export async function parseManifests({ contents, errors: before, files }: Manife
 
 const isManifest = (name: string) => /\.(ya?ml|json)$/i.test(name);
 
-async function filesIn(paths: readonly string[], limits: Limits, errors: YamlError[]): Promise<readonly string[]> {
+async function entriesUnder(paths: readonly string[], limits: Limits, errors: YamlError[]) {
   const files: string[] = [];
-  const waiting = [...paths].reverse();
+  const folders: string[] = [];
+  const waiting: Entry[] = paths.map(path => ({ path, isLink: false })).reverse();
   while (waiting.length > 0) {
-    const path = waiting.pop()!;
+    const { path, isLink } = waiting.pop()!;
     const found = await stat(path).catch(() => undefined);
+    if (found?.isFile() && paths.includes(path)) folders.push(dirname(path));
     if (found === undefined) errors.push({ file: path, line: 1, message: 'cannot be found or read' });
-    else if (found.isDirectory()) waiting.push(...(await entriesOf(path, errors)).reverse());
-    else if (found.isFile() && files.length < limits.files) files.push(path);
+    else if (found.isDirectory() && !isLink) {
+      folders.push(path);
+      waiting.push(...(await entriesOf(path, errors)).reverse());
+    } else if (found.isFile() && files.length < limits.files) files.push(path);
     else if (found.isFile()) {
       errors.push({ file: path, line: 1, message: `is more than file number ${limits.files}: the rest is not read` });
       break;
     }
   }
-  return files;
+  return { files, folders };
 }
+
+type Entry = { readonly path: string; readonly isLink: boolean };
 
 /** Without dot files: a mounted ConfigMap has its real folder under `..data` and links to it. Links to folders are not
  * followed, links to files are. */
-async function entriesOf(folder: string, errors: YamlError[]): Promise<string[]> {
+async function entriesOf(folder: string, errors: YamlError[]): Promise<Entry[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     return entries
       .filter(entry => !entry.name.startsWith('.') && (entry.isDirectory() || isManifest(entry.name)))
-      .map(entry => join(folder, entry.name))
-      .sort();
+      .map(entry => ({ path: join(folder, entry.name), isLink: entry.isSymbolicLink() }))
+      .sort((a, b) => (a.path < b.path ? -1 : 1));
   } catch {
     errors.push({ file: folder, line: 1, message: 'cannot be read' });
     return [];

@@ -1,6 +1,6 @@
 // The configuration source without a cluster: a folder of manifests, compiled, watched and swapped as one reference. What an edit
 // breaks is reported, and its last good version stays in force.
-import { type FSWatcher, watch } from 'node:fs';
+import { sep } from 'node:path';
 import {
   type Catalogue,
   type CompileInput,
@@ -15,6 +15,7 @@ import {
 } from '#core/compile/index.ts';
 import type { EpochMillis } from '#core/units.ts';
 import { type ManifestFiles, parseManifests, readManifestFiles } from '#platform/manifests.ts';
+import { folderWatch } from '#platform/watch.ts';
 import type { YamlDocument, YamlError } from '#platform/yaml.ts';
 import type { ConfigSource } from '../ports.ts';
 import { emptyConfig, type LiveConfig, liveConfig } from './live.ts';
@@ -35,6 +36,8 @@ export type FolderOptions = {
   /** Starts the stand-in for all providers; asked for at most once, and only when no variable that a Secret names is set. */
   readonly simulator?: () => Promise<StandIn>;
   readonly onLoad: (report: LoadReport) => void;
+  /** A change that could not be taken up, for reasons outside of the folder; it is tried again. Not told twice in a row. */
+  readonly onFailure: (error: Error) => void;
 };
 
 export type StandIn = { readonly origin: string; close(): Promise<void> };
@@ -70,7 +73,7 @@ const POLL_MS = 3_000;
 export async function folderConfig(options: FolderOptions): Promise<FolderConfig> {
   const loader = new FolderLoader(options);
   await loader.load();
-  const stop = watchFolders(options.paths, () => loader.load());
+  const stop = keepLooking(loader, options.onFailure);
   return {
     current: () => loader.live,
     loadedAt: () => loader.loadedAt,
@@ -92,6 +95,8 @@ class FolderLoader {
   loadedAt = 0;
   lastError: string | undefined;
   source: ConfigSourceState = { objects: [], verdicts: [] };
+  /** Those that the last look went through. */
+  folders: readonly string[] = [];
   #loading: Promise<void> = Promise.resolve();
   #fingerprint = '';
   /** What was read of each file, so that of thousands only those that changed are parsed. */
@@ -113,14 +118,21 @@ class FolderLoader {
 
   /** One at a time; resolves when what is in the folder at this moment is in force. */
   load(): Promise<void> {
-    const loaded = this.#loading.then(() => this.#load());
+    const loaded = this.#loading.then(() => this.#load()).catch(error => this.#failed(error));
     this.#loading = loaded.catch(() => {});
     return loaded;
+  }
+
+  #failed(error: Error): never {
+    this.#fingerprint = '';
+    this.lastError = error.message;
+    throw error;
   }
 
   async #load(): Promise<void> {
     const { paths, onLoad } = this.#options;
     const found = await readManifestFiles(paths);
+    this.folders = found.folders;
     const digests = this.#digestsOf(found);
     const fingerprint = JSON.stringify([...digests, found.errors]);
     if (fingerprint === this.#fingerprint) return;
@@ -157,9 +169,9 @@ class FolderLoader {
     return { documents: all.flatMap(p => p.documents), errors: [...errors, ...all.flatMap(p => p.errors)] };
   }
 
-  /** A file that cannot be read any more counts as it was when it could. */
+  /** What cannot be read any more, a file or a folder, counts as it was when it could. */
   #withLastReadable(documents: readonly YamlDocument[], errors: readonly YamlError[]): readonly YamlDocument[] {
-    const broken = new Set(errors.map(e => e.file));
+    const broken = new Set(errors.flatMap(e => [e.file, ...this.#readableUnder(e.file)]));
     const byFile = Map.groupBy(documents, d => d.file);
     const result = documents.filter(d => !broken.has(d.file));
     for (const file of broken) {
@@ -169,6 +181,10 @@ class FolderLoader {
     }
     this.#readable = byFile;
     return result;
+  }
+
+  #readableUnder(folder: string): string[] {
+    return [...this.#readable.keys()].filter(file => file.startsWith(folder.endsWith(sep) ? folder : folder + sep));
   }
 
   async #standIn(objects: readonly SourceObject[]) {
@@ -261,30 +277,34 @@ function firstError(errors: readonly YamlError[], verdicts: readonly Verdict[]):
   return unsound && `${unsound.kind} ${unsound.namespace}/${unsound.name}: ${unsound.problems[0]?.message ?? 'is not sound'}`;
 }
 
-/** Calls back, one at a time, after something under the paths has changed and come to rest. */
-function watchFolders(paths: readonly string[], onChange: () => Promise<void>): () => void {
+/** Looks again after something in the folders has changed and come to rest, and now and then. */
+function keepLooking(loader: FolderLoader, onFailure: (error: Error) => void): () => void {
   let timer: NodeJS.Timeout | undefined;
-  let running = Promise.resolve();
-  const run = () => {
-    running = running.then(onChange).catch(() => {});
+  let told: string | undefined;
+  const look = async () => {
+    try {
+      await loader.load();
+      told = undefined;
+    } catch (error) {
+      if (String(error) !== told) onFailure(error as Error);
+      told = String(error);
+    }
+    follow();
   };
   const changed = () => {
     clearTimeout(timer);
-    timer = setTimeout(run, SETTLE_MS);
+    timer = setTimeout(look, SETTLE_MS);
   };
-  const watchers: FSWatcher[] = [];
-  for (const path of paths) {
-    try {
-      watchers.push(watch(path, { recursive: true }, changed).on('error', () => {}));
-    } catch {
-      // A folder that cannot be watched is still looked at now and then.
-    }
-  }
-  const poll = setInterval(run, POLL_MS);
+  const watch = folderWatch(changed);
+  const follow = () => {
+    if (watch.follow(loader.folders)) changed();
+  };
+  follow();
+  const poll = setInterval(look, POLL_MS);
   poll.unref();
   return () => {
     clearTimeout(timer);
     clearInterval(poll);
-    for (const watcher of watchers) watcher.close();
+    watch.close();
   };
 }

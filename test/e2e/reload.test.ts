@@ -1,5 +1,7 @@
 // Files are watched: an edit is live in under a second; a broken one is reported and the last good configuration stays.
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { chat, chatPath, get, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
@@ -84,5 +86,59 @@ describe('an edit of the configuration', () => {
     release();
     const answered = await pending;
     assert.equal(answered.json().choices[0].message.content, 'Late');
+  });
+});
+
+describe('the folder itself', () => {
+  const one = () => resources(route('one', 'one', ['oa']));
+  const file = (name: string) => path.join(gateway.configFolder, name);
+  before(async () => {
+    upstream.answer(json(200, openaiReply('Hi')));
+    gateway.configure(one());
+    await until('the configuration answers', async () => (await statusOf('one')) === 200);
+  });
+
+  test('may hold links to themselves, to nothing and to folders: they are reported or passed over, and requests are served', async () => {
+    symlinkSync('self.yaml', file('self.yaml'));
+    symlinkSync('nowhere', file('nowhere.yaml'));
+    symlinkSync('.', file('folder.yaml'));
+    symlinkSync('.', file('again.yaml'));
+    await until('both are reported', () => /self\.yaml/.test(gateway.logs()) && /nowhere\.yaml/.test(gateway.logs()));
+    assert.equal(await statusOf('one'), 200);
+    for (const name of ['self.yaml', 'nowhere.yaml', 'folder.yaml', 'again.yaml']) rmSync(file(name));
+    const { lastError } = (await get(`${gateway.internalUrl}/configz`)).json();
+    await until('all is well again', async () => (await get(`${gateway.internalUrl}/configz`)).json().lastError == null);
+    assert.match(lastError, /self|nowhere/);
+  });
+
+  test('may have folders in it, whose edits are live in under a second, too', async () => {
+    mkdirSync(file('more'));
+    writeFileSync(file('more/two.yaml'), yamlOf(route('two', 'two', ['oa'])));
+    await until('the new file is live', async () => (await statusOf('two')) === 200, 1000);
+    rmSync(file('more/two.yaml'));
+    await until('it is gone', async () => (await statusOf('two')) === 404, 1000);
+  });
+
+  test('may go away: what was in force stays; made anew, it is read and watched', async () => {
+    const before = gateway.logs().length;
+    rmSync(gateway.configFolder, { recursive: true });
+    await until('that is reported', () => /cannot be found/.test(gateway.logs().slice(before)));
+    assert.equal(await statusOf('one'), 200);
+    gateway.configure(resources(route('one', 'one', ['oa']), route('two', 'two', ['oa'])));
+    await until('the new folder is read', async () => (await statusOf('two')) === 200);
+    gateway.configure(one());
+    await until('its edits are live at once', async () => (await statusOf('two')) === 404, 1000);
+  });
+
+  test('with a change that cannot be taken up for other reasons is reported, and tried again', async () => {
+    const before = gateway.logs().length;
+    mkdirSync(gateway.dataFolder, { recursive: true });
+    writeFileSync(path.join(gateway.dataFolder, 'keys'), 'a file where the folder of keys should be');
+    const generated = { tenant: 'acme', secretRef: undefined, generate: { secretName: 'made' } };
+    gateway.configure(resources(route('two', 'two', ['oa']), ...tenantKey('made', 'x', generated)));
+    await until('that is reported', () => /tried again/.test(gateway.logs().slice(before)));
+    assert.equal(await statusOf('one'), 200);
+    rmSync(path.join(gateway.dataFolder, 'keys'));
+    await until('it is taken up', async () => (await statusOf('two')) === 200);
   });
 });

@@ -22,6 +22,9 @@ export type Gateway = {
   logs(): string;
   /** Replaces the configuration in one step, as editors and Kubernetes do. */
   configure(yaml: string): void;
+  readonly configFolder: string;
+  /** Not there until something is kept in it. */
+  readonly dataFolder: string;
   /** Resident memory in MiB. */
   rssMiB(): number;
   /** Sends SIGTERM; resolves with the exit code. */
@@ -38,6 +41,7 @@ const STOP_DEADLINE_MS = 15_000;
 export async function startGateway({ yaml, env = {} }: GatewayOptions): Promise<Gateway> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tollgate-test-'));
   const config = path.join(folder, 'config');
+  const dataFolder = path.join(folder, 'data');
   const configure = writerOf(config);
   configure(yaml);
   const [port, internalPort] = [await freePort(), await freePort()];
@@ -53,7 +57,7 @@ export async function startGateway({ yaml, env = {} }: GatewayOptions): Promise<
       HOST: '127.0.0.1',
       PORT: String(port),
       INTERNAL_PORT: String(internalPort),
-      TOLLGATE_DATA: path.join(folder, 'data'),
+      TOLLGATE_DATA: dataFolder,
       TOLLGATE_MASTER_KEY: masterKey,
       LOG_LEVEL: 'info',
       ...env,
@@ -79,6 +83,8 @@ export async function startGateway({ yaml, env = {} }: GatewayOptions): Promise<
     readyAfterMs: performance.now() - startedAt,
     logs,
     configure,
+    configFolder: config,
+    dataFolder,
     rssMiB: () => residentMiB(child.pid!),
     terminate: () => void child.kill('SIGTERM'),
     exited,
