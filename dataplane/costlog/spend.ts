@@ -1,0 +1,81 @@
+// What a tenant spent and holds, as its counters are rebuilt from: by the time of admission, exact to the millisecond.
+import { type EpochMillis, epochMillis, nanoUsd } from '#core/units.ts';
+import {
+  answered,
+  blocksOf,
+  END_OF_TIME,
+  firstIdAt,
+  floor,
+  type Interval,
+  intersection,
+  isAdmittedWithin,
+  TIERS,
+} from './blocks.ts';
+import { cleanText } from './columns.ts';
+import { isWithin, staleIn } from './figures.ts';
+import type { SpendSum, TenantSpend } from './ledger.ts';
+import type { Query, Store } from './store.ts';
+
+export const spend = (
+  store: Store,
+  tenant: string,
+  since: readonly EpochMillis[],
+  settledSince: EpochMillis,
+): Promise<TenantSpend> =>
+  store.view(async query => {
+    const name = cleanText(tenant);
+    const stale = await staleIn(query);
+    const sums: SpendSum[][] = [];
+    for (const start of since) sums.push(await sumsSince(query, name, start, stale));
+    return { sums, open: await openRows(query, name), settledLately: await settledRequests(query, name, settledSince) };
+  });
+
+async function sumsSince(query: Query, tenant: string, since: EpochMillis, stale: readonly Interval[][]): Promise<SpendSum[]> {
+  const asked = { from: since, to: floor(END_OF_TIME, TIERS.at(-1)!) };
+  const { slots, edges } = blocksOf(asked);
+  const rollups = TIERS.flatMap((_, tier) => {
+    const blocks = slots
+      .filter(slot => slot.tier >= tier)
+      .flatMap(slot => intersection([slot], answered(stale, tier, slot.tier)));
+    return blocks.length === 0 ? [] : [`${amounts('rollups')} a.tier = ${tier} and ${isWithin('a.admitted', blocks)}`];
+  });
+  const rows = [...intersection([asked], stale[0]!), ...edges];
+  const parts =
+    rows.length === 0 ? rollups : [...rollups, `${amounts('attempts')} a.state <> 'open' and ${isAdmittedWithin(rows)}`];
+  const found = await query(
+    `select key_name, model_requested, sum(amount) as settled from (${parts.join(' union all ')}) parts group by key_name, model_requested`,
+    [tenant],
+  );
+  return found.map(row => ({
+    keyName: String(row.key_name),
+    modelRequested: String(row.model_requested),
+    settled: nanoUsd(Number(row.settled)),
+  }));
+}
+
+const amounts = (table: string): string =>
+  `select a.key_name, a.model_requested, coalesce(a.cost_nano_usd, 0) as amount from ${table} a where a.tenant = $1 and`;
+
+async function openRows(query: Query, tenant: string): Promise<TenantSpend['open']> {
+  const rows = await query(
+    `select request_id, key_name, model_requested, reserved_nano_usd, lease_until from attempts
+     where tenant = $1 and state = 'open' order by request_id, attempt`,
+    [tenant],
+  );
+  return rows.map(row => ({
+    requestId: String(row.request_id),
+    keyName: String(row.key_name),
+    modelRequested: String(row.model_requested),
+    reserved: nanoUsd(Number(row.reserved_nano_usd)),
+    leaseUntil: epochMillis(Number(row.lease_until)),
+  }));
+}
+
+async function settledRequests(query: Query, tenant: string, since: EpochMillis): Promise<string[]> {
+  const rows = await query(
+    `select request_id from attempts where tenant = $1 and request_id >= $2
+     group by request_id having max(case when state = 'open' then 1 else 0 end) = 0 order by request_id`,
+    [tenant, firstIdAt(since)],
+  );
+  return rows.map(row => String(row.request_id));
+}

@@ -1,0 +1,74 @@
+// SQLite as a store of the ledger, for one thread: statements run at once, transactions one after the other. Several processes share the file.
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { columnNames, folded, onConflict, type Value, valuesOf } from './columns.ts';
+import { migrationsOf, runMigrations } from './migrations.ts';
+import type { Query, Store } from './store.ts';
+
+/** How long to wait for another process to end its transaction. */
+const BUSY_MS = 5000;
+
+export function sqliteStore(file: string): Store {
+  const database = new DatabaseSync(file, { timeout: BUSY_MS });
+  // FULL: what is committed is on the disk, as the spool forgets it then.
+  database.exec('pragma journal_mode = wal; pragma synchronous = full');
+  const query: Query = async (text, values = []) => rowsOf(prepared(database, text), values);
+  const transaction = serialised(async <T>(begin: string, work: (query: Query) => Promise<T>): Promise<T> => {
+    database.exec(begin);
+    try {
+      const result = await work(query);
+      database.exec('commit');
+      return result;
+    } catch (error) {
+      if (database.isTransaction) database.exec('rollback');
+      throw error;
+    }
+  });
+  return {
+    view: work => transaction('begin', work),
+    change: work => transaction('begin immediate', work),
+    insert: rows =>
+      transaction('begin immediate', async query => {
+        const [state] = await query("select value from ledger_state where name = 'kept_from'");
+        const insert = prepared(database, insertText);
+        for (const row of folded(rows).map(valuesOf)) insert.run(bindings([...row, state!.value as Value]));
+      }),
+    migrate: () =>
+      transaction('begin exclusive', query => runMigrations(query, async text => database.exec(text), migrationsOf('sqlite'))),
+    // A transaction that writes is alone.
+    maintains: async () => true,
+    makeRoom: async () => {},
+    dropBefore: async () => {},
+    tagValue: name => `(select value from json_each(a.tags) where key = ${name})`,
+    close: async () => database.close(),
+  };
+}
+
+const places = columnNames.map((_, i) => `$${i + 1}`);
+const admitted = "('0x' || substr(replace($1, '-', ''), 1, 12)) ->> '$'";
+const insertText = `insert into attempts (${columnNames.join(', ')})
+select ${places.join(', ')} where ${admitted} >= $${columnNames.length + 1}
+${onConflict}`;
+
+function prepared(database: DatabaseSync, text: string): StatementSync {
+  const statement = database.prepare(text);
+  statement.setReadBigInts(true);
+  return statement;
+}
+
+const rowsOf = (statement: StatementSync, values: readonly Value[]) => statement.all(bindings(values));
+
+/** `$1` is the name of a parameter here. */
+const bindings = (values: readonly Value[]): Record<string, SQLInputValue> =>
+  Object.fromEntries(values.map((value, i) => [i + 1, typeof value === 'boolean' ? Number(value) : value]));
+
+/** Each call begins when the one before has ended: a connection has one transaction at a time. */
+function serialised(run: Transaction): Transaction {
+  let last: Promise<unknown> = Promise.resolve();
+  return (begin, work) => {
+    const result = last.then(() => run(begin, work));
+    last = result.catch(() => {});
+    return result;
+  };
+}
+
+type Transaction = <T>(begin: string, work: (query: Query) => Promise<T>) => Promise<T>;
