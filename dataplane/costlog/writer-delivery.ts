@@ -3,7 +3,7 @@
 import { appendFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
-import { rowKey } from '#core/accounting/recovery.ts';
+import { latestStates, rowKey } from '#core/accounting/recovery.ts';
 import type { Ledger } from './ledger.ts';
 
 export type Delivery = {
@@ -19,34 +19,32 @@ export type SetAside = (row: CostRecord, reason: string) => Promise<void>;
 
 /** A ledger may come and go between two writes of a round, so one round proves little. */
 const MAX_STRIKES = 3;
-/** So often all rows are tried at once before single ones are suspected. */
-const PATIENCE = 2;
+const MAX_SUSPECTS = 10_000;
 
 export function delivery(ledger: Pick<Ledger, 'write'>, setAside: SetAside): Delivery {
   const strikes = new Map<string, number>();
-  let failures = 0;
+  let rounds = 0;
 
   /** @returns whether nothing more is to be done for it */
   const isOver = async ({ row, error }: Refused): Promise<boolean> => {
     const key = rowKey(row);
     const count = (strikes.get(key) ?? 0) + 1;
-    strikes.set(key, count);
-    if (count < MAX_STRIKES) return false;
-    await setAside(row, String(error));
-    strikes.delete(key);
-    return true;
+    if (count >= MAX_STRIKES) await setAside(row, String(error));
+    if (count >= MAX_STRIKES || strikes.size >= MAX_SUSPECTS) strikes.delete(key);
+    else strikes.set(key, count);
+    return count >= MAX_STRIKES;
   };
 
   return {
     async deliver(rows) {
       try {
         await ledger.write(rows);
-        failures = 0;
         return { done: rows, left: [] };
       } catch (error) {
-        if (++failures <= PATIENCE) throw error;
-        const { taken, refused, untried } = await oneByOne(ledger, rows, failures % 2 === 0);
+        // Now from this end, now from that, so that no row that is refused stands before all others for ever.
+        const { taken, refused, untried } = await oneByOne(ledger, rows, rounds++ % 2 === 1);
         if (taken.length === 0) throw error;
+        for (const row of taken) strikes.delete(rowKey(row));
         const [done, left] = [[...taken], [...untried]];
         for (const one of refused) ((await isOver(one)) ? done : left).push(one.row);
         return { done, left };
@@ -61,7 +59,7 @@ type Sorted = { readonly taken: CostRecord[]; readonly refused: Refused[]; reado
 /** Halves what fails until it is a single row. Gives up once so much in a row has failed that the ledger must be away. */
 async function oneByOne(ledger: Pick<Ledger, 'write'>, rows: readonly CostRecord[], lastFirst: boolean): Promise<Sorted> {
   const sorted: Sorted = { taken: [], refused: [], untried: [] };
-  const maxFailures = 2 * Math.ceil(Math.log2(rows.length + 1)) + 2;
+  const maxFailures = Math.ceil(Math.log2(rows.length + 1)) + 4;
   const parts = halvesOf(rows, lastFirst);
   let failed = 0;
   for (let part = parts.pop(); part; part = parts.pop()) {
@@ -95,3 +93,15 @@ export function rejectedFile(root: string, now: () => number): SetAside {
   const file = path.join(root, 'rejected.jsonl');
   return (row, reason) => appendFile(file, `${JSON.stringify({ at: now(), reason, row })}\n`, { mode: 0o600 });
 }
+
+/** All of them, in portions. Rejects as long as something is left, and may be repeated then. */
+export async function deliverAll(to: Delivery, rows: readonly CostRecord[]): Promise<void> {
+  let left: readonly CostRecord[] = [];
+  for (let at = 0; at < rows.length; at += PORTION) {
+    const portion = latestStates([...left, ...rows.slice(at, at + PORTION)]);
+    left = (await to.deliver(portion)).left;
+  }
+  while (left.length > 0) left = (await to.deliver(left)).left;
+}
+
+const PORTION = 1000;
