@@ -26,7 +26,7 @@ export type TenantSpend = {
     readonly reserved: NanoUsd;
     readonly leaseUntil: EpochMillis;
   }[];
-  /** Requests of the last minutes without an open row. */
+  /** Requests admitted since another moment asked for, without an open row. */
   readonly settledLately: readonly string[];
 };
 

@@ -1,7 +1,10 @@
 // The ledger: where every row of the cost log ends up, and what reports, rebuilds and recoveries read. Postgres and SQLite stand
 // behind it; one contract suite runs over both. It may be away at any time: every call rejects then, and may be repeated.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
-import type { EpochMillis, NanoUsd } from '#core/units.ts';
+import type { SpendSum, TenantSpend } from '#core/admission/sums.ts';
+import type { EpochMillis } from '#core/units.ts';
+
+export type { SpendSum, TenantSpend };
 
 export type Ledger = {
   /** Creates or updates the tables, under a lock: any number of processes may call it at once. */
@@ -22,23 +25,6 @@ export type Ledger = {
   /** Rollups, partitions to come, retention. Any process may call it at any time; one at a time does the work. */
   maintain(now: EpochMillis): Promise<void>;
   close(): Promise<void>;
-};
-
-/** Sums by the two things that decide which budgets a cost counts in. */
-export type SpendSum = { readonly keyName: string; readonly modelRequested: string; readonly settled: NanoUsd };
-export type TenantSpend = {
-  /** Parallel to `since`; rows that are not open. */
-  readonly sums: readonly (readonly SpendSum[])[];
-  /** Every open row of the tenant. */
-  readonly open: readonly {
-    readonly requestId: string;
-    readonly keyName: string;
-    readonly modelRequested: string;
-    readonly reserved: NanoUsd;
-    readonly leaseUntil: EpochMillis;
-  }[];
-  /** Requests admitted since `settledSince` without an open row. */
-  readonly settledLately: readonly string[];
 };
 
 /** `tag:X` groups by the value of tag X; team, feature and user are the tags of these names (`user`: the client's own name first); `day` is a calendar day of `timeZone`, YYYY-MM-DD. */

@@ -1,7 +1,10 @@
 // The counters of tenants as the data plane uses them: one store of limits, budgets and reservations, in memory or in Redis.
 // One contract suite runs over both. A store that cannot be reached rejects with `CountersAway`; every call may be repeated.
 import type { Admission, Demand, Extended, Extension, Settled, Settlement } from '#core/admission/demand.ts';
+import type { AccountPeriod, TenantSums } from '#core/admission/sums.ts';
 import type { EpochMillis, NanoUsd } from '#core/units.ts';
+
+export type { AccountPeriod, TenantSums };
 
 /** The store did not answer in time, or not at all. What it was asked may still happen. */
 export class CountersAway extends Error {}
@@ -29,21 +32,7 @@ export type Counters = {
 };
 
 export type RowKey = { readonly requestId: string; readonly attempt: number };
-export type AccountPeriod = { readonly account: string; readonly period: EpochMillis };
 export type AccountLevel = { readonly settled: NanoUsd; readonly reserved: NanoUsd };
-
-export type TenantSums = {
-  readonly accounts: readonly (AccountPeriod & { readonly settled: NanoUsd })[];
-  /** Requests that are open in the ledger, with what they hold in which of the accounts above. */
-  readonly open: readonly {
-    readonly id: string;
-    readonly cost: NanoUsd;
-    readonly leaseUntil: EpochMillis;
-    readonly accounts: readonly string[];
-  }[];
-  /** Requests of the last minutes that are settled in the ledger, and so in `settled`: settling them again changes nothing. */
-  readonly settledLately: readonly string[];
-};
 
 /** Enough to settle it: the very demand it was reserved by, as far as settling needs it. */
 export type Expired = Pick<Settlement, 'tenant' | 'id' | 'limits' | 'budgets'> & {
