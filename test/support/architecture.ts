@@ -104,7 +104,7 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/frontends/<name>/**',
       'dataplane/frontends/*/index.ts',
-      'dataplane/frontends/{frontend,controls,reading}.ts',
+      'dataplane/frontends/{frontend,controls,essentials,reading}.ts',
       // A dialect's own count of tokens is an estimate: pure, but its tables are a package.
       'platform/token-estimate.ts',
     ],

@@ -1,0 +1,33 @@
+// What the body of every dialect has at its top, read in the cheap look at a request: the model, the messages, whether to stream.
+import { ok, type Parsed, refuse } from '#core/failure.ts';
+import type { JsonView } from '#core/json/view.ts';
+
+export type Essentials = { readonly model: string; readonly stream: boolean };
+
+const MODEL_LENGTH_MAX = 256;
+
+export function readEssentials(body: JsonView): Parsed<Essentials> {
+  const model = body.get('model');
+  if (typeof model !== 'string' || model === '' || model.length > MODEL_LENGTH_MAX) {
+    return invalid('model', `a string of 1 to ${MODEL_LENGTH_MAX} characters`);
+  }
+  if (!isFilledList(body, 'messages')) return invalid('messages', 'a list of at least one message');
+  const stream = body.get('stream') ?? false;
+  return typeof stream === 'boolean' ? ok({ model, stream }) : invalid('stream', 'true or false');
+}
+
+export const invalid = (param: string, must: string) =>
+  refuse('invalid_request', { message: `${param} must be ${must}.`, param });
+
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const SPACES: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+
+/** Told from the bytes at its start: the list itself may have megabytes. */
+function isFilledList({ bytes, fields }: JsonView, name: string): boolean {
+  const field = fields.get(name);
+  if (!field || bytes[field.start] !== OPEN_BRACKET) return false;
+  let at = field.start + 1;
+  while (at < field.end && SPACES.has(bytes[at])) at++;
+  return bytes[at] !== CLOSE_BRACKET;
+}
