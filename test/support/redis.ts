@@ -1,0 +1,97 @@
+// A redis-server for tests: on a free port, in a temporary folder, nothing kept on disk.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import { freePort } from './ports.ts';
+import { until } from './until.ts';
+
+export type TestRedis = {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** A connection of the test's own, to look and to disturb; made when first asked for. */
+  readonly client: Redis;
+  /** Stops answering without closing anything, as a machine that hangs. */
+  pause(): void;
+  resume(): void;
+  stop(): Promise<void>;
+};
+
+/** false, or why a test that needs a Redis is skipped. */
+export const withoutRedis: string | false =
+  spawnSync('redis-server', ['--version']).status === 0 ? false : 'redis-server is not installed on this machine';
+
+/** @param options.port to start it again where it was */
+export async function startRedis(options: { readonly port?: number; readonly cluster?: boolean } = {}): Promise<TestRedis> {
+  const port = options.port ?? (await freePort());
+  const folder = await mkdtemp(path.join(tmpdir(), 'tollgate-redis-'));
+  const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', 4];
+  if (options.cluster) args.push('--cluster-enabled', 'yes', '--cluster-node-timeout', 2000, '--cluster-port', await freePort());
+  const server = spawn('redis-server', args.map(String), { stdio: 'ignore' });
+  await until('redis-server accepts connections', () => accepts(port));
+  if (options.cluster) await ownAllSlots(port);
+  return new RunningRedis(server, port, folder);
+}
+
+class RunningRedis implements TestRedis {
+  readonly port: number;
+  readonly url: string;
+  readonly pid: number;
+  readonly #server: ChildProcess;
+  readonly #folder: string;
+  #client: Redis | undefined;
+
+  constructor(server: ChildProcess, port: number, folder: string) {
+    this.#server = server;
+    this.#folder = folder;
+    this.port = port;
+    this.pid = server.pid!;
+    this.url = `redis://127.0.0.1:${port}`;
+  }
+
+  get client(): Redis {
+    this.#client ??= new Redis({ port: this.port, host: '127.0.0.1' }).on('error', () => undefined);
+    return this.#client;
+  }
+
+  pause(): void {
+    this.#server.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#server.kill('SIGCONT');
+  }
+
+  async stop(): Promise<void> {
+    this.#client?.disconnect();
+    if (this.#server.exitCode === null && this.#server.signalCode === null) {
+      const ended = once(this.#server, 'exit');
+      this.resume();
+      this.#server.kill('SIGKILL');
+      await ended;
+    }
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function ownAllSlots(port: number): Promise<void> {
+  const client = new Redis({ port, host: '127.0.0.1' });
+  await client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+  await until('the cluster is whole', async () => String(await client.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+  client.disconnect();
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}
