@@ -65,13 +65,9 @@ export class PodQuota {
 
   // ------------------------------------------------------------ requests
 
-  /** It would not fit if nothing else were there. */
-  isTooLarge(tokens: number): boolean {
-    return this.limits.tokens !== undefined && tokens > this.limits.tokens;
-  }
-
-  take(tokens: number, now: number): Taken | undefined {
+  take(bound: number, now: number): Taken | undefined {
     const leased = this.#isLeased(now);
+    const tokens = this.#atMostAll(bound, leased);
     const needed: Amounts = { slots: 1, requests: 1, tokens };
     for (const dim of this.#limited()) {
       const left = leased ? this.#free[dim] : this.#shareOf(dim) - this.#ownUse(dim, now);
@@ -170,6 +166,12 @@ export class PodQuota {
     this.#free = { ...nothing };
     this.#yields = false;
     return false;
+  }
+
+  /** A request that may take more than there ever is takes all of it: its bound is far above what most such requests use. */
+  #atMostAll(tokens: number, leased: boolean): number {
+    if (this.limits.tokens === undefined) return tokens;
+    return Math.min(tokens, leased ? this.limits.tokens : this.#shareOf('tokens'));
   }
 
   #limited(): readonly Dim[] {

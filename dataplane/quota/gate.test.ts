@@ -129,12 +129,6 @@ describe('the gate of a provider', () => {
     passed(await gate.enter(entrance(tpm, { tokens: 900 })));
     refused(await gate.enter(entrance(tpm, { tokens: 1 })));
   });
-
-  test('refuses at once a request larger than the limit, without a time to come back', async () => {
-    const failure = refused(await gateOf().enter(entrance(provider({ tpm: 10, maxQueue: 5 }), { tokens: 11 })));
-    assert.equal(failure.retryAfter, undefined);
-    assert.match(failure.message, /more tokens/);
-  });
 });
 
 describe('the gates of a fleet', () => {

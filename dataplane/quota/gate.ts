@@ -135,7 +135,6 @@ class Turnstile {
     const { tokens, client, deadline } = entrance;
     const now = this.#now();
     if (client.gone) return refuse('client_closed');
-    if (this.#quota.isTooLarge(tokens)) return refuse('provider_limit_reached', { message: TOO_LARGE });
     if (this.#options.pool) this.#schedule(REPORT_MS);
     const first = this.#line.first;
     if (!first || first.priority < entrance.priority) {
@@ -261,8 +260,6 @@ class Turnstile {
     }
   }
 }
-
-const TOO_LARGE = 'The request may take more tokens than the limits of its provider allow in a minute.';
 
 const limitsOf = ({ maxConcurrency, rpm, tpm }: NonNullable<ProviderEntry['limits']>): Limits => ({
   ...(maxConcurrency !== undefined && { slots: maxConcurrency }),
