@@ -41,9 +41,10 @@ export async function run(args: string[], io: Io): Promise<number> {
     await serveUntilStopped(settings, values.config ?? io.env.TOLLGATE_CONFIG, io);
     return 0;
   } catch (error) {
-    const known = error instanceof BadSetting || (error as NodeJS.ErrnoException).code !== undefined;
-    if (!known) throw error;
-    return say(io.err, `tollgate: ${describe(error as NodeJS.ErrnoException)}\n`, error instanceof BadSetting ? 2 : 1);
+    const { code } = error as NodeJS.ErrnoException;
+    const isTheirs = error instanceof BadSetting || code?.startsWith('ERR_PARSE_ARGS');
+    if (!isTheirs && code === undefined) throw error;
+    return say(io.err, `tollgate: ${describe(error as NodeJS.ErrnoException)}\n`, isTheirs ? 2 : 1);
   }
 }
 
@@ -78,22 +79,25 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
     },
     onFailure: ({ message }) => log.error(`configuration: ${message}; what was in force stays, and this is tried again`),
   });
-  const key = io.env.TOLLGATE_MASTER_KEY || (await masterKey(settings.dataFolder));
-  plane = await startDataPlane({ ...settings, config, log, masterKey: key });
-  noteLoad(plane, reports[0]!);
-  io.out(
-    startupText({
-      ...settings,
-      port: plane.port,
-      internalPort: plane.internalPort,
-      config,
-      report: reports[0]!,
-      masterKey: io.env.TOLLGATE_MASTER_KEY ? undefined : key,
-    }),
-  );
-  await stopSignal(log, settings.drainMs, plane);
-  await plane.close();
-  await config.close();
+  try {
+    const key = io.env.TOLLGATE_MASTER_KEY || (await masterKey(settings.dataFolder));
+    plane = await startDataPlane({ ...settings, config, log, masterKey: key });
+    noteLoad(plane, reports[0]!);
+    io.out(
+      startupText({
+        ...settings,
+        port: plane.port,
+        internalPort: plane.internalPort,
+        config,
+        report: reports[0]!,
+        masterKey: io.env.TOLLGATE_MASTER_KEY ? undefined : key,
+      }),
+    );
+    await stopSignal(log, settings.drainMs, plane);
+  } finally {
+    await plane?.close();
+    await config.close();
+  }
 }
 
 async function priceFile(env: Environment) {

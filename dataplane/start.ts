@@ -72,13 +72,18 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     bodyBudget: { held: 0, max: MAX_BODIES_BYTES },
     onError: (error, request_id) => log.error({ err: error, request_id }, 'a request failed on a bug of the gateway'),
   };
+  const internal = await listen(
+    pageHandler({ ...router, pages: internalPages(options, metrics, () => draining) }),
+    options.host,
+    options.internalPort,
+  );
   const listeners = [
-    await listen(publicRouter(router), options.host, options.port),
-    await listen(
-      pageHandler({ ...router, pages: internalPages(options, metrics, () => draining) }),
-      options.host,
-      options.internalPort,
-    ),
+    // A start that fails leaves nothing open that would keep the process alive.
+    await listen(publicRouter(router), options.host, options.port).catch(error => {
+      stop(internal);
+      throw error;
+    }),
+    internal,
   ] as const;
   return {
     port: listeners[0].port,

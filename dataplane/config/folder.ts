@@ -72,7 +72,12 @@ const POLL_MS = 3_000;
 
 export async function folderConfig(options: FolderOptions): Promise<FolderConfig> {
   const loader = new FolderLoader(options);
-  await loader.load();
+  try {
+    await loader.load();
+  } catch (error) {
+    await loader.close();
+    throw error;
+  }
   const stop = keepLooking(loader, options.onFailure);
   return {
     current: () => loader.live,

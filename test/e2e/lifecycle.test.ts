@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { chat, chatPath } from '#test/support/client.ts';
 import { startGateway } from '#test/support/gateway.ts';
@@ -33,6 +33,62 @@ test('it is ready soon after its start and small', { skip: process.platform !== 
     await gateway.stop();
     await upstream.close();
   }
+});
+
+describe('a start that cannot be', () => {
+  const taken = createServer();
+  const data = mkdtempSync(path.join(tmpdir(), 'tollgate-start-'));
+  before(() => once(taken.listen(0, '127.0.0.1'), 'listening'));
+  after(() => {
+    taken.close();
+    rmSync(data, { recursive: true, force: true });
+  });
+
+  /** With the bundled configuration, whose simulator must not keep the process alive either. */
+  async function started(args: readonly string[], env: Record<string, string>) {
+    const child = spawn(process.execPath, ['cli/main.ts', 'run', ...args], {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: data, PORT: '0', INTERNAL_PORT: '0', TOLLGATE_DATA: data, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', chunk => {
+      said += chunk;
+    });
+    try {
+      const [code] = await within(10_000, 'it ends by itself', once(child, 'exit'));
+      return { code, said };
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }
+  const takenPort = () => String((taken.address() as AddressInfo).port);
+
+  for (const name of ['PORT', 'INTERNAL_PORT'])
+    test(`because ${name} is taken ends with 1 and a sentence`, async () => {
+      const { code, said } = await started([], { [name]: takenPort() });
+      assert.equal(code, 1, said);
+      assert.match(said, /port \d+ is taken/);
+    });
+
+  test('because its data folder cannot be written ends with 1 and a sentence', async () => {
+    const { code, said } = await started([], { TOLLGATE_DATA: '/dev/null/data' });
+    assert.equal(code, 1, said);
+    assert.match(said, /^tollgate: .*\/dev\/null/m);
+  });
+
+  test('because an argument or a setting makes no sense ends with 2 and a sentence', async () => {
+    for (const [args, env, sentence] of [
+      [['--config'], {}, /--config/],
+      [['--nonsense'], {}, /--nonsense/],
+      [['folder'], {}, /folder/],
+      [[], { PORT: 'x' }, /PORT must be/],
+    ] as const) {
+      const { code, said } = await started(args, env);
+      assert.equal(code, 2, said);
+      assert.match(said, sentence);
+    }
+  });
 });
 
 test('npm start without provider keys prints a curl line that works as it stands', async () => {
