@@ -34,6 +34,10 @@ const commands: Readonly<Record<string, Command>> = {
       return 0;
     },
   },
+  migrate: {
+    summary: 'create or update the tables of the ledger',
+    run: async args => (await import('./migrate.ts')).migrate(args, { out, err, env: process.env }),
+  },
   crds: {
     summary: 'print the CustomResourceDefinitions',
     run: async args => (await import('./crds.ts')).crds(args, { out, err }),

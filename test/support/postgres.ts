@@ -51,8 +51,8 @@ export async function startPostgres(): Promise<PostgresServer> {
       port,
       listen_addresses: '127.0.0.1',
       unix_socket_directories: folder,
+      // What is committed reaches the operating system: it outlives the server, if not the machine.
       fsync: 'off',
-      synchronous_commit: 'off',
       full_page_writes: 'off',
       max_connections: 60,
       shared_buffers: '256MB',

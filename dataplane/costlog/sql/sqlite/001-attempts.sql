@@ -99,15 +99,19 @@ create index rollups_admitted on rollups (tier, admitted);
 
 create table rollup_marks (tier integer not null, admitted integer not null, primary key (tier, admitted)) without rowid;
 
--- A trigger, so that a correction by hand is in the reports too.
+-- Triggers, so that a correction by hand is in the reports too. (Not `insert or ignore`: within a trigger, the conflict clause of the
+-- statement outside would replace it.)
 create trigger attempts_inserted after insert on attempts begin
-  insert or ignore into rollup_marks (tier, admitted) values (0, new.admitted - new.admitted % 900000);
+  insert into rollup_marks (tier, admitted) select 0, new.admitted - new.admitted % 900000
+    where not exists (select 1 from rollup_marks where tier = 0 and admitted = new.admitted - new.admitted % 900000);
 end;
 create trigger attempts_updated after update on attempts begin
-  insert or ignore into rollup_marks (tier, admitted) values (0, new.admitted - new.admitted % 900000);
+  insert into rollup_marks (tier, admitted) select 0, new.admitted - new.admitted % 900000
+    where not exists (select 1 from rollup_marks where tier = 0 and admitted = new.admitted - new.admitted % 900000);
 end;
 create trigger attempts_deleted after delete on attempts begin
-  insert or ignore into rollup_marks (tier, admitted) values (0, old.admitted - old.admitted % 900000);
+  insert into rollup_marks (tier, admitted) select 0, old.admitted - old.admitted % 900000
+    where not exists (select 1 from rollup_marks where tier = 0 and admitted = old.admitted - old.admitted % 900000);
 end;
 
 -- `kept_from`: rows admitted before it are gone, their sums stay.
