@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,35 +8,28 @@ import { Pool } from '#core/quota/testing.ts';
 import type { ProviderEntry } from '#core/snapshot/snapshot.ts';
 import { millis } from '#core/units.ts';
 import { connectRedis, type RedisLink } from '#platform/redis.ts';
-import { freePort } from '#test/support/ports.ts';
+import { startRedis, type TestRedis, withoutRedis } from '#test/support/redis.ts';
 import { until } from '#test/support/until.ts';
 import { ProviderGate } from './gate.ts';
 import { redisPool } from './pool.ts';
 
-const skip = spawnSync('redis-server', ['--version']).status === 0 ? false : 'redis-server is not installed';
-
-describe('the pool in Redis', { skip }, () => {
-  let server: ChildProcess;
+describe('the pool in Redis', { skip: withoutRedis }, () => {
+  let server: TestRedis;
   const links: RedisLink[] = [];
-  let url = '';
   const link = async () => {
-    const made = connectRedis({ url, log: { warn() {}, info() {} } });
+    const made = connectRedis({ url: server.url, log: { warn() {}, info() {} } });
     links.push(made);
     await until('redis answers', async () => made.state().kind === 'up', 5_000);
     return made;
   };
 
   before(async () => {
-    const port = await freePort();
-    url = `redis://127.0.0.1:${port}`;
-    server = spawn('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], {
-      stdio: 'ignore',
-    });
+    server = await startRedis();
     await link();
   });
   after(async () => {
     for (const made of links) await made.close();
-    server.kill();
+    await server.stop();
   });
 
   test('grants what its specification grants, report by report', async () => {
@@ -131,5 +123,35 @@ describe('the pool in Redis', { skip }, () => {
     const later = await Promise.all(Array.from({ length: 14 }, (_, i) => enter(i)));
     for (const gate of gates) gate.close();
     assert.equal([...before, ...later].filter(outcome => outcome.ok).length, 20);
+  });
+
+  test('that hangs costs nobody more than a moment: each gate goes on with its share', async () => {
+    const limits = { rpm: 40, maxQueue: 0, queueTimeout: millis(5_000) };
+    const provider = { id: `n/${randomUUID()}`, limits } as ProviderEntry;
+    // A process that started a while ago.
+    let ago = 5_000;
+    const gate = new ProviderGate({
+      pod: 'a',
+      pods: () => 2,
+      monotonic: () => performance.now() - ago,
+      pool: redisPool(links[0]!),
+    });
+    ago = 0;
+    const enter = () => {
+      const client = { gone: false, listener: undefined };
+      return gate.enter({ provider, tokens: 0, priority: 0, client, deadline: Number.POSITIVE_INFINITY });
+    };
+    assert.ok((await enter()).ok);
+    server.pause();
+    let [passed, longest] = [0, 0];
+    for (let i = 0; i < 40; i++) {
+      const startedAt = performance.now();
+      if ((await enter()).ok) passed++;
+      longest = Math.max(longest, performance.now() - startedAt);
+    }
+    server.resume();
+    gate.close();
+    assert.equal(passed, 19);
+    assert.ok(longest < 200, `${longest} ms`);
   });
 });
