@@ -16,6 +16,12 @@ export function unsupported(faults: Faults, param: string, what: string): undefi
   });
 }
 
+/** A kind of something that may well be right at another target. Only so much of it is told as a kind's name may have. */
+export function unsupportedKind(faults: Faults, param: string, what: string, kind: unknown): undefined {
+  if (typeof kind !== 'string') return invalid(faults, param, aName.must);
+  return unsupported(faults, param, `${what} ${JSON.stringify(kind.slice(0, 64))}`);
+}
+
 const isAbsent = (value: unknown): value is undefined | null => value === undefined || value === null;
 
 type Rule<T> = { readonly holds: (value: unknown) => value is T; readonly must: string };

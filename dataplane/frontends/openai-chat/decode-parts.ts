@@ -1,7 +1,7 @@
 // Content of messages: a string, or a list of parts.
 import type { CacheMark, DocumentPart, ImagePart, Source, TextPart, UserPart } from '#core/chat/request.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
-import { aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from '../reading.ts';
+import { aName, anObject, aString, type Faults, invalid, optional, present, required, unsupportedKind } from '../reading.ts';
 
 type PartReader<P extends UserPart> = (faults: Faults, part: JsonRecord, path: string) => P | undefined;
 
@@ -39,7 +39,7 @@ function readPart<P extends UserPart>(
   const reader = readers.get(part.type);
   if (!reader && userParts.has(part.type))
     return invalid(faults, `${path}.type`, `one of ${[...readers.keys()].join(', ')} in this message`);
-  if (!reader) return unsupported(faults, `${path}.type`, `content of type ${JSON.stringify(part.type)}`);
+  if (!reader) return unsupportedKind(faults, `${path}.type`, 'content of type', part.type);
   const read = reader(faults, part, path);
   const cache = cacheMarkOf(part);
   return read && cache ? { ...read, cache } : read;

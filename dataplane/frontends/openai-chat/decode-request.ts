@@ -18,7 +18,7 @@ import {
   optional,
   present,
   required,
-  unsupported,
+  unsupportedKind,
 } from '../reading.ts';
 import { readMessages } from './decode-messages.ts';
 import { readTools } from './decode-tools.ts';
@@ -98,7 +98,7 @@ function readOutput(faults: Faults, body: JsonRecord): OutputFormat | undefined 
     case 'json_schema':
       return readSchema(faults, format.json_schema);
     default:
-      return unsupported(faults, 'response_format.type', `the format ${JSON.stringify(format.type)}`);
+      return unsupportedKind(faults, 'response_format.type', 'the format', format.type);
   }
 }
 

@@ -13,7 +13,7 @@ import {
   optional,
   present,
   required,
-  unsupported,
+  unsupportedKind,
 } from '../reading.ts';
 
 export type ToolsRead = { readonly tools: readonly Tool[]; readonly toolChoice?: ToolChoice | undefined };
@@ -29,7 +29,7 @@ export function readTools(faults: Faults, body: JsonRecord): ToolsRead {
 
 function readTool(faults: Faults, value: unknown, path: string): Tool {
   const tool = required(faults, value, path, anObject, {});
-  if (tool.type !== 'function') unsupported(faults, `${path}.type`, `a tool of type ${JSON.stringify(tool.type)}`);
+  if (tool.type !== 'function') unsupportedKind(faults, `${path}.type`, 'a tool of type', tool.type);
   return readFunction(faults, tool.function, `${path}.function`);
 }
 
@@ -47,7 +47,7 @@ function readChoice(faults: Faults, value: unknown): ToolChoice | undefined {
   if (value === undefined || value === null) return undefined;
   if (value === 'auto' || value === 'none' || value === 'required') return { kind: value };
   if (!isRecord(value)) return invalid(faults, 'tool_choice', 'auto, none, required or an object');
-  if (value.type !== 'function') return unsupported(faults, 'tool_choice.type', `a choice of type ${JSON.stringify(value.type)}`);
+  if (value.type !== 'function') return unsupportedKind(faults, 'tool_choice.type', 'a choice of type', value.type);
   const named = required(faults, value.function, 'tool_choice.function', anObject, {});
   return { kind: 'tool', name: required(faults, named.name, 'tool_choice.function.name', aName, '') };
 }
