@@ -128,6 +128,39 @@ function limits(says: Says): void {
     assert.equal(answers[100]!.kind, 'limited');
   });
 
+  says(
+    'the window slides: what came leaves 60 s after its second, and retryAfter says when, to the bucket',
+    async (caller, stage) => {
+      const limits = [rpm(4)];
+      const ask = async (id: string) => (await caller.reserve({ id, limits })).kind;
+      assert.deepEqual([await ask('a'), await ask('b')], ['granted', 'granted']);
+      await stage.wait(30_000);
+      assert.deepEqual([await ask('c'), await ask('d')], ['granted', 'granted']);
+      const refused = await caller.reserve({ id: 'e', limits });
+      assert.ok(refused.kind === 'limited' && refused.retryAfter > 28_000 && refused.retryAfter <= 30_000);
+      await stage.wait(refused.retryAfter - 150);
+      assert.equal(await ask('e'), 'limited');
+      await stage.wait(150);
+      assert.deepEqual([await ask('e'), await ask('f'), await ask('g')], ['granted', 'granted', 'limited']);
+      await stage.wait(61_000);
+      const later = await caller.reserve({ id: 'h', limits });
+      assert.deepEqual(later, { kind: 'granted', levels: [], remaining: [3] });
+    },
+  );
+
+  says('retryAfter waits for all the room a request needs, and a whole window where it never fits', async (caller, stage) => {
+    const limits = [tpm(100)];
+    await caller.reserve({ id: 'a', limits, tokens: 50 });
+    await stage.wait(20_000);
+    await caller.reserve({ id: 'b', limits, tokens: 50 });
+    const wait = async (tokens: number) => {
+      const answer = await caller.reserve({ id: `w${tokens}`, limits, tokens });
+      return answer.kind === 'limited' ? Math.ceil(answer.retryAfter / 1000) : 0;
+    };
+    const waits = [await wait(50), await wait(51), await wait(101)];
+    assert.ok(waits[0]! >= 39 && waits[0]! <= 40 && waits[1]! >= 59 && waits[2] === 60, String(waits));
+  });
+
   says('concurrency comes back with each end, and never more than was taken', async caller => {
     const limits = [slots(2)];
     for (let round = 0; round < 50; round++) {
