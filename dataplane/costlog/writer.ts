@@ -58,8 +58,8 @@ export const ledgerWriter = (options: WriterOptions): LedgerWriter => new Writer
 
 /** A row and where it ends in the spool. */
 type Placed = { readonly row: CostRecord; readonly end: number };
-/** Rows taken from the spool and not yet in the ledger, up to `end`. */
-type Batch = { readonly rows: readonly CostRecord[]; readonly end: number };
+/** Rows taken from the spool and not yet in the ledger, up to `end`; `spooled` counts them with those that were overtaken or are done. */
+type Batch = { readonly rows: readonly CostRecord[]; readonly spooled: number; readonly end: number };
 
 class Writer implements LedgerWriter {
   readonly #options: WriterOptions;
@@ -68,7 +68,7 @@ class Writer implements LedgerWriter {
   #recent: Placed[] = [];
   /** Where the rows begin that are on the disk alone; undefined: there are none. */
   #onDiskFrom: number | undefined;
-  #batch: Batch = { rows: [], end: 0 };
+  #batch: Batch = { rows: [], spooled: 0, end: 0 };
   /** Rows whose last state so far is `open`: an older open row of any other attempt has been overtaken, further on in the spool. */
   readonly #open = new Map<string, Placed>();
   #acknowledged = 0;
@@ -186,10 +186,10 @@ class Writer implements LedgerWriter {
     const batch = this.#batch;
     const rows = latestStates(batch.rows.filter(row => this.#isLatest(row)));
     const { done, left } = rows.length === 0 ? { done: rows, left: rows } : await this.#delivery.deliver(rows);
-    this.#batch = { rows: left, end: batch.end };
+    this.#batch = { ...batch, rows: left };
     this.#written += done.length;
     this.#options.onWritten(done.filter(row => this.#isLatest(row)));
-    if (left.length === 0) await this.#acknowledge(batch.end);
+    if (left.length === 0) await this.#acknowledge(batch);
   }
 
   #isLatest(row: CostRecord): boolean {
@@ -204,8 +204,8 @@ class Writer implements LedgerWriter {
     while (count < room && count < this.#recent.length && this.#recent[count]!.end <= maxEnd) count++;
     if (count === 0) return;
     const more = this.#recent.splice(0, count);
-    this.#passed += count;
-    this.#batch = { rows: this.#batch.rows.concat(more.map(({ row }) => row)), end: more.at(-1)!.end };
+    const { rows, spooled } = this.#batch;
+    this.#batch = { rows: rows.concat(more.map(({ row }) => row)), spooled: spooled + count, end: more.at(-1)!.end };
   }
 
   async #readBack(from: number): Promise<void> {
@@ -215,12 +215,12 @@ class Writer implements LedgerWriter {
     // Garbled lines behind the last row are passed together with it.
     const last = this.#recent.pop();
     if (last) this.#recent.push({ ...last, end: next });
-    else this.#batch = { rows: this.#batch.rows, end: next };
+    else this.#batch = { ...this.#batch, end: next };
     // Rows that came meanwhile lie beyond; without any, those to come can go by way of the memory again.
     this.#onDiskFrom = next < spool.end() ? next : undefined;
   }
 
-  async #acknowledge(point: number): Promise<void> {
+  async #acknowledge({ spooled, end: point }: Batch): Promise<void> {
     const { spool } = this.#options;
     const dropped = spool.endsBefore(point).at(-1);
     if (dropped !== undefined) {
@@ -228,6 +228,8 @@ class Writer implements LedgerWriter {
       await spool.acknowledge(dropped);
     }
     this.#acknowledged = point;
+    this.#passed += spooled;
+    this.#batch = { rows: [], spooled: 0, end: point };
     for (const waiter of this.#waiters) if (waiter.point <= point) waiter.resolve();
   }
 
