@@ -78,10 +78,15 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   // The lock comes first: whoever sees the folder and gets its lock knows that its process is dead.
   const lock = tryLock(lockFileOf(folder));
   if (!lock) throw new Error(`another process writes the spool ${folder}`);
-  await mkdir(folder, { mode: 0o700 });
-  const spool = new FileSpool(folder, options, lock.release);
-  await spool.lookAtDisk();
-  return spool;
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    const spool = new FileSpool(folder, options, lock.release);
+    await spool.lookAtDisk();
+    return spool;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }
 
 export const lockFileOf = (folder: string): string => `${folder}.lock`;
