@@ -45,5 +45,5 @@ async function ledgerOf(env: MigrateIo['env']): Promise<{ readonly name: string;
 const help = `Usage: tollgate migrate
 
 Creates or updates the tables of the ledger: in the Postgres of DATABASE_URL, or without it in ledger.db in TOLLGATE_DATA (=.tollgate).
-Every process does this itself when it starts; run it before, where the processes' user may not create tables.
+Every process does this itself when it starts; any number of them may, at once.
 `;

@@ -70,7 +70,7 @@ function warnings(row: Row, rounds: Rounds): string[] {
 const spelt = (value: number | null, digits: number): string =>
   value === null ? '-' : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-function markdown([head, ...rows]: readonly (readonly string[])[]): string {
+export function markdown([head, ...rows]: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(head!), line(head!.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
