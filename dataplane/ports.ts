@@ -2,10 +2,12 @@
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
+import type { ProviderEntry } from '#core/snapshot/snapshot.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { HttpClient } from '#platform/http-client.ts';
 import type { LiveConfig } from './config/live.ts';
 import type { Exchange } from './exchange.ts';
+import type { ClientResponse } from './http/client-response.ts';
 import type { Trip } from './trip.ts';
 
 /** The configuration in force at this moment. */
@@ -24,6 +26,36 @@ export type Observer = {
   attempted(row: CostRecord): void;
 };
 
+/** An attempt that wants to go to its provider. */
+export type Entrance = {
+  readonly provider: ProviderEntry;
+  /** Upper bound of the tokens of the attempt. */
+  readonly tokens: number;
+  /** Of the key: higher is let in first. */
+  readonly priority: number;
+  readonly client: Pick<ClientResponse, 'gone' | 'listener'>;
+  /** Monotonic; nobody waits beyond it. */
+  readonly deadline: number;
+};
+
+/** A place at the provider, until it is left; leaving twice is leaving once. */
+export type Pass = {
+  /** @param tokens what the attempt used; undefined: not known, all that was taken */
+  leave(tokens?: number): void;
+};
+
+/** What providers are sent at most: their `limits`. */
+export type Gate = {
+  /** At once where there is a place, or none to wait for; an attempt that was let in leaves its pass, however it ends. */
+  enter(entrance: Entrance): Parsed<Pass> | Promise<Parsed<Pass>>;
+};
+
+/** The replicas whose time is the price of their models. */
+export type GpuTime = {
+  /** @param endpoint its origin; `leave` tells the seconds that were this attempt's */
+  enter(endpoint: string): { leave(): number };
+};
+
 export type Ports = {
   readonly config: ConfigSource;
   readonly http: HttpClient;
@@ -36,6 +68,8 @@ export type Ports = {
   /** How many requests a route has planned before this one. */
   readonly turn: (routeId: string) => number;
   readonly newRequestId: () => string;
+  readonly gate: Gate;
+  readonly gpuTime: GpuTime;
   /** Places for attempts that read on after their client left. */
   readonly drains: { take(): boolean; free(): void };
   /** SHA-256, hex. */

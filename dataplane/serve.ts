@@ -1,6 +1,8 @@
 // The loop: open the request, attempt, ask the pure core what comes next, until the client has an answer. It knows interfaces and
 // the tables of frontends and providers, and nothing of what stands behind them.
+import { inputBound, noAttachments, outputBound } from '#core/admission/bound.ts';
 import { type AttemptPolicy, nextStep } from '#core/attempt/next-step.ts';
+import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import { type EpochMillis, type Millis, millis } from '#core/units.ts';
 import { answerFailure, answerWhole, beginEarly, beginStream, breakStream } from './answer.ts';
@@ -58,9 +60,20 @@ async function attempt(trip: Trip, ports: Ports): Promise<AttemptResult> {
   // A fallback that cannot carry the request is no news for the client; what sent the request there is.
   if (!prepared.ok) return refusedHere(trip.failure ?? prepared.failure);
   const { provider, request, relay, read, dropped } = prepared.value;
+  const { priority } = call.key.entry;
+  const { deadline } = trip;
+  const entered = await ports.gate.enter({
+    provider: candidate.provider,
+    tokens: tokenBound(trip),
+    priority,
+    client: exchange.client,
+    deadline,
+  });
+  if (!entered.ok) return refusedHere(entered.failure);
   const number = trip.attempts++;
   let drained = false;
   trip.dropped = dropped;
+  const replica = candidate.model.price?.gpu && ports.gpuTime.enter(request.origin);
   const startedAt = ports.monotonic();
   const result = await runAttempt({
     http: ports.http,
@@ -78,10 +91,25 @@ async function attempt(trip: Trip, ports: Ports): Promise<AttemptResult> {
     monotonic: ports.monotonic,
   });
   if (drained) ports.drains.free();
+  entered.value.leave(tokensUsed(result));
+  const gpuSeconds = replica?.leave();
   trip.ended(result);
   const position = { attempt: number, fallbackPosition: trip.fallbacks, retryPosition, isFirst: trip.isFirst() };
-  settle({ exchange, call, candidate, provider, endpoint: request.origin, ...position, at, result }, ports);
+  settle({ exchange, call, candidate, provider, endpoint: request.origin, ...position, at, result, gpuSeconds }, ports);
   return result;
+}
+
+/** What the attempt can use at most, for the limits of its provider: no token has less than a byte. */
+function tokenBound({ call, candidate: { provider, model } }: Trip): number {
+  if (provider.limits?.tpm === undefined) return 0;
+  const facts = { bytes: call.body.bytes.length, attachments: noAttachments, tools: false };
+  return inputBound(facts, model) + outputBound(undefined, 1, model);
+}
+
+/** undefined: nobody knows. */
+function tokensUsed({ kind, usage, failure }: AttemptResult): number | undefined {
+  if (usage) return promptTokens(usage) + usage.output;
+  return kind === 'refused' && !failure?.possiblyBilled ? 0 : undefined;
 }
 
 /** The shorter of the provider's and the route's limits, and never beyond the request's own. */

@@ -26,11 +26,13 @@ export type Attempted = {
   readonly isFirst: CostRecord['isFirst'];
   readonly at: EpochMillis;
   readonly result: AttemptResult;
+  /** Its share of the time of its replica, where that is the price. */
+  readonly gpuSeconds: number | undefined;
 };
 
-/** The cost of what the provider reported; null: the price is not known; undefined: the usage is not known. */
+/** The cost of what the provider reported; null: the price is not known; undefined: the usage, or the time on GPUs, is not known yet. */
 export function reportedCost({ model }: Candidate, usage: Usage | undefined): NanoUsd | null | undefined {
-  if (!usage) return undefined;
+  if (!usage || model.price?.gpu) return undefined;
   return model.price ? costOf(usage, model.price) : null;
 }
 
@@ -124,14 +126,14 @@ function costRecord(attempted: Attempted, usage: Usage, estimated: boolean): Cos
     upstreamId: result.upstreamId,
     usage,
     estimated,
-    cost: price ? costOf(usage, price) : null,
+    cost: price ? costOf(usage, price, attempted.gpuSeconds) : null,
     reserved: nanoUsd(0),
     exceeded: false,
     leaseUntil: attempted.at,
     rates: price && ratesFor(usage, price),
     priceSource: price?.source,
     priceVersion: price?.version,
-    gpuSeconds: undefined,
+    gpuSeconds: attempted.gpuSeconds,
     cache: 'bypass',
     similarity: undefined,
     saved: nanoUsd(0),

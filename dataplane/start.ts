@@ -16,6 +16,8 @@ import { type Page, pageHandler, publicRouter, type RouterOptions } from './http
 import { createMetrics, type Metrics } from './metrics.ts';
 import { observer } from './observe.ts';
 import type { Ports } from './ports.ts';
+import { ProviderGate } from './quota/gate.ts';
+import { Replicas } from './quota/replicas.ts';
 import { serve } from './serve.ts';
 
 export type DataPlaneOptions = {
@@ -48,6 +50,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const metrics = createMetrics();
   const rules = { ...options.policy, hosted: false };
   const http = createHttpClient({ isForbidden: address => isForbiddenAddress(address, rules) });
+  const newRequestId = uuidV7Source(systemClock);
+  const gate = new ProviderGate({ pod: newRequestId(), pods: () => 1, monotonic: systemClock.monotonic });
   const ports: Ports = {
     config,
     http,
@@ -57,7 +61,9 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     monotonic: systemClock.monotonic,
     random: Math.random,
     turn: turns(),
-    newRequestId: uuidV7Source(systemClock),
+    newRequestId,
+    gate,
+    gpuTime: new Replicas(systemClock.monotonic),
     drains: places(MAX_DRAINS),
     digest: sha256,
     estimateTokens: tokenEstimator(),
@@ -95,6 +101,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     },
     async close() {
       for (const listener of listeners) stop(listener);
+      gate.close();
       await http.close();
     },
   };

@@ -7,7 +7,8 @@ import { Pool } from '#core/quota/testing.ts';
 import type { ProviderEntry } from '#core/snapshot/snapshot.ts';
 import { millis } from '#core/units.ts';
 import type { ClientListener } from '../http/client-response.ts';
-import { type Entrance, type Pass, ProviderGate } from './gate.ts';
+import type { Entrance, Pass } from '../ports.ts';
+import { ProviderGate } from './gate.ts';
 import type { QuotaPool } from './pool.ts';
 
 type Limits = Omit<NonNullable<ProviderEntry['limits']>, 'queueTimeout'> & { queueTimeout?: number };

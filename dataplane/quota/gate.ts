@@ -5,25 +5,8 @@ import type { Limits } from '#core/quota/lease.ts';
 import { Line } from '#core/quota/line.ts';
 import { PodQuota, type Taken } from '#core/quota/pod-quota.ts';
 import type { ObjectId, ProviderEntry } from '#core/snapshot/snapshot.ts';
-import type { ClientResponse } from '../http/client-response.ts';
+import type { Entrance, Gate, Pass } from '../ports.ts';
 import type { QuotaPool } from './pool.ts';
-
-export type Entrance = {
-  readonly provider: ProviderEntry;
-  /** Upper bound of the tokens of the attempt. */
-  readonly tokens: number;
-  /** Of the key: higher is let in first. */
-  readonly priority: number;
-  readonly client: Pick<ClientResponse, 'gone' | 'listener'>;
-  /** Monotonic; nobody waits beyond it. */
-  readonly deadline: number;
-};
-
-/** A place at the provider, until it is left; leaving twice is leaving once. */
-export type Pass = {
-  /** @param tokens what the attempt used; undefined: not known, all that was taken */
-  leave(tokens?: number): void;
-};
 
 export type GateOptions = {
   readonly pool?: QuotaPool;
@@ -36,7 +19,7 @@ export type GateOptions = {
 
 const FREE: Parsed<Pass> = ok({ leave() {} });
 
-export class ProviderGate {
+export class ProviderGate implements Gate {
   readonly #options: GateOptions;
   /** Of providers with limits only. */
   readonly #stiles = new Map<ObjectId, Turnstile>();
@@ -47,7 +30,6 @@ export class ProviderGate {
     this.#joinedAt = options.monotonic();
   }
 
-  /** At once where there is a place, or none to wait for; an attempt that was let in leaves its pass, however it ends. */
   enter(entrance: Entrance): Parsed<Pass> | Promise<Parsed<Pass>> {
     const { id, limits } = entrance.provider;
     return limits ? this.#stileOf(id, limits).enter(entrance) : FREE;

@@ -1,14 +1,9 @@
 // The replicas whose time is what their models cost: one clock for each endpoint in use.
 import { ReplicaClock } from '#core/accounting/gpu-share.ts';
 import type { Millis } from '#core/units.ts';
+import type { GpuTime } from '../ports.ts';
 
-/** One attempt on a replica. */
-export type Stay = {
-  /** The seconds of the replica that were this attempt's; the same number each time it is asked. */
-  leave(): number;
-};
-
-export class Replicas {
+export class Replicas implements GpuTime {
   /** Of replicas with requests in flight: an idle one has nothing to remember. */
   readonly #clocks = new Map<string, ReplicaClock>();
   readonly #monotonic: () => number;
@@ -21,7 +16,7 @@ export class Replicas {
   }
 
   /** @param endpoint its origin: all models that are served there share its time, whichever provider names them */
-  enter(endpoint: string): Stay {
+  enter(endpoint: string): ReturnType<GpuTime['enter']> {
     const clock = this.#clocks.get(endpoint) ?? new ReplicaClock(() => this.#others(endpoint));
     this.#clocks.set(endpoint, clock);
     const share = clock.enter(this.#now());
