@@ -1,14 +1,14 @@
 // Takes over the spools that dead processes left in a shared data folder: brings their rows to the ledger and finds those that stayed open.
 // Nothing of a folder is deleted before all of it is in the ledger, so that dying halfway, or doing it again, changes nothing.
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { rowKey } from '#core/accounting/recovery.ts';
 import { lockFileOf } from './spool.ts';
 import { linesOf } from './spool-lines.ts';
 import { tryLock } from './spool-lock.ts';
-import { readSegment, segmentFiles } from './spool-segments.ts';
+import { segmentFiles } from './spool-segments.ts';
 
 export type Adoption = {
   /** Brings finished rows to the ledger, or rejects. */
@@ -46,21 +46,18 @@ async function replay(folder: string, { deliver, recover }: Adoption): Promise<A
   let rows = 0;
   let garbled = 0;
   for (const file of segmentFiles(folder))
-    for (const lines of portionsOf(await readSegment(file))) {
-      const finished = lines.rows.map(({ json }) => JSON.parse(json) as CostRecord).filter(row => isFinished(row, open));
+    for (const lines of portionsOf(await readFile(file))) {
+      const parsed = lines.rows.map(({ json }) => JSON.parse(json) as CostRecord);
+      for (const row of parsed)
+        if (row.state === 'open') open.set(rowKey(row), row);
+        else open.delete(rowKey(row));
+      const finished = parsed.filter(({ state }) => state !== 'open');
       await deliver(finished);
       rows += lines.rows.length;
       garbled += lines.garbled;
     }
   await recover([...open.values()]);
   return { folder, rows, open: open.size, garbled };
-}
-
-/** Open rows are noted, and forgotten when they turn up finished. */
-function isFinished(row: CostRecord, open: Map<string, CostRecord>): boolean {
-  if (row.state === 'open') return !open.set(rowKey(row), row);
-  open.delete(rowKey(row));
-  return true;
 }
 
 const PORTION_BYTES = 512 * 1024;

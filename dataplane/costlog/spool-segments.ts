@@ -1,6 +1,6 @@
 // The files of one process's spool, as one long stream of bytes: written at its end, read anywhere, deleted from its beginning.
 import fs from 'node:fs';
-import { open, readFile, unlink } from 'node:fs/promises';
+import { open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 
 /** What is done to the disk, so that a test can watch it or make it fail. */
@@ -149,5 +149,3 @@ export function segmentFiles(folder: string): string[] {
   const names = fs.readdirSync(folder).filter(name => /^\d+\.jsonl$/.test(name));
   return names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).map(name => path.join(folder, name));
 }
-
-export const readSegment = (file: string): Promise<Buffer> => readFile(file);

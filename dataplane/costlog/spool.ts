@@ -14,11 +14,11 @@ export type SpoolOptions = {
   readonly root: string;
   /** `<pod>-<boot>`: the folder of this process, never used before. */
   readonly name: string;
-  /** Size at which the next file is begun. */
+  /** Size at which the next file is begun (=8 MiB). */
   readonly segmentBytes?: number;
-  /** Rows that wait for the ledger, at most. */
+  /** Rows that wait for the ledger, at most (=6 GiB). */
   readonly maxBytes?: number;
-  /** The part of `maxBytes` that only completions may use; as much is held on the disk, and as much again in memory. */
+  /** The part of `maxBytes` that only completions may use; as much is held on the disk, and as much again in memory (=8 MiB). */
   readonly reserveBytes?: number;
   /** Told once each time the spool becomes 80 % full. */
   readonly onPressure?: (fill: number) => void;
@@ -63,6 +63,8 @@ export type SpoolStats = {
 };
 
 const MIB = 1024 * 1024;
+/** Half an hour without a ledger at 1,000 attempts a second is 4.3 GB: two lines of about 1.2 KB each. */
+const DEFAULT_MAX_BYTES = 6144 * MIB;
 /** Longer rows are refused; the longest that the loop makes has a few KB. */
 const MAX_ROW_LENGTH = 128 * 1024;
 /** A row waits this long before it is brought to the disk, which leaves as long again for the disk itself. */
@@ -115,7 +117,7 @@ class FileSpool implements Spool {
   constructor(folder: string, options: SpoolOptions, unlock: () => void) {
     this.folder = folder;
     this.#segments = new Segments(folder, options.segmentBytes ?? 8 * MIB, options.disk ?? realDisk);
-    this.#maxBytes = options.maxBytes ?? 4096 * MIB;
+    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
     this.#reserveBytes = Math.min(options.reserveBytes ?? 8 * MIB, this.#maxBytes / 2);
     this.#onPressure = options.onPressure ?? (() => {});
     this.#unlock = unlock;
