@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { epochMillis } from '#core/units.ts';
 import { costRecord, openRow } from '#test/support/cost-records.ts';
+import { ledgerContract } from '#test/support/ledger-contract.ts';
 import { type PostgresServer, run, startPostgres, withoutPostgres } from '#test/support/postgres.ts';
 import { until } from '#test/support/until.ts';
-import { ledgerContract } from './contract.ts';
 import { postgresLedger } from './postgres.ts';
 
 const skip = withoutPostgres;

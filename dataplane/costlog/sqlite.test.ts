@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { epochMillis } from '#core/units.ts';
 import { costRecord } from '#test/support/cost-records.ts';
-import { ledgerContract } from './contract.ts';
+import { ledgerContract } from '#test/support/ledger-contract.ts';
 import { sqliteLedger } from './sqlite.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-ledger-'));

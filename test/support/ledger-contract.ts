@@ -4,10 +4,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { type EpochMillis, epochMillis, nanoUsd } from '#core/units.ts';
-import { costRecord, costRecords, expectedReport, openRow, requestIdAt } from '#test/support/cost-records.ts';
-import { rank } from './columns.ts';
-import type { FigureFilter, FigureQuery, FigureReport, GroupBy, Ledger } from './ledger.ts';
-import type { Retention } from './stored.ts';
+import { rank } from '#dataplane/costlog/columns.ts';
+import type { FigureFilter, FigureQuery, FigureReport, GroupBy, Ledger } from '#dataplane/costlog/ledger.ts';
+import type { Retention } from '#dataplane/costlog/stored.ts';
+import { costRecord, costRecords, expectedReport, openRow, requestIdAt } from './cost-records.ts';
 
 /** A ledger of its own for a test: each `open` is another process's view of it. */
 export type Place = {
