@@ -34,11 +34,15 @@ const TAG_MAX = 50;
 export function tagsOf(headers: IncomingHttpHeaders, { metadata, tags }: Controls): Readonly<Record<string, string>> {
   const lists = [headers['x-tollgate-tags'], headers['x-litellm-tags']].filter(h => typeof h === 'string');
   if (lists.length === 0 && tags.length === 0) return metadata;
-  const all: Record<string, string> = { ...metadata };
-  for (const entry of [...tags, ...lists.flatMap(list => list.split(','))].slice(0, TAG_MAX)) {
+  return { ...metadata, ...tagsOfList([...tags, ...lists.flatMap(list => list.split(','))].slice(0, TAG_MAX)) };
+}
+
+export function tagsOfList(entries: readonly string[]): Record<string, string> {
+  const tags: Record<string, string> = {};
+  for (const entry of entries) {
     const at = entry.search(/[=:]/);
     const name = (at < 0 ? entry : entry.slice(0, at)).trim();
-    if (name !== '' && name !== '__proto__') all[name] = at < 0 ? '' : entry.slice(at + 1).trim();
+    if (name !== '' && name !== '__proto__') tags[name] = at < 0 ? '' : entry.slice(at + 1).trim();
   }
-  return all;
+  return tags;
 }
