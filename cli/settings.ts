@@ -1,5 +1,5 @@
 // What the commands take from the environment (architecture.md, "Environment"), read once and checked.
-import { isCidr, type UpstreamPolicy } from '#core/compile/index.ts';
+import { isCidr, type UpstreamPolicy, webhookComplaint } from '#core/compile/index.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -12,6 +12,8 @@ export type Settings = {
   readonly maxBodyBytes: number;
   readonly drainMs: number;
   readonly policy: UpstreamPolicy;
+  /** Where warnings are sent; the URL is a secret. */
+  readonly alertWebhook: string | undefined;
 };
 
 /** A setting that cannot be used, in words that name it. */
@@ -20,6 +22,7 @@ export class BadSetting extends Error {}
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 export function settingsOf(env: Environment): Settings {
+  const policy = standalonePolicy(env);
   return {
     host: env.HOST || '127.0.0.1',
     port: integer(env, 'PORT', 4000, 0, 65_535),
@@ -28,7 +31,8 @@ export function settingsOf(env: Environment): Settings {
     logLevel: oneOf(env, 'LOG_LEVEL', LEVELS, 'info'),
     maxBodyBytes: integer(env, 'MAX_BODY_BYTES', 32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
     drainMs: integer(env, 'DRAIN_TIMEOUT_MS', 600_000, 0, 3_600_000),
-    policy: standalonePolicy(env),
+    policy,
+    alertWebhook: webhook(env, policy),
   };
 }
 
@@ -41,6 +45,13 @@ export function standalonePolicy(env: Environment): UpstreamPolicy {
   const wrong = cidrs.find(c => !isCidr(c));
   if (wrong !== undefined) throw new BadSetting(`ALLOW_UPSTREAM_CIDRS: ${wrong} is not an address block such as 10.0.0.0/8`);
   return { standalone: true, allowHttpUpstreams: true, allowUpstreamCidrs: cidrs };
+}
+
+function webhook({ ALERT_WEBHOOK_URL: url }: Environment, policy: UpstreamPolicy): string | undefined {
+  if (!url) return undefined;
+  const complaint = webhookComplaint(url, policy);
+  if (complaint !== undefined) throw new BadSetting(`ALERT_WEBHOOK_URL ${complaint}`);
+  return url;
 }
 
 function integer(env: Environment, name: string, otherwise: number, min: number, max: number): number {

@@ -67,6 +67,18 @@ export function createMetrics() {
       labelNames: ['provider', 'model'],
       registers,
     }),
+    alerts: new Counter({
+      name: 'tollgate_alerts_total',
+      help: 'Warnings, each event once, by kind.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    alertWebhook: new Counter({
+      name: 'tollgate_alert_webhook_total',
+      help: 'Warnings for the webhook, by what came of them (`delivered`, `failed`, `dropped`).',
+      labelNames: ['outcome'],
+      registers,
+    }),
     generation: new Gauge({
       name: 'tollgate_config_generation',
       help: 'Counts the configurations this process has taken up.',

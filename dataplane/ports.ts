@@ -1,5 +1,6 @@
 // What the loop needs from the outside, as interfaces: `serve.ts` knows these and nothing of who stands behind them.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
+import type { Alert } from '#core/admission/alerts.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
 import type { ProviderEntry } from '#core/snapshot/snapshot.ts';
@@ -50,6 +51,9 @@ export type Gate = {
   enter(entrance: Entrance): Parsed<Pass> | Promise<Parsed<Pass>>;
 };
 
+/** Who is told of what somebody should know. Never blocks, never throws. */
+export type Alerts = { emit(alert: Alert): void };
+
 /** The replicas whose time is the price of their models. */
 export type GpuTime = {
   /** @param endpoint its origin; `leave` tells the seconds that were this attempt's */
@@ -70,6 +74,7 @@ export type Ports = {
   readonly newRequestId: () => string;
   readonly gate: Gate;
   readonly gpuTime: GpuTime;
+  readonly alerts: Alerts;
   /** Places for attempts that read on after their client left. */
   readonly drains: { take(): boolean; free(): void };
   /** SHA-256, hex. */

@@ -1,6 +1,7 @@
 // After an attempt, off the client's path: its usage (the provider's, or counted by us), its cost, its row in the cost log.
 import { costOf, ratesFor } from '#core/accounting/cost.ts';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { dearFallbackAlert } from '#core/admission/alerts.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
@@ -36,12 +37,13 @@ export function reportedCost({ model }: Candidate, usage: Usage | undefined): Na
   return model.price ? costOf(usage, model.price) : null;
 }
 
-export function settle(attempted: Attempted, { costLog, observer, estimateTokens }: Ports): void {
+export function settle(attempted: Attempted, { costLog, observer, alerts, estimateTokens }: Ports): void {
   const { result } = attempted;
   const record = (usage: Usage, estimated: boolean) => {
     const row = costRecord(attempted, usage, estimated);
     costLog.record(row);
     observer.attempted(row);
+    warnOfCost(attempted, row, alerts);
   };
   if (result.usage) record(result.usage, false);
   else if (result.kind === 'refused') record(noUsage, false);
@@ -50,6 +52,18 @@ export function settle(attempted: Attempted, { costLog, observer, estimateTokens
       usage => record(usage, true),
       () => record(noUsage, true),
     );
+}
+
+/** The first backend of the plan is what a fallback stands in for. */
+function warnOfCost(
+  { call: { plan }, candidate }: Attempted,
+  { fallbackPosition, usage, cost }: CostRecord,
+  alerts: Ports['alerts'],
+): void {
+  const [primary] = plan.candidates;
+  if (fallbackPosition === 0 || cost === null || !plan.route || !primary) return;
+  const alert = dearFallbackAlert({ route: plan.route, primary, used: candidate, usage, cost });
+  if (alert) alerts.emit(alert);
 }
 
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */

@@ -3,11 +3,13 @@ import { timingSafeEqual } from 'node:crypto';
 import { isForbiddenAddress, type UpstreamPolicy } from '#core/compile/index.ts';
 import { systemClock, uuidV7Source } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
-import { createHttpClient } from '#platform/http-client.ts';
+import { createHttpClient, type HttpClient } from '#platform/http-client.ts';
 import type { Log } from '#platform/log.ts';
 import { tokenEstimator } from '#platform/token-estimate.ts';
 import { configzPage, livenessPage, readinessPage } from './admin/health.ts';
 import { modelInfoPage, modelsPage } from './admin/models.ts';
+import { createAlerts } from './alerts/alerts.ts';
+import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import type { FolderConfig } from './config/folder.ts';
 import { memoryCostLog } from './costlog/memory.ts';
@@ -29,6 +31,8 @@ export type DataPlaneOptions = {
   readonly port: number;
   readonly internalPort: number;
   readonly maxBodyBytes: number;
+  /** Where warnings are sent. */
+  readonly alertWebhook: string | undefined;
 };
 
 export type DataPlane = {
@@ -52,6 +56,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const http = createHttpClient({ isForbidden: address => isForbiddenAddress(address, rules) });
   const newRequestId = uuidV7Source(systemClock);
   const gate = new ProviderGate({ pod: newRequestId(), pods: () => 1, monotonic: systemClock.monotonic });
+  const alerts = alertsOf(options, http, metrics);
   const ports: Ports = {
     config,
     http,
@@ -63,6 +68,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     turn: turns(),
     newRequestId,
     gate,
+    alerts,
     gpuTime: new Replicas(systemClock.monotonic),
     drains: places(MAX_DRAINS),
     digest: sha256,
@@ -102,9 +108,16 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     async close() {
       for (const listener of listeners) stop(listener);
       gate.close();
+      alerts.close();
       await http.close();
     },
   };
+}
+
+function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient, metrics: Metrics) {
+  const webhook =
+    url === undefined ? undefined : new Webhook({ url, http, log, count: outcome => metrics.alertWebhook.inc({ outcome }) });
+  return createAlerts({ log, count: kind => metrics.alerts.inc({ kind }), ...(webhook && { webhook }), now: systemClock.now });
 }
 
 function stop(listener: Listener): void {

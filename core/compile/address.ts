@@ -68,6 +68,9 @@ export function urlComplaint(text: string, policy: UpstreamPolicy, type: Provide
   return isForbiddenAddress(ip, rules) ? `the address ${host} is not allowed (ALLOW_UPSTREAM_CIDRS lists exceptions)` : undefined;
 }
 
+/** The webhook of warnings follows the rules of hosted providers. The complaint never repeats the URL, which is a secret. */
+export const webhookComplaint = (url: string, policy: UpstreamPolicy): string | undefined => urlComplaint(url, policy, 'OpenAI');
+
 const isLocalName = (host: string) => /^(.+\.)?localhost\.?$/.test(host);
 
 export const isCidr = (text: string): boolean => blockOf(text) !== undefined;

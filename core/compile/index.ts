@@ -1,5 +1,5 @@
 // The door to compile.
-export { type AddressRules, addressRules, isCidr, isForbiddenAddress, type UpstreamPolicy, urlComplaint } from './address.ts';
+export { type AddressRules, addressRules, isCidr, isForbiddenAddress, type UpstreamPolicy, webhookComplaint } from './address.ts';
 export { type Compiled, type CompileInput, compile, emptyCatalogue } from './compile.ts';
 export type { SourceObject } from './objects.ts';
 export type { Catalogue, CatalogueModel, PriceFile } from './prices.ts';

@@ -1,12 +1,7 @@
 // Where warnings go: a line in the log, a metric, a webhook. Each event once, however often and in however many processes it happens.
 import type { Alert, AlertKind } from '#core/admission/alerts.ts';
 import type { Millis } from '#core/units.ts';
-
-export type Alerts = {
-  /** Never blocks, never throws. */
-  emit(alert: Alert): void;
-  close(): void;
-};
+import type { Alerts } from '../ports.ts';
 
 export type AlertsOptions = {
   readonly log: { warn(fields: object, message: string): void };
@@ -20,7 +15,7 @@ export type AlertsOptions = {
 /** Events that are remembered; beyond it the oldest are forgotten, and could be told again. */
 const MAX_REMEMBERED = 10_000;
 
-export function createAlerts({ log, count, webhook, isFirst, now }: AlertsOptions): Alerts {
+export function createAlerts({ log, count, webhook, isFirst, now }: AlertsOptions): Alerts & { close(): void } {
   /** Until when each key is quiet. */
   const quietUntil = new Map<string, number>();
   const tell = (alert: Alert) => {

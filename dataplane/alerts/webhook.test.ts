@@ -4,11 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { after, afterEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Alert } from '#core/admission/alerts.ts';
+import { webhookComplaint } from '#core/compile/index.ts';
 import { millis } from '#core/units.ts';
 import { createHttpClient } from '#platform/http-client.ts';
 import { until } from '#test/support/until.ts';
 import { createAlerts } from './alerts.ts';
-import { messageOf, Webhook, type WebhookOutcome, webhookComplaint } from './webhook.ts';
+import { messageOf, Webhook, type WebhookOutcome } from './webhook.ts';
 
 const alert = (more: Partial<Alert> = {}): Alert => ({
   kind: 'budget_exhausted',

@@ -1,7 +1,6 @@
 // The webhook of warnings: one message at a time from a bounded queue, a few tries each. The body is what Slack's incoming webhooks
 // take; its `metadata` (docs.slack.dev, IncomingWebhookSendArguments) carries the same event for programs. The URL is a secret.
 import type { Alert } from '#core/admission/alerts.ts';
-import { type UpstreamPolicy, urlComplaint } from '#core/compile/index.ts';
 import type { HttpClient } from '#platform/http-client.ts';
 
 /** `retry`: the other side may take it later; `no`: it never will. */
@@ -28,9 +27,6 @@ const MAX_BACKOFF_MS = 60_000;
 const MAX_QUEUE = 100;
 /** Slack cuts longer ones at 40,000 characters. */
 const MAX_TEXT = 3_000;
-
-/** What is wrong with ALERT_WEBHOOK_URL, or undefined: it must be https, or what the rules of upstreams allow. Never repeats the URL. */
-export const webhookComplaint = (url: string, policy: UpstreamPolicy): string | undefined => urlComplaint(url, policy, 'OpenAI');
 
 export class Webhook {
   readonly #options: WebhookOptions;
