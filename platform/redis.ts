@@ -52,6 +52,7 @@ class Link implements RedisLink {
   #probeSent: number | undefined;
   #probeOf = 0;
   #corked = false;
+  #isClosed = false;
   #lastError = '';
 
   constructor(place: RedisPlace, options: RedisLinkOptions) {
@@ -104,8 +105,9 @@ class Link implements RedisLink {
   }
 
   async close(): Promise<void> {
+    this.#turn('down');
+    this.#isClosed = true;
     clearInterval(this.#probing);
-    this.#listeners.length = 0;
     this.#client.disconnect();
     if (this.#client instanceof Redis) this.#client.stream?.destroy();
   }
@@ -122,7 +124,12 @@ class Link implements RedisLink {
     });
   }
 
-  #failed(error: Error): void {
+  #failed(error: RedisAway): void {
+    if ((error.cause as Error | undefined)?.name === 'ReplyError') {
+      // It answers, if only to say no: nothing to wait for, and a probe would be content with it.
+      this.#told(error);
+      return;
+    }
     this.#failures += 1;
     if (this.#failures < FAILURES || this.#state.kind === 'down') return;
     this.#told(error);
@@ -160,7 +167,7 @@ class Link implements RedisLink {
 
   #turn(kind: RedisState['kind']): void {
     this.#failures = 0;
-    if (kind === this.#state.kind) return;
+    if (kind === this.#state.kind || this.#isClosed) return;
     this.#state = { kind, since: this.#now() };
     if (kind === 'up') {
       this.#lastError = '';

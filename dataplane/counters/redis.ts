@@ -14,7 +14,7 @@ import {
   type TenantSums,
 } from './counters.ts';
 import { type Encoded, memoOf, readMemo, requestArgs } from './encode.ts';
-import { type Generation, highWater } from './high-water.ts';
+import { type Generation, highWater, type Seen } from './high-water.ts';
 import { holdsOf } from './periods.ts';
 import { readScript, runScript, type Script } from './scripts.ts';
 import { tenantPrefixes } from './tenant-keys.ts';
@@ -63,6 +63,10 @@ class RedisCounters implements Counters {
   constructor({ link, onStale }: RedisCountersOptions) {
     this.#link = link;
     this.#onStale = onStale ?? (() => undefined);
+    if (link.state().kind === 'up') this.#load();
+    link.onChange(state => {
+      if (state.kind === 'up') this.#load();
+    });
   }
 
   async reserve(demand: Demand, row?: RowCopy): Promise<Admission> {
@@ -181,7 +185,8 @@ class RedisCounters implements Counters {
     return budgets.map(({ account, period }, i) => {
       const generation = Number(reply[from + 3 * i]) as Generation;
       const settled = nanoUsd(Number(reply[from + 3 * i + 1]));
-      if (this.#seen.isStale(tenant, account, { generation, period, settled })) this.#stale(tenant, account, generation);
+      const before = this.#seen.fallenFrom(tenant, account, { generation, period, settled });
+      if (before !== undefined) this.#stale(tenant, account, generation, before);
       return { settled, reserved: nanoUsd(Number(reply[from + 3 * i + 2])) };
     });
   }
@@ -195,11 +200,26 @@ class RedisCounters implements Counters {
     return { kind: 'unknown', accounts };
   }
 
-  /** Doubt first, then tell: who hears of it finds the accounts unknown. Where Redis is away by now, the next answer will be stale too. */
-  #stale(tenant: string, account: string, generation: Generation): void {
-    this.#run(this.#scripts.doubt, tenant, ['spend', 'open'], [String(generation)]).then(
-      () => this.#onStale(tenant, account),
-      () => undefined,
+  /** Doubt first, then tell: who hears of it finds the accounts unknown. Where Redis is away by now, the next answer will be as stale. */
+  #stale(tenant: string, account: string, generation: Generation, before: Seen): void {
+    this.#call(client => runScript(client, this.#scripts.doubt, 2, this.#doubtOf(tenant, generation)), SLOW_TIMEOUT_MS).then(
+      changed => {
+        if (changed === 1) this.#onStale(tenant, account);
+      },
+      () => this.#seen.restore(tenant, account, before),
     );
+  }
+
+  #doubtOf(tenant: string, generation: Generation): readonly string[] {
+    const prefix = this.#prefixOf(tenant);
+    return [`${prefix}spend`, `${prefix}open`, String(generation)];
+  }
+
+  /** So that the first requests after a start of Redis do not all bring the scripts along. A cluster hears of them with the first request. */
+  #load(): void {
+    const { reserve, extend, settle } = this.#scripts;
+    for (const { source } of [reserve, extend, settle]) {
+      this.#call(client => client.script('LOAD', source), SLOW_TIMEOUT_MS).catch(() => undefined);
+    }
   }
 }

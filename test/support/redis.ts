@@ -30,7 +30,17 @@ export async function startRedis(options: { readonly port?: number; readonly clu
   const port = options.port ?? (await freePort());
   const folder = await mkdtemp(path.join(tmpdir(), 'tollgate-redis-'));
   const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', 4];
-  if (options.cluster) args.push('--cluster-enabled', 'yes', '--cluster-node-timeout', 2000, '--cluster-port', await freePort());
+  if (options.cluster)
+    args.push(
+      '--cluster-enabled',
+      'yes',
+      '--cluster-announce-ip',
+      '127.0.0.1',
+      '--cluster-node-timeout',
+      2000,
+      '--cluster-port',
+      await freePort(),
+    );
   const server = spawn('redis-server', args.map(String), { stdio: 'ignore' });
   await until('redis-server accepts connections', () => accepts(port));
   if (options.cluster) await ownAllSlots(port);
