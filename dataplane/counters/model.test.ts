@@ -7,7 +7,7 @@ import { epochMillis, nanoUsd } from '#core/units.ts';
 import { connectRedis } from '#platform/redis.ts';
 import { startRedis, withoutRedis } from '#test/support/redis.ts';
 import { until } from '#test/support/until.ts';
-import { budget, callerOf, slots } from './contract.ts';
+import { budget, callerOf, slots } from './contract/caller.ts';
 import type { Counters } from './counters.ts';
 import { memoryCounters } from './memory.ts';
 import { redisCounters } from './redis.ts';

@@ -7,7 +7,7 @@ import { epochMillis, nanoUsd, tokens } from '#core/units.ts';
 import { connectRedis, type RedisLink } from '#platform/redis.ts';
 import { startRedis, type TestRedis, withoutRedis } from '#test/support/redis.ts';
 import { until } from '#test/support/until.ts';
-import { budget, callerOf, rpm, slots, tpm } from './contract.ts';
+import { budget, callerOf, rpm, slots, tpm } from './contract/caller.ts';
 import { CountersAway } from './counters.ts';
 import { redisCounters } from './redis.ts';
 
