@@ -80,7 +80,7 @@ export function blocksOf(
 
 /** For blocks of tier `wanted`, which admission times tier `tier` answers for: its own clean blocks, below it only what is stale above. */
 export const answered = (stale: readonly (readonly Interval[])[], tier: number, wanted: number): Interval[] =>
-  without(tier === wanted ? [{ from: 0, to: END_OF_TIME }] : stale[tier + 1]!, stale[tier]!);
+  without(tier === wanted ? [{ from: 0, to: END_OF_TIME }] : (stale[tier + 1] ?? []), stale[tier]!);
 
 export const floor = (time: number, width: number): number => Math.floor(time / width) * width;
 const ceil = (time: number, width: number): number => Math.ceil(time / width) * width;

@@ -76,8 +76,8 @@ export async function staleIn(query: Query): Promise<Interval[][]> {
 }
 
 type Labelled = Interval & { readonly label: number };
-/** A statement names the blocks of so many days. */
-const DAYS_AT_ONCE = 100;
+/** A statement has a part for each block of so many days; SQLite takes 500. */
+const DAYS_AT_ONCE = 62;
 /** The dearest are told; the totals are those of all. */
 const MAX_GROUPS = 100_000;
 
@@ -235,17 +235,24 @@ class Statement {
   #ofTier(tier: number, split: readonly Split[], stale: readonly Interval[][]): string[] {
     const slots = (wanted: number) =>
       split.flatMap(({ label, slots }) => slots.filter(slot => slot.tier === wanted).map(slot => ({ ...slot, label })));
-    return TIERS.flatMap((_, wanted) => (wanted < tier ? [] : this.#rollups(tier, slots(wanted), answered(stale, tier, wanted))));
+    const above = TIERS.flatMap((_, wanted) => (wanted > tier ? slots(wanted) : []));
+    return [
+      ...slots(tier).flatMap(slot => this.#rollups(tier, [slot], answered(stale, tier, tier))),
+      ...this.#rollups(tier, above, answered(stale, tier, tier + 1)),
+    ];
   }
 
   #rollups(tier: number, slots: readonly Labelled[], admitted: readonly Interval[]): string[] {
+    const [only] = slots;
+    if (slots.length === 1)
+      return this.#part(
+        rollupMeasures,
+        `${labelled(only!)} cross join rollups a`,
+        [admitted],
+        [`a.tier = ${tier}`, isWithin('a.bucket', slots), isWithin('a.admitted', admitted)],
+      );
     const from = `from ${listed('s', slots)} join rollups a on a.tier = ${tier} and a.bucket >= s.lo and a.bucket < s.hi`;
-    return this.#part(
-      measureNames.map(name => `a.${name}`),
-      from,
-      [slots, admitted],
-      [isWithin('a.admitted', admitted)],
-    );
+    return this.#part(rollupMeasures, from, [slots, admitted], [isWithin('a.admitted', admitted)]);
   }
 
   #rowsOf(ranges: readonly Labelled[], admitted: readonly Interval[]): string[] {
@@ -257,7 +264,7 @@ class Statement {
   #rowsAt(ranges: readonly Labelled[], admitted: readonly Interval[]): string[] {
     return ranges.flatMap(range => {
       const conditions = [isWithin('a.at', [range]), isWithin('a.admitted', admitted)];
-      return this.#part(rowMeasures, `from (select ${range.label} as label) s cross join attempts a`, [admitted], conditions);
+      return this.#part(rowMeasures, `${labelled(range)} cross join attempts a`, [admitted], conditions);
     });
   }
 
@@ -275,9 +282,11 @@ class Statement {
 
 type Split = ReturnType<typeof blocksOf> & { readonly label: number };
 const always: Interval = { from: 0, to: END_OF_TIME };
+const labelled = ({ label }: Labelled): string => `from (select ${label} as label) s`;
+const rollupMeasures = measureNames.map(name => `a.${name}`);
 const rowMeasures = measureNames.map(name => measures[name]);
 
-/** Numbers of our own making, so they may stand in the text. */
+/** Numbers of our own making, so they may stand in the text. (Over `values`, Postgres joins by reading the whole table.) */
 const listed = (name: string, ranges: readonly Labelled[]): string =>
   `(select ${ranges.map(({ label, from, to }) => `${label} as label, ${whole(from)} as lo, ${whole(to)} as hi`).join(' union all select ')}) ${name}`;
 
