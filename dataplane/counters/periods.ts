@@ -1,5 +1,6 @@
 // What a request that is open in the ledger holds: in which period of each account. It belongs to the period of its admission, which
-// its id tells (UUIDv7, RFC 9562: the first 48 bits are milliseconds).
+// its id tells.
+import { uuidTime } from '#core/units.ts';
 import type { AccountPeriod, TenantSums } from './counters.ts';
 
 export type OpenHold = Pick<TenantSums['open'][number], 'id' | 'cost' | 'leaseUntil'> & {
@@ -22,6 +23,4 @@ export function holdsOf(sums: TenantSums): readonly OpenHold[] {
 }
 
 /** An id of another make belongs to the newest period. */
-function timeOf(id: string): number {
-  return /^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(id) ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : Number.POSITIVE_INFINITY;
-}
+const timeOf = (id: string): number => (/^[0-9a-f]{8}-[0-9a-f]{4}-7/.test(id) ? uuidTime(id) : Number.POSITIVE_INFINITY);

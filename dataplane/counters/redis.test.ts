@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { after, beforeEach, test } from 'node:test';
 import { epochMillis, nanoUsd, tokens } from '#core/units.ts';
-import { connectRedis, type RedisLink } from '#platform/redis.ts';
+import { connectRedis, RedisAway, type RedisLink } from '#platform/redis.ts';
 import { startRedis, type TestRedis, withoutRedis } from '#test/support/redis.ts';
 import { until } from '#test/support/until.ts';
 import { budget, callerOf, rpm, slots, tpm } from './contract/caller.ts';
@@ -118,6 +118,17 @@ test('a Redis that hangs costs each call one timeout, then nothing until it answ
   assert.equal((await slow('e')).kind, 'granted');
   // What timed out ran after all, each once: the slots are taken until their leases end.
   assert.equal((await callerOf(redisCounters({ link })).counters.expired('team-a', epochMillis(4e12 + 1), 10)).length, 5);
+});
+
+test('a Redis that says no is not one that is away: the next call is asked all the same', { skip }, async () => {
+  const link = await linkTo(server.url);
+  for (let i = 0; i < 5; i++)
+    await assert.rejects(
+      link.call(client => client.call('NOSUCHCOMMAND')),
+      RedisAway,
+    );
+  assert.equal(link.state().kind, 'up');
+  assert.equal(await link.call(client => client.ping()), 'PONG');
 });
 
 test('a Redis that is not there yet, that dies and that comes back at the same place', { skip }, async () => {

@@ -1,7 +1,7 @@
 // The counters of tenants in Redis, shared by all processes: one script, one round trip, for each step of a request. What is kept, and
 // under which names, is in scripts/; what is lost is rebuilt from the ledger (docs/decisions/2026-11-21-counters-and-their-loss.md).
 import type { Admission, BudgetLevel, Demand, Extended, Extension, Settled, Settlement } from '#core/admission/demand.ts';
-import { type EpochMillis, type Millis, millis, nanoUsd } from '#core/units.ts';
+import { type EpochMillis, millis, nanoUsd } from '#core/units.ts';
 import { RedisAway, type RedisClient, type RedisLink } from '#platform/redis.ts';
 import {
   type AccountLevel,
@@ -76,7 +76,7 @@ class RedisCounters implements Counters {
     if (reply[0] === UNKNOWN) return this.#unknown(demand, reply);
     const remaining = demand.limits.map((_, i) => Number(reply[3 + i]));
     if (reply[0] === LIMITED) {
-      return { kind: 'limited', limit: Number(reply[1]), retryAfter: millis(Number(reply[2])) as Millis, remaining };
+      return { kind: 'limited', limit: Number(reply[1]), retryAfter: millis(Number(reply[2])), remaining };
     }
     const levels = this.#levels(demand, reply, 3 + remaining.length);
     if (reply[0] === EXHAUSTED) return { kind: 'exhausted', budget: Number(reply[1]), levels, remaining };
@@ -183,7 +183,7 @@ class RedisCounters implements Counters {
 
   #levels({ tenant, budgets }: Settlement | Demand, reply: Reply, from: number): readonly BudgetLevel[] {
     return budgets.map(({ account, period }, i) => {
-      const generation = Number(reply[from + 3 * i]) as Generation;
+      const generation = Number(reply[from + 3 * i]);
       const settled = nanoUsd(Number(reply[from + 3 * i + 1]));
       const before = this.#seen.fallenFrom(tenant, account, { generation, period, settled });
       if (before !== undefined) this.#stale(tenant, account, generation, before);
@@ -192,7 +192,7 @@ class RedisCounters implements Counters {
   }
 
   #unknown({ tenant, budgets }: Settlement | Demand, reply: Reply): { kind: 'unknown'; accounts: readonly string[] } {
-    const generation = Number(reply[1]) as Generation;
+    const generation = Number(reply[1]);
     const accounts = [...new Set(reply.slice(2).map(place => budgets[Number(place)]!.account))];
     for (const account of accounts) {
       if (this.#seen.isLost(tenant, account, generation)) this.#onStale(tenant, account);
