@@ -93,6 +93,10 @@ export function firstIdAt(time: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }
 
+/** SQL: a time is within one of these. Numbers of our own making, so they may stand in the text. */
+export const isWithin = (column: string, intervals: readonly Interval[]): string =>
+  `(${intervals.map(({ from, to }) => `${column} >= ${Math.trunc(from)} and ${column} < ${Math.trunc(to)}`).join(' or ') || '1 = 0'})`;
+
 /** SQL: a row `a` was admitted within one of these; by the primary key. */
 export const isAdmittedWithin = (intervals: readonly Interval[]): string =>
   `(${intervals.map(({ from, to }) => `a.request_id >= '${firstIdAt(from)}' and a.request_id < '${firstIdAt(to)}'`).join(' or ')})`;

@@ -2,7 +2,7 @@
 // own under one lock, so any number of processes may try, and one that dies leaves nothing half done.
 import { type EpochMillis, epochMillis } from '#core/units.ts';
 import { firstIdAt, TIERS } from './blocks.ts';
-import { rollUp } from './figures.ts';
+import { rollUp } from './rollups.ts';
 import type { Query, Store } from './store.ts';
 
 /** For rows on their way, which would only mark the block again. */

@@ -9,11 +9,12 @@ import {
   type Interval,
   intersection,
   isAdmittedWithin,
+  isWithin,
   TIERS,
 } from './blocks.ts';
 import { cleanText } from './columns.ts';
-import { isWithin, staleIn } from './figures.ts';
 import type { SpendSum, TenantSpend } from './ledger.ts';
+import { staleIn } from './rollups.ts';
 import type { Query, Store } from './store.ts';
 
 export const spend = (
@@ -71,11 +72,14 @@ async function openRows(query: Query, tenant: string): Promise<TenantSpend['open
   }));
 }
 
-async function settledRequests(query: Query, tenant: string, since: EpochMillis): Promise<string[]> {
+/** A request with an open row may have settled ones beside it, however old it is. */
+async function settledRequests(query: Query, tenant: string, since: EpochMillis): Promise<TenantSpend['settledLately']> {
   const rows = await query(
-    `select request_id from attempts where tenant = $1 and request_id >= $2
-     group by request_id having max(case when state = 'open' then 1 else 0 end) = 0 order by request_id`,
+    `select request_id, sum(coalesce(cost_nano_usd, 0)) as settled from attempts
+     where tenant = $1 and state <> 'open'
+       and (request_id >= $2 or request_id in (select request_id from attempts where tenant = $1 and state = 'open'))
+     group by request_id order by request_id`,
     [tenant, firstIdAt(since)],
   );
-  return rows.map(row => String(row.request_id));
+  return rows.map(row => ({ requestId: String(row.request_id), settled: nanoUsd(Number(row.settled)) }));
 }

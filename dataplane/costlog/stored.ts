@@ -2,7 +2,8 @@
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { epochMillis } from '#core/units.ts';
 import { cleanText, type Row, recordOf } from './columns.ts';
-import { Conditions, figures } from './figures.ts';
+import { Conditions } from './conditions.ts';
+import { figures } from './figures.ts';
 import type { AuditEntry, Ledger, RowQuery } from './ledger.ts';
 import { maintain } from './maintenance.ts';
 import { spend } from './spend.ts';
