@@ -75,10 +75,13 @@ async function openRows(query: Query, tenant: string): Promise<TenantSpend['open
 /** A request with an open row may have settled ones beside it, however old it is. */
 async function settledRequests(query: Query, tenant: string, since: EpochMillis): Promise<TenantSpend['settledLately']> {
   const rows = await query(
-    `select request_id, sum(coalesce(cost_nano_usd, 0)) as settled from attempts
-     where tenant = $1 and state <> 'open'
-       and (request_id >= $2 or request_id in (select request_id from attempts where tenant = $1 and state = 'open'))
-     group by request_id order by request_id`,
+    `select request_id, sum(cost) as settled from (
+       select request_id, coalesce(cost_nano_usd, 0) as cost from attempts where tenant = $1 and state <> 'open' and request_id >= $2
+       union all
+       select a.request_id, coalesce(a.cost_nano_usd, 0)
+       from (select distinct request_id from attempts where tenant = $1 and state = 'open' and request_id < $2) older
+       join attempts a on a.request_id = older.request_id where a.state <> 'open'
+     ) settled group by request_id order by request_id`,
     [tenant, firstIdAt(since)],
   );
   return rows.map(row => ({ requestId: String(row.request_id), settled: nanoUsd(Number(row.settled)) }));
