@@ -62,12 +62,12 @@ test('an open request holds what its open attempts have reserved, in the account
     openRow(yesterday, 'team/one', 'm', 9, 60),
     openRow(now, 'team/one', 'x', 6, 80),
   ];
-  assert.deepEqual(sumsFor(accounts, since, spend({ open, settledLately: ['s'] })), {
+  assert.deepEqual(sumsFor(accounts, since, spend({ open, settledLately: [{ requestId: 's', settled: nanoUsd(3) }] })), {
     accounts: sumsFor(accounts, since, spend({})).accounts,
     open: [
       { id: now, cost: 11, leaseUntil: 80, accounts: ['key', 'total'] },
       { id: yesterday, cost: 9, leaseUntil: 60, accounts: ['total'] },
     ],
-    settledLately: ['s'],
+    settledLately: [{ id: 's', settled: 3 }],
   });
 });

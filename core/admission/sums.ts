@@ -26,8 +26,8 @@ export type TenantSpend = {
     readonly reserved: NanoUsd;
     readonly leaseUntil: EpochMillis;
   }[];
-  /** Requests admitted since another moment asked for, without an open row. */
-  readonly settledLately: readonly string[];
+  /** What `sums` has of requests that may yet be settled: those with an open row, and those admitted since another moment asked for. */
+  readonly settledLately: readonly { readonly requestId: string; readonly settled: NanoUsd }[];
 };
 
 export type AccountPeriod = { readonly account: string; readonly period: EpochMillis };
@@ -42,8 +42,8 @@ export type TenantSums = {
     readonly leaseUntil: EpochMillis;
     readonly accounts: readonly string[];
   }[];
-  /** Requests of the last minutes that are settled in the ledger, and so in `settled`: settling them again changes nothing. */
-  readonly settledLately: readonly string[];
+  /** What `accounts` have of requests that may yet be settled, or settled again: only what goes beyond it is added then. */
+  readonly settledLately: readonly { readonly id: string; readonly settled: NanoUsd }[];
 };
 
 /** The moments to ask the ledger for: where the periods of these accounts start. */
@@ -59,7 +59,7 @@ export function sumsFor(accounts: readonly Account[], since: readonly EpochMilli
       return { account, period: span.start, settled: total(counted.map(sum => sum.settled)) };
     }),
     open: [...Map.groupBy(spend.open, row => row.requestId).values()].map(rows => openRequest(accounts, rows)),
-    settledLately: spend.settledLately,
+    settledLately: spend.settledLately.map(({ requestId, settled }) => ({ id: requestId, settled })),
   };
 }
 

@@ -9,8 +9,8 @@ export type Sums = { settled: number; reserved: number; warned: number };
 type Account = {
   /** Newest first, at most two. */
   periods: { readonly period: EpochMillis; readonly sums: Sums }[];
-  /** Requests whose costs were in the sums when they were built, and until when that matters. */
-  readonly late: ReadonlySet<string>;
+  /** What the sums had of each request when they were built, and until when that matters. */
+  readonly late: ReadonlyMap<string, NanoUsd>;
   readonly lateUntil: EpochMillis;
 };
 
@@ -39,7 +39,7 @@ export class Accounts {
   build(
     account: string,
     periods: readonly { readonly period: EpochMillis; readonly settled: NanoUsd }[],
-    late: ReadonlySet<string>,
+    late: ReadonlyMap<string, NanoUsd>,
     lateUntil: EpochMillis,
   ) {
     const newest = periods.toSorted((a, b) => b.period - a.period).slice(0, KEPT_PERIODS);
@@ -72,9 +72,9 @@ export class Accounts {
     return known.periods.includes(entry) ? entry.sums : undefined;
   }
 
-  /** The sums of this account were built with the cost of this request. */
-  isLate(account: string, id: string, now: EpochMillis): boolean {
+  /** What the sums of this account had of a request when they were built; undefined: nothing of it. */
+  alreadyOf(account: string, id: string, now: EpochMillis): NanoUsd | undefined {
     const known = this.#accounts.get(account);
-    return known !== undefined && now < known.lateUntil && known.late.has(id);
+    return known !== undefined && now < known.lateUntil ? known.late.get(id) : undefined;
   }
 }

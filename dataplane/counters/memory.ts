@@ -136,14 +136,14 @@ class MemoryCounters implements Counters {
     const tenant = this.#tenant(tenantName);
     if (tenant.accounts.size > MAX_ACCOUNTS) forgetAccounts(tenant);
     const missing = new Set(tenant.accounts.unknown(sums.accounts));
-    const late = new Set(sums.settledLately);
+    const late = new Map(sums.settledLately.map(({ id, settled }) => [id, settled]));
     for (const account of missing) {
       const periods = sums.accounts.filter(a => a.account === account);
       tenant.accounts.build(account, periods, late, epochMillis(this.#now() + LATE_MS));
     }
     for (const { id, cost, leaseUntil, holds } of holdsOf(sums)) {
       const found = holds.filter(({ account }) => missing.has(account));
-      if (found.length > 0) findOpen(tenant, id, { cost, leaseUntil, holds: found });
+      if (found.length > 0) findOpen(tenant, id, { cost, leaseUntil, holds: found }, late.get(id) ?? 0);
     }
   }
 

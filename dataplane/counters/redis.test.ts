@@ -166,7 +166,11 @@ test('flushed: accounts are unknown, the process that knew them says so once, an
   for (let i = 0; i < 3; i++) assert.equal((await caller.reserve({ id: 'b', cost: 30, budgets: [b] })).kind, 'unknown');
   assert.deepEqual(stale, ['team-a k/month']);
   const open = [{ id: 'a', cost: nanoUsd(30), leaseUntil: epochMillis(4e12), accounts: [b.account] }];
-  await caller.know([b], { settled: 10, open, settledLately: Array.from({ length: 2500 }, (_, i) => `late-${i}`) });
+  await caller.know([b], {
+    settled: 10,
+    open,
+    settledLately: Array.from({ length: 2500 }, (_, i) => ({ id: `late-${i}`, settled: nanoUsd(5) })),
+  });
   assert.deepEqual(await caller.level(b), [10, 30]);
   assert.equal((await caller.settle({ id: 'late-2499', cost: 5, budgets: [b] })).kind, 'repeated');
   assert.equal((await caller.settle({ id: 'a', cost: 20, budgets: [b] })).kind, 'settled');
@@ -226,7 +230,7 @@ test('a copy of a row is kept with its step, replaced by the next, and gone when
 test('nothing of a tenant outlives its use: what is left afterwards is its sums', { skip }, async () => {
   const caller = callerOf(redisCounters({ link: await linkTo(server.url) }));
   const asked = { id: 'a', cost: 5, tokens: 3, limits: [rpm(9), tpm(99), slots(9)], budgets: [budget(100)] };
-  await caller.know(asked.budgets, { settledLately: ['x'] });
+  await caller.know(asked.budgets, { settledLately: [{ id: 'x', settled: nanoUsd(0) }] });
   await caller.reserve(asked);
   await caller.settle({ ...asked, cost: 4 });
   const keys = await server.client.keys('*');
@@ -245,7 +249,7 @@ test('in a cluster no step leaves the slot of its tenant', { skip }, async t => 
     const asked = { id: 'a', cost: 5, tokens: 3, limits: [rpm(9), tpm(99), slots(9)], budgets: [budget(100)] };
     assert.equal((await caller.reserve(asked)).kind, 'unknown');
     const open = [{ id: 'z', cost: nanoUsd(3), leaseUntil: epochMillis(1), accounts: ['k/month'] }];
-    await caller.know(asked.budgets, { open, settledLately: ['y'] });
+    await caller.know(asked.budgets, { open, settledLately: [{ id: 'y', settled: nanoUsd(5) }] });
     assert.equal((await caller.reserve(asked)).kind, 'granted');
     assert.equal((await caller.extend({ ...asked, cost: 2 })).kind, 'granted');
     assert.equal((await caller.settle({ ...asked, cost: 7 })).kind, 'settled');

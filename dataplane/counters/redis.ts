@@ -118,13 +118,13 @@ class RedisCounters implements Counters {
     });
   }
 
-  /** The ids found settled go first, in pieces; nothing looks at them before the one atomic step that makes the accounts known. */
+  /** What the sums have of each request goes first, in pieces; nothing looks at it before the one atomic step that makes the accounts known. */
   async rebuild(tenant: string, sums: TenantSums): Promise<void> {
     const prefix = this.#prefixOf(tenant);
     const late = `${prefix}found:${process.pid}:${process.hrtime.bigint()}:${this.#rebuilds++}`;
     for (let i = 0; i < sums.settledLately.length; i += LATE_CHUNK) {
-      const ids = sums.settledLately.slice(i, i + LATE_CHUNK);
-      await this.#call(client => client.sadd(late, ...ids), SLOW_TIMEOUT_MS);
+      const words = sums.settledLately.slice(i, i + LATE_CHUNK).flatMap(({ id, settled }) => [id, String(settled)]);
+      await this.#call(client => client.hset(late, ...words), SLOW_TIMEOUT_MS);
       await this.#call(client => client.expire(late, LATE_SECONDS), SLOW_TIMEOUT_MS);
     }
     const open = holdsOf(sums);

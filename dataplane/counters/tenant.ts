@@ -59,9 +59,10 @@ export function addCost(
   for (const account of distinct([...budgets, ...held])) {
     const sums = accounts.enter(account);
     if (sums !== undefined && isIn(held, account)) sums.reserved -= reservation!.cost;
-    if (accounts.isLate(account.account, id, now)) continue;
+    const already = accounts.alreadyOf(account.account, id, now);
+    if (already === cost) continue;
     counted = true;
-    if (sums !== undefined) sums.settled += cost;
+    if (sums !== undefined) sums.settled += cost - (already ?? 0);
   }
   return counted;
 }
@@ -84,7 +85,7 @@ export function forgetAccounts(tenant: Tenant): void {
 }
 
 /** A request that is open in the ledger holds what it has there; one that ended here has a cost the ledger did not know yet. */
-export function findOpen(tenant: Tenant, id: string, { cost, leaseUntil, holds }: Omit<OpenHold, 'id'>) {
+export function findOpen(tenant: Tenant, id: string, { cost, leaseUntil, holds }: Omit<OpenHold, 'id'>, already: number): void {
   const ended = tenant.done.get(id);
   let reservation = tenant.open.get(id);
   if (ended === undefined && reservation === undefined) {
@@ -94,7 +95,7 @@ export function findOpen(tenant: Tenant, id: string, { cost, leaseUntil, holds }
   for (const account of holds) {
     const sums = tenant.accounts.enter(account);
     if (sums === undefined) continue;
-    if (ended !== undefined) sums.settled += ended.cost;
+    if (ended !== undefined) sums.settled += ended.cost - already;
     else if (reservation !== undefined) {
       sums.reserved += reservation.cost;
       reservation.held = [...reservation.held, account];

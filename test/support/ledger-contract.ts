@@ -431,7 +431,8 @@ function expectedSpend(
 ): Spend {
   const own = rows.filter(row => row.tenant === tenant);
   const open = own.filter(row => row.state === 'open');
-  const lately = own.filter(row => admittedAt(row) >= settledSince && !open.some(({ requestId }) => requestId === row.requestId));
+  const isOpen = (row: CostRecord) => open.some(({ requestId }) => requestId === row.requestId);
+  const lately = own.filter(row => row.state !== 'open' && (admittedAt(row) >= settledSince || isOpen(row)));
   return {
     sums: since.map(moment => {
       const counted = own.filter(row => row.state !== 'open' && admittedAt(row) >= moment);
@@ -448,7 +449,10 @@ function expectedSpend(
       reserved,
       leaseUntil,
     })),
-    settledLately: [...new Set(lately.map(row => row.requestId))],
+    settledLately: [...Map.groupBy(lately, row => row.requestId)].map(([requestId, rows]) => ({
+      requestId,
+      settled: nanoUsd(rows.reduce((sum, { cost }) => sum + (cost ?? 0), 0)),
+    })),
   };
 }
 
@@ -460,7 +464,7 @@ function sorted({ sums, open, settledLately }: Spend): unknown {
     // A key that only has rows without a cost may be told with nothing, or not at all.
     sums: sums.map(list => texts(list.filter(({ settled }) => settled > 0))),
     open: texts(open),
-    settledLately: settledLately.toSorted(),
+    settledLately: texts(settledLately),
   };
 }
 

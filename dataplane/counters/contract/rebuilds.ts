@@ -28,7 +28,7 @@ export function rebuilds(says: Says): void {
     await caller.know([b], { settled: 40 });
     await caller.reserve({ id: 'a', cost: 5, budgets: [b] });
     const open = [{ id: 'a', cost: nanoUsd(5), leaseUntil: LEASE, accounts: [b.account] }];
-    await caller.know([b], { settled: 70, open, settledLately: ['a'] });
+    await caller.know([b], { settled: 70, open, settledLately: [{ id: 'a', settled: nanoUsd(5) }] });
     assert.deepEqual(await caller.level(b), [40, 5]);
     await caller.settle({ id: 'a', cost: 5, budgets: [b] });
     assert.deepEqual(await caller.level(b), [45, 0]);
@@ -46,17 +46,30 @@ export function rebuilds(says: Says): void {
 
   says('a request whose cost the ledger had when the sums were built does not count again', async caller => {
     const b = budget(100);
-    await caller.know([b], { settled: 40, settledLately: ['a'] });
+    await caller.know([b], { settled: 40, settledLately: [{ id: 'a', settled: nanoUsd(40) }] });
     assert.deepEqual(await caller.settle({ id: 'a', cost: 40, budgets: [b] }), { kind: 'repeated' });
     assert.deepEqual(await caller.level(b), [40, 0]);
     assert.equal((await caller.settle({ id: 'b', cost: 1, budgets: [b] })).kind, 'settled');
+  });
+
+  says('a request with one attempt in the sums and one open or to come adds what goes beyond them', async caller => {
+    const b = budget(100);
+    const settledLately = ['a', 'b', 'c'].map(id => ({ id, settled: nanoUsd(5) }));
+    const open = [{ id: 'a', cost: nanoUsd(30), leaseUntil: LEASE, accounts: [b.account] }];
+    await caller.know([b], { settled: 15, open, settledLately });
+    await caller.settle({ id: 'a', cost: 25, budgets: [b] });
+    assert.deepEqual(await caller.level(b), [35, 0]);
+    assert.equal((await caller.settle({ id: 'b', cost: 12, budgets: [b] })).kind, 'settled');
+    assert.deepEqual(await caller.level(b), [42, 0]);
+    await caller.settle({ id: 'c', cost: 2, budgets: [b] });
+    assert.deepEqual(await caller.level(b), [39, 0], 'one that was recovered at its reservation, and cost less');
   });
 
   says('a request that one account was built with still counts in the others', async caller => {
     const [old, fresh] = [budget(100, { account: 'old' }), budget(100, { account: 'fresh' })];
     await caller.know([old]);
     await caller.reserve({ id: 'a', cost: 9, limits: [slots(1)], budgets: [old] });
-    await caller.know([fresh], { settled: 7, settledLately: ['a'] });
+    await caller.know([fresh], { settled: 7, settledLately: [{ id: 'a', settled: nanoUsd(7) }] });
     const ended = await caller.settle({ id: 'a', cost: 7, limits: [slots(1)], budgets: [old, fresh] });
     assert.equal(ended.kind, 'settled');
     assert.deepEqual(

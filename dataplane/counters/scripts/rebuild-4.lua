@@ -1,5 +1,5 @@
 -- Writes sums from the ledger for accounts that are not known; what is known stays as it is.
--- KEYS 1 spend  2 open  3 leases  4 ids that the ledger has settled, put there before
+-- KEYS 1 spend  2 open  3 leases  4 hash, put there before: request id -> what the sums have of it
 -- ARGV 1 prefix of done markers  2 accounts  3 requests, then for each account: account, period, settled;
 --      for each request: id, cost, lease (ms), number of pairs, then account, period for each pair
 -- Returns how many accounts became known
@@ -47,6 +47,7 @@ for _ = 1, tonumber(ARGV[3]) do
   at = at + 4
   -- Ended here, and the ledger did not know it yet: its cost is known.
   local ended = redis.call('GET', ARGV[1] .. id)
+  local already = tonumber(redis.call('HGET', KEYS[4], id) or '0')
   local known = not ended and readReservation(id) or nil
   local r = known or { cost = tonumber(cost), tokens = 0, second = 0, memo = '', slots = {}, held = {} }
   local changed = false
@@ -56,7 +57,7 @@ for _ = 1, tonumber(ARGV[3]) do
     if missing[account] then
       local field = period .. ':' .. account
       if ended then
-        redis.call('HINCRBY', SPEND, 's:' .. field, ended)
+        redis.call('HINCRBY', SPEND, 's:' .. field, text(tonumber(ended) - already))
       else
         redis.call('HINCRBY', SPEND, 'r:' .. field, text(r.cost))
         r.held[#r.held + 1], r.held[#r.held + 2] = account, period

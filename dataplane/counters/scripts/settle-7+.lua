@@ -48,12 +48,11 @@ for _, b in ipairs(accounts) do
   local inTime = enterPeriod(b)
   if inTime and b.isHeld and r.cost > 0 then redis.call('HINCRBY', SPEND, 'r:' .. b.field, '-' .. text(r.cost)) end
   local generation = tonumber(b.generation)
-  -- The rebuild of this account found the request in the ledger: its cost is in the sum.
-  local late = generation > millis - LATE_MILLIS and redis.call('SISMEMBER', SPEND .. ':late:' .. b.generation, id) == 1
-  if not late then
-    counted = true
-    if inTime and costText ~= '0' then b.settled = redis.call('HINCRBY', SPEND, 's:' .. b.field, costText) end
-  end
+  -- The rebuild of this account found rows of the request in the ledger: so much of its cost is in the sum.
+  local already = generation > millis - LATE_MILLIS and redis.call('HGET', SPEND .. ':late:' .. b.generation, id)
+  local more = already and text(cost - tonumber(already)) or costText
+  counted = counted or not already or more ~= '0'
+  if inTime and more ~= '0' then b.settled = redis.call('HINCRBY', SPEND, 's:' .. b.field, more) end
 end
 
 if r then
