@@ -13,8 +13,8 @@ const DAY = 86_400_000;
 
 /** @param retentionDays rows older than this go, a whole month at a time; undefined: none */
 export async function maintain(store: Store, now: EpochMillis, retentionDays: number | undefined): Promise<void> {
-  await store.makeRoom(now);
   for (const tier of TIERS.keys()) if (!(await rollUpMarked(store, tier, now))) return;
+  await store.makeRoom(now);
   if (retentionDays !== undefined) await forget(store, monthOf(now - retentionDays * DAY));
 }
 

@@ -10,6 +10,9 @@ const MONTHS_AHEAD = 2;
 /** Rows of months further back stay in the default partition, so that a wrong clock makes no thousand partitions. */
 const MONTHS_BACK = 60;
 
+/** While the lock of a table is waited for, everything behind it waits too. Maintenance tries again. */
+const PATIENCE = "set local lock_timeout = '1s'";
+
 /** Makes the months to come, and those whose rows have come before their partition. */
 export async function makeMonths(transaction: Transaction, lock: number, now: EpochMillis): Promise<void> {
   const earliest = monthStart(now, -MONTHS_BACK);
@@ -40,6 +43,7 @@ async function makeMonth(query: Query, lock: number, start: number): Promise<boo
   const [from, to] = [firstIdAt(start), firstIdAt(monthStart(start, 1))];
   const columns = columnNames.join(', ');
   // Attaching looks through the default partition for rows of the month; nobody may add one in between.
+  await query(PATIENCE);
   await query('lock table attempts_default in access exclusive mode');
   await query(`create table ${name} (like attempts including defaults including constraints including generated)`);
   await query(
@@ -51,6 +55,7 @@ async function makeMonth(query: Query, lock: number, start: number): Promise<boo
 }
 
 export async function dropMonthsBefore(query: Query, time: EpochMillis): Promise<void> {
+  await query(PATIENCE);
   const months = await query(
     "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'attempts'::regclass order by name",
   );
