@@ -72,7 +72,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   // A test that ends without `stop` leaves no server behind.
   process.once('exit', () => {
     server?.kill('SIGQUIT');
-    rmSync(folder, { recursive: true, force: true });
+    removed(folder);
   });
   await start();
   return {
@@ -89,10 +89,13 @@ export async function startPostgres(): Promise<PostgresServer> {
     async stop() {
       signalAll(cluster, 'SIGCONT');
       await end('SIGQUIT');
-      rmSync(folder, { recursive: true, force: true });
+      removed(folder);
     },
   };
 }
+
+/** Children of the server may write for a moment after it has ended. */
+const removed = (folder: string): void => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 
 /** Postgres refuses to run as root. */
 function unprivileged(): { readonly uid: number; readonly gid: number } | undefined {
