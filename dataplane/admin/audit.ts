@@ -20,21 +20,23 @@ const MAX_WAITING = 10_000;
 
 export function auditLog(ledger: Pick<Ledger, 'audit'>, dataFolder: string): AuditLog {
   const folder = join(dataFolder, 'audit');
-  let retry: NodeJS.Timeout | undefined;
+  let isRetrying = false;
   const waiting = () => readdir(folder).catch(() => []);
 
   async function spool(entry: AuditEntry): Promise<void> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     if ((await waiting()).length >= MAX_WAITING) throw new Error('too many audit entries wait for the ledger');
     await writeWhole(join(folder, `${entry.id}.json`), JSON.stringify(entry));
-    retry ??= setTimeout(again, RETRY_MS).unref();
+    later();
   }
 
-  function again(): void {
-    retry = undefined;
-    flush().catch(() => {
-      retry ??= setTimeout(again, RETRY_MS).unref();
-    });
+  function later(): void {
+    if (isRetrying) return;
+    isRetrying = true;
+    setTimeout(() => {
+      isRetrying = false;
+      flush().catch(later);
+    }, RETRY_MS).unref();
   }
 
   /** An entry has its id: bringing it twice, by two processes at once, changes nothing. */

@@ -101,7 +101,7 @@ const perModel =
   (field: 'rpm' | 'tpm'): Reader =>
   (asked, value) => {
     if (value !== null && !(isRecord(value) && Object.values(value).every(isCount))) return 'whole numbers of 1 or more by model';
-    (asked.limits.perModel ??= {})[field] = (value ?? {}) as Record<string, number>;
+    asked.limits.perModel = { ...asked.limits.perModel, [field]: value ?? {} };
     return undefined;
   };
 
