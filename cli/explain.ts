@@ -111,7 +111,7 @@ function storyOf(snapshot: Snapshot, model: string, values: Flags): Story {
   const tags = Object.fromEntries(values.tag.map(t => pair(t, '=', '--tag')));
   const facts = { model, operation, headers, tags, inputTokens: () => Number(values['input-tokens']) };
   const explanation = explainRoutes(snapshot, served, key, facts, context);
-  const config = liveConfig(snapshot, new Map(), 1);
+  const config = liveConfig(snapshot, new Map(), 1, sha256);
   const planned = planFor(config, config.key(key.digests[0] ?? '')!, facts, { random: () => context.random, turn: () => 0 });
   if (!planned.ok)
     return { ...explanation, key, model, operation, refusal: `${planned.failure.class}: ${planned.failure.message}` };

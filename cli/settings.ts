@@ -1,4 +1,5 @@
 // What the commands take from the environment (architecture.md, "Environment"), read once and checked.
+import { hostname } from 'node:os';
 import { isCidr, type UpstreamPolicy, webhookComplaint } from '#core/compile/index.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,6 +13,11 @@ export type Settings = {
   readonly maxBodyBytes: number;
   readonly drainMs: number;
   readonly policy: UpstreamPolicy;
+  readonly redisUrl?: string;
+  readonly databaseUrl?: string;
+  readonly podName: string;
+  readonly pods: number;
+  readonly retentionDays?: number;
   /** Where warnings are sent; the URL is a secret. */
   readonly alertWebhook: string | undefined;
 };
@@ -33,6 +39,11 @@ export function settingsOf(env: Environment): Settings {
     drainMs: integer(env, 'DRAIN_TIMEOUT_MS', 600_000, 0, 3_600_000),
     policy,
     alertWebhook: webhook(env, policy),
+    podName: env.POD_NAME || hostname(),
+    pods: integer(env, 'TOLLGATE_PODS', 1, 1, 10_000),
+    ...(env.REDIS_URL && { redisUrl: env.REDIS_URL }),
+    ...(env.DATABASE_URL && { databaseUrl: env.DATABASE_URL }),
+    ...(env.LEDGER_RETENTION_DAYS && { retentionDays: integer(env, 'LEDGER_RETENTION_DAYS', 0, 1, 100_000) }),
   };
 }
 

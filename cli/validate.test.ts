@@ -15,7 +15,7 @@ spec:
   type: OpenAI
   auth: {secretRef: {name: keys, key: openai}}
   models: [{name: gpt-4o}]
-  limits: {rpm: 10}
+  circuitBreaker: {consecutiveFailures: 10}
 `;
 const key = `apiVersion: tollgate.dev/v1alpha1
 kind: TenantKey
@@ -48,14 +48,14 @@ describe('tollgate validate', () => {
     const { code, out } = await run({ 'a.yaml': `${secret}---\n${provider}---\n${key}` });
     assert.equal(
       out,
-      '✓ LLMProvider default/openai  a.yaml:6\n    not yet in force: spec.limits\n✓ TenantKey default/client  a.yaml:15\n1 file, 2 objects: all sound\n',
+      '✓ LLMProvider default/openai  a.yaml:6\n    not yet in force: spec.circuitBreaker\n✓ TenantKey default/client  a.yaml:15\n1 file, 2 objects: all sound\n',
     );
     assert.equal(code, 0);
   });
 
   test('gives file, line, field and reason of what is unsound, and exits 1', async () => {
     const { code, out } = await run({
-      'a.yaml': provider.replace('rpm: 10', 'rpm: ten, rmp: 1'),
+      'a.yaml': provider.replace('consecutiveFailures: 10', 'minRequests: ten, minRequest: 1'),
       'b.yaml': 'a: [1\n---\nb: 1\n',
     });
     assert.equal(
@@ -63,9 +63,9 @@ describe('tollgate validate', () => {
       [
         '✗ b.yaml:1\n    is not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
         '✗ LLMProvider default/openai Invalid, not live  a.yaml:1',
-        '    a.yaml:8: spec.limits.rpm: must be a number, not a string',
-        '    a.yaml:8: spec.limits.rmp: is not a known field',
-        '    not yet in force: spec.limits',
+        '    a.yaml:8: spec.circuitBreaker.minRequests: must be a number, not a string',
+        '    a.yaml:8: spec.circuitBreaker.minRequest: is not a known field',
+        '    not yet in force: spec.circuitBreaker',
         '✗ object default/? Invalid, not live  b.yaml:3',
         '    b.yaml:3: apiVersion: must be tollgate.dev/v1alpha1 with one of the kinds LLMProvider, LLMRoute, TenantKey',
         '2 files, 2 objects: 2 unsound, 1 not readable\n',

@@ -67,6 +67,23 @@ export function createMetrics() {
       labelNames: ['provider', 'model'],
       registers,
     }),
+    failModes: new Counter({
+      name: 'tollgate_fail_mode_requests_total',
+      help: 'Requests that the fail mode of their key decided, as the counters could not be asked.',
+      labelNames: ['mode', 'outcome'],
+      registers,
+    }),
+    rebuilds: new Histogram({
+      name: 'tollgate_counters_rebuild_seconds',
+      help: 'Time to make the sums of a tenant anew from the ledger.',
+      buckets: SECONDS,
+      registers,
+    }),
+    exceeded: new Counter({
+      name: 'tollgate_reservations_exceeded_total',
+      help: 'Requests that cost more than was reserved for them.',
+      registers,
+    }),
     alerts: new Counter({
       name: 'tollgate_alerts_total',
       help: 'Warnings, each event once, by kind.',

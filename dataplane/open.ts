@@ -4,7 +4,7 @@ import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
-import { type Excluded, modelOf, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
+import { type Downgrades, type Excluded, modelOf, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
 import { matchRoute, type RequestFacts } from '#core/plan/route-index.ts';
 import { authenticate } from './authenticate.ts';
 import type { Call } from './call.ts';
@@ -39,6 +39,7 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
         body: body.value,
         envelope,
         tags,
+        facts,
         plan: plan.value,
         seed: Math.floor(ports.random() * 65_536),
       })
@@ -74,13 +75,14 @@ export function planFor(
   key: LiveKey,
   facts: RequestFacts,
   { random, turn }: Pick<Ports, 'random' | 'turn'>,
+  downgrades: Downgrades = 'none',
 ): Parsed<Plan> {
   const { model } = facts;
   const route = matchRoute(config.routes, key.entry, facts);
   if (route) {
     if (!key.mayUse(model))
       return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
-    const plan = planRoute(config.snapshot, served, route, model, { random: random(), turn: turn(route.id) });
+    const plan = planRoute(config.snapshot, served, route, model, { random: random(), turn: turn(route.id) }, downgrades);
     if (plan.candidates.length > 0) return ok(plan);
     return emptyPlan(plan, model);
   }

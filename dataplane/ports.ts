@@ -6,6 +6,7 @@ import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
 import type { ProviderEntry } from '#core/snapshot/snapshot.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { HttpClient } from '#platform/http-client.ts';
+import type { Admitter } from './admission/admission.ts';
 import type { LiveConfig } from './config/live.ts';
 import type { Exchange } from './exchange.ts';
 import type { ClientResponse } from './http/client-response.ts';
@@ -14,8 +15,15 @@ import type { Trip } from './trip.ts';
 /** The configuration in force at this moment. */
 export type ConfigSource = { current(): LiveConfig };
 
-/** Where cost records go. Never blocks, never throws. */
-export type CostLog = { record(row: CostRecord): void };
+/** Where rows of the cost log go. Never throws. */
+export type CostLog = {
+  /**
+   * @param json the row as JSON
+   * @param durable it outlives this process when this returns; else a moment later
+   * @returns false: there is no room. That happens to rows that open an attempt, which must not be sent then
+   */
+  record(row: CostRecord, json: string, durable: boolean): boolean;
+};
 
 /** Who watches: metrics, the access log. Never blocks, never throws. */
 export type Observer = {
@@ -64,6 +72,7 @@ export type Ports = {
   readonly config: ConfigSource;
   readonly http: HttpClient;
   readonly costLog: CostLog;
+  readonly admitter: Admitter;
   readonly observer: Observer;
   readonly now: () => number;
   readonly monotonic: () => number;

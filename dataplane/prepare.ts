@@ -4,14 +4,16 @@ import type { ChatReply } from '#core/chat/reply.ts';
 import { noUsage } from '#core/chat/usage.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { editObject } from '#core/json/edit.ts';
+import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
+import { tokens } from '#core/units.ts';
 import type { HttpRequest } from '#platform/http-client.ts';
 import type { WholeReply } from './attempt.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
 import { providers } from './providers/index.ts';
-import type { Address, Provider, Target } from './providers/provider.ts';
+import type { Address, OutputAsked, Provider, RequestFields, Target } from './providers/provider.ts';
 import { passthroughRelay } from './relay/passthrough.ts';
 import type { Relay } from './relay/relay.ts';
 import { translateRelay } from './relay/translate.ts';
@@ -23,6 +25,8 @@ export type Prepared = {
   readonly relay: Relay | undefined;
   readonly read: (body: Buffer) => Parsed<WholeReply>;
   readonly dropped: readonly string[];
+  /** What the body that goes upstream asks for at most. */
+  readonly output: OutputAsked;
 };
 
 /** What preparing one attempt goes by. */
@@ -33,6 +37,8 @@ type Task = {
   readonly target: Target;
   readonly context: ReplyContext;
   readonly filteredIsFailure: boolean;
+  /** The answer may have no more tokens than this, whatever the client asked for. */
+  readonly outputLimit: number | undefined;
 };
 
 /** @param attempt how many attempts the request has made before: retries go around the endpoints of an engine */
@@ -42,6 +48,7 @@ export function prepare(
   candidate: Candidate,
   attempt: number,
   createdSeconds: number,
+  outputLimit?: number,
 ): Parsed<Prepared> {
   const provider = providers[candidate.provider.connection.type];
   if (!provider) return refuse('no_backend');
@@ -52,6 +59,7 @@ export function prepare(
     target: targetOf(call, candidate, attempt),
     context: { requestId: exchange.id, createdSeconds, includeUsage: call.envelope.includeUsage },
     filteredIsFailure: call.plan.route?.fallback.on.includes('ContentFiltered') === true,
+    outputLimit,
   };
   const same = provider.dialect === exchange.frontend.dialect && !provider.isForeign(call.body.bytes);
   return same ? ok(passThrough(task)) : translate(task);
@@ -68,13 +76,15 @@ function targetOf(call: Call, { provider, model }: Candidate, attempt: number): 
 
 // ---------------------------------------------------------------- equal dialects
 
-function passThrough({ exchange, call, provider, target, context, filteredIsFailure }: Task): Prepared {
+function passThrough({ exchange, call, provider, target, context, filteredIsFailure, outputLimit }: Task): Prepared {
   const { stream } = call.envelope;
+  const edits = passthroughEdits(call, provider, target, outputLimit);
   const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
   return {
     provider,
-    request: post(address, editObject(call.body, passthroughEdits(call, provider, target)), target),
+    request: post(address, editObject(call.body, edits), target),
     dropped: [],
+    output: provider.outputAsked(edited(call.body, edits)),
     read: bytes => (exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes)),
     relay: stream
       ? passthroughRelay({
@@ -92,14 +102,26 @@ function passthroughEdits(
   call: Call,
   provider: Provider,
   { model, provider: entry }: Target,
+  outputLimit: number | undefined,
 ): ReadonlyMap<string, string | null> {
   const edits = new Map(call.envelope.edits);
   for (const [name, value] of provider.passthroughEdits(call.body, call.envelope.stream)) edits.set(name, value);
   for (const name of entry.parameters.drop) edits.set(name, null);
   for (const [name, value] of Object.entries(entry.parameters.set)) edits.set(name, JSON.stringify(value));
+  if (outputLimit !== undefined) edits.set(provider.outputLimitField(call.body, model), String(outputLimit));
   if (model.upstreamName !== call.envelope.model) edits.set('model', JSON.stringify(model.upstreamName));
   return edits;
 }
+
+/** The fields of a body as they are after the edits. */
+const edited = (body: JsonView, edits: ReadonlyMap<string, string | null>): RequestFields => ({
+  has: name => (edits.has(name) ? edits.get(name) !== null : body.has(name)),
+  get: name => {
+    const edit = edits.get(name);
+    if (edit === undefined) return body.get(name);
+    return edit === null ? undefined : JSON.parse(edit);
+  },
+});
 
 function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {
   const parsed = parseJson(bytes);
@@ -123,11 +145,12 @@ function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIs
 
 // ---------------------------------------------------------------- different dialects
 
-function translate({ exchange, call, provider, target, context, filteredIsFailure }: Task): Parsed<Prepared> {
+function translate({ exchange, call, provider, target, context, filteredIsFailure, outputLimit }: Task): Parsed<Prepared> {
   const { frontend, action } = exchange;
   const decoded = frontend.decode(call.body);
   if (!decoded.ok) return decoded;
-  const encoded = provider.encode(decoded.value, target);
+  const request = outputLimit === undefined ? decoded.value : { ...decoded.value, maxOutputTokens: tokens(outputLimit) };
+  const encoded = provider.encode(request, target);
   if (!encoded.ok) return encoded;
   const { stream } = call.envelope;
   const { drop, set } = target.provider.parameters;
@@ -137,12 +160,9 @@ function translate({ exchange, call, provider, target, context, filteredIsFailur
   for (const name of drop) if (!(name in set)) delete body[name];
   return ok({
     provider,
-    request: post(
-      provider.address(target, { stream, action, request: decoded.value, ...sameDialect }),
-      JSON.stringify(body),
-      target,
-    ),
+    request: post(provider.address(target, { stream, action, request, ...sameDialect }), JSON.stringify(body), target),
     dropped: encoded.value.dropped,
+    output: provider.outputAsked({ has: name => Object.hasOwn(body, name), get: name => body[name] }),
     read: bytes => readTranslated(provider, bytes, filteredIsFailure, reply => frontend.encodeReply(reply, context).body),
     relay: stream
       ? translateRelay({ decoder: provider.streamDecoder(), encoder: frontend.streamEncoder(context), filteredIsFailure })

@@ -25,18 +25,21 @@ function retriesIn(header: string | string[] | undefined): { numRetries?: number
   return Number.isInteger(count) && count >= 0 && count <= 10 ? { numRetries: count } : {};
 }
 
-const TAG_MAX = 50;
+const TAGS_MAX = 50;
+/** Tags go into every row of the cost log: a prompt has no place there. */
+const TAG_CHARS_MAX = 256;
 
 /**
- * The request's tags as names and values: `metadata` of the body, then `name=value` or `name:value` entries of the tag lists; an entry
- * without a value has the value ''.
+ * The request's tags as names and values: `metadata` of the body, then the tag lists. Bounded: what is beyond is left out, a longer
+ * text is cut.
  */
 export function tagsOf(headers: IncomingHttpHeaders, { metadata, tags }: Controls): Readonly<Record<string, string>> {
   const lists = [headers['x-tollgate-tags'], headers['x-litellm-tags']].filter(h => typeof h === 'string');
-  if (lists.length === 0 && tags.length === 0) return metadata;
-  return { ...metadata, ...tagsOfList([...tags, ...lists.flatMap(list => list.split(','))].slice(0, TAG_MAX)) };
+  if (lists.length === 0 && tags.length === 0) return bounded(metadata);
+  return bounded({ ...metadata, ...tagsOfList([...tags, ...lists.flatMap(list => list.split(','))]) });
 }
 
+/** `name=value` or `name:value`; an entry without a value has the value ''. */
 export function tagsOfList(entries: readonly string[]): Record<string, string> {
   const tags: Record<string, string> = {};
   for (const entry of entries) {
@@ -45,4 +48,14 @@ export function tagsOfList(entries: readonly string[]): Record<string, string> {
     if (name !== '' && name !== '__proto__') tags[name] = at < 0 ? '' : entry.slice(at + 1).trim();
   }
   return tags;
+}
+
+function bounded(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(tags);
+  if (
+    entries.length <= TAGS_MAX &&
+    entries.every(([name, value]) => name.length <= TAG_CHARS_MAX && value.length <= TAG_CHARS_MAX)
+  )
+    return tags;
+  return Object.fromEntries(entries.slice(0, TAGS_MAX).map(entry => entry.map(text => text.slice(0, TAG_CHARS_MAX))));
 }

@@ -1,19 +1,19 @@
-// After an attempt, off the client's path: its usage (the provider's, or counted by us), its cost, its row in the cost log.
+// An attempt's row in the cost log: open before it is sent; afterwards, off the client's path, with its usage and its cost.
 import { costOf, ratesFor } from '#core/accounting/cost.ts';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
-import { dearFallbackAlert } from '#core/admission/alerts.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
-import { type EpochMillis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
+import { type EpochMillis, millis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
 import type { AttemptResult } from './attempt.ts';
+import type { Estimate } from './bounds.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import { messagesOf } from './http/sse.ts';
-import type { Ports } from './ports.ts';
 import type { Provider } from './providers/provider.ts';
 
-export type Attempted = {
+/** An attempt as far as it is known before it is sent. */
+export type Begun = {
   readonly exchange: Exchange;
   readonly call: Call;
   readonly candidate: Candidate;
@@ -26,70 +26,52 @@ export type Attempted = {
   readonly retryPosition: number;
   readonly isFirst: CostRecord['isFirst'];
   readonly at: EpochMillis;
-  readonly result: AttemptResult;
-  /** Its share of the time of its replica, where that is the price. */
-  readonly gpuSeconds: number | undefined;
+  readonly leaseUntil: EpochMillis;
 };
 
-/** The cost of what the provider reported; null: the price is not known; undefined: the usage, or the time on GPUs, is not known yet. */
+/** The cost of what the provider reported; null: the price is not known; undefined: the usage is not known. */
 export function reportedCost({ model }: Candidate, usage: Usage | undefined): NanoUsd | null | undefined {
   if (!usage || model.price?.gpu) return undefined;
   return model.price ? costOf(usage, model.price) : null;
 }
 
-export function settle(attempted: Attempted, { costLog, observer, alerts, estimateTokens }: Ports): void {
-  const { result } = attempted;
-  const record = (usage: Usage, estimated: boolean) => {
-    const row = costRecord(attempted, usage, estimated);
-    costLog.record(row);
-    observer.attempted(row);
-    warnOfCost(attempted, row, alerts);
-  };
-  if (result.usage) record(result.usage, false);
-  else if (result.kind === 'refused') record(noUsage, false);
-  else
-    estimatedUsage(attempted, estimateTokens).then(
-      usage => record(usage, true),
-      () => record(noUsage, true),
-    );
-}
-
-/** The first backend of the plan is what a fallback stands in for. */
-function warnOfCost(
-  { call: { plan }, candidate }: Attempted,
-  { fallbackPosition, usage, cost }: CostRecord,
-  alerts: Ports['alerts'],
-): void {
-  const [primary] = plan.candidates;
-  if (fallbackPosition === 0 || cost === null || !plan.route || !primary) return;
-  const alert = dearFallbackAlert({ route: plan.route, primary, used: candidate, usage, cost });
-  if (alert) alerts.emit(alert);
+/**
+ * The row of an attempt that is over. Its usage is the provider's, or counted by us; an attempt that was refused used nothing.
+ * @param gpuSeconds for models priced by the time of their GPUs
+ */
+export async function settledRow(
+  begun: Begun,
+  open: CostRecord,
+  result: AttemptResult,
+  gpuSeconds: number | undefined,
+  estimate: Estimate,
+): Promise<CostRecord> {
+  if (result.usage && !result.streamed)
+    return settled(begun, open, { result, usage: result.usage, estimated: false, gpuSeconds });
+  if (result.kind === 'refused') return settled(begun, open, { result, usage: noUsage, estimated: false, gpuSeconds });
+  const usage = await estimatedUsage(begun, result, estimate).catch(() => noUsage);
+  return settled(begun, open, { result, usage, estimated: true, gpuSeconds });
 }
 
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */
-async function estimatedUsage(
-  { exchange, call, result, provider }: Attempted,
-  estimateTokens: Ports['estimateTokens'],
-): Promise<Usage> {
+async function estimatedUsage({ exchange, call, provider }: Begun, result: AttemptResult, estimate: Estimate): Promise<Usage> {
+  const output = tokens(await outputTokens(result, provider, estimate));
+  // Some wires begin with the count of the input, cached tokens and all, and a placeholder for that of the output.
+  if (result.usage) return { ...result.usage, output: tokens(Math.max(result.usage.output, output)) };
   const request = exchange.frontend.decode(call.body);
   const inputUncached = request.ok
-    ? await estimateInputTokens(request.value, estimateTokens)
-    : tokens(await estimateTokens(call.body.bytes.toString()));
-  return { ...noUsage, inputUncached, output: tokens(await outputTokens(result, provider, estimateTokens)) };
+    ? await estimateInputTokens(request.value, estimate)
+    : tokens(await estimate(call.body.bytes.toString()));
+  return { ...noUsage, inputUncached, output };
 }
 
-async function outputTokens(
-  { streamed, reply }: AttemptResult,
-  provider: Provider,
-  estimateTokens: Ports['estimateTokens'],
-): Promise<number> {
-  if (reply) return estimateTokens(typeof reply.body === 'string' ? reply.body : reply.body.toString());
+async function outputTokens({ streamed, reply }: AttemptResult, provider: Provider, estimate: Estimate): Promise<number> {
+  if (reply) return estimate(typeof reply.body === 'string' ? reply.body : reply.body.toString());
   if (!streamed) return 0;
   const { sample, bytes } = streamed;
-  // A first block larger than the whole sample.
-  if (sample.length === 0) return Math.ceil(bytes / BYTES_PER_TOKEN);
-  const counted = await estimateTokens(textOf(sample, provider));
-  return Math.ceil((counted * bytes) / sample.length);
+  const counted = await estimate(textOf(sample, provider));
+  // 0: the first frame with content is larger than the whole sample.
+  return Math.ceil(counted > 0 ? (counted * bytes) / sample.length : bytes / BYTES_PER_TOKEN);
 }
 
 /** Four bytes of text a token, and as much of frame again. */
@@ -108,49 +90,80 @@ function textOf(block: Buffer, provider: Provider): string {
   return text;
 }
 
-function costRecord(attempted: Attempted, usage: Usage, estimated: boolean): CostRecord {
-  const { exchange, call, candidate, result } = attempted;
+/** The row of an attempt that is about to be sent. */
+export function openRow(begun: Begun, reserved: NanoUsd): CostRecord {
+  const { exchange, call, candidate } = begun;
   const { entry } = call.key;
   const { price } = candidate.model;
   return {
     requestId: exchange.id,
-    attempt: attempted.attempt,
-    state: 'settled',
-    at: attempted.at,
+    attempt: begun.attempt,
+    state: 'open',
+    at: begun.at,
     tenant: entry.tenant,
     keyId: entry.id,
     keyName: `${entry.namespace}/${entry.name}`,
     keyAlias: entry.alias,
     userId: call.envelope.controls.user,
-    tags: { ...entry.tags, ...call.tags },
+    // The key's own win: who pays is not for the client to say.
+    tags: { ...call.tags, ...entry.tags },
     route: call.plan.route?.id,
     operation: exchange.frontend.operation,
     modelRequested: call.envelope.model,
     model: candidate.model.name,
-    upstreamModel: result.model ?? candidate.model.upstreamName,
+    upstreamModel: candidate.model.upstreamName,
     provider: candidate.provider.id,
-    endpoint: attempted.endpoint,
+    endpoint: begun.endpoint,
     dialect: exchange.frontend.dialect,
     streamed: call.envelope.stream,
-    upstreamStatus: result.upstreamStatus,
-    failure: result.kind === 'abandoned' ? 'client_closed' : result.failure?.class,
-    fallbackPosition: attempted.fallbackPosition,
-    retryPosition: attempted.retryPosition,
-    isFirst: attempted.isFirst,
-    upstreamId: result.upstreamId,
-    usage,
-    estimated,
-    cost: price ? costOf(usage, price, attempted.gpuSeconds) : null,
-    reserved: nanoUsd(0),
+    upstreamStatus: 0,
+    failure: undefined,
+    fallbackPosition: begun.fallbackPosition,
+    retryPosition: begun.retryPosition,
+    isFirst: begun.isFirst,
+    upstreamId: undefined,
+    usage: noUsage,
+    estimated: false,
+    cost: nanoUsd(0),
+    reserved,
     exceeded: false,
-    leaseUntil: attempted.at,
-    rates: price && ratesFor(usage, price),
+    leaseUntil: begun.leaseUntil,
+    rates: price?.rates,
     priceSource: price?.source,
     priceVersion: price?.version,
-    gpuSeconds: attempted.gpuSeconds,
+    gpuSeconds: undefined,
     cache: 'bypass',
     similarity: undefined,
     saved: nanoUsd(0),
+    possiblyBilled: false,
+    firstToken: undefined,
+    duration: millis(0),
+  };
+}
+
+type Outcome = {
+  readonly result: AttemptResult;
+  readonly usage: Usage;
+  readonly estimated: boolean;
+  readonly gpuSeconds: number | undefined;
+};
+
+function settled({ candidate }: Begun, open: CostRecord, { result, usage, estimated, gpuSeconds }: Outcome): CostRecord {
+  const { price } = candidate.model;
+  const cost = price ? costOf(usage, price, gpuSeconds) : null;
+  return {
+    ...open,
+    state: 'settled',
+    upstreamModel: result.model ?? open.upstreamModel,
+    upstreamStatus: result.upstreamStatus,
+    failure: result.kind === 'abandoned' ? 'client_closed' : result.failure?.class,
+    upstreamId: result.upstreamId,
+    usage,
+    estimated,
+    cost,
+    exceeded: cost !== null && cost > open.reserved,
+    rates: price && ratesFor(usage, price),
+    gpuSeconds,
     possiblyBilled: result.failure?.possiblyBilled === true,
     firstToken: result.firstToken,
     duration: result.duration,

@@ -9,20 +9,21 @@ import { tokenEstimator } from '#platform/token-estimate.ts';
 import { configzPage, livenessPage, readinessPage } from './admin/health.ts';
 import { modelInfoPage, modelsPage } from './admin/models.ts';
 import { createAlerts } from './alerts/alerts.ts';
+import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import type { FolderConfig } from './config/folder.ts';
-import { memoryCostLog } from './costlog/memory.ts';
 import { type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { observer } from './observe.ts';
 import type { Ports } from './ports.ts';
-import { ProviderGate } from './quota/gate.ts';
-import { Replicas } from './quota/replicas.ts';
 import { serve } from './serve.ts';
+import { BudgetLevels, storeEvents } from './store-events.ts';
+import { registerStoreMetrics } from './store-metrics.ts';
+import { openStores, type StoreSettings, type Stores } from './stores.ts';
 
-export type DataPlaneOptions = {
+export type DataPlaneOptions = StoreSettings & {
   readonly config: FolderConfig;
   readonly policy: UpstreamPolicy;
   readonly log: Log;
@@ -54,30 +55,34 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const metrics = createMetrics();
   const rules = { ...options.policy, hosted: false };
   const http = createHttpClient({ isForbidden: address => isForbiddenAddress(address, rules) });
-  const newRequestId = uuidV7Source(systemClock);
-  const gate = new ProviderGate({ pod: newRequestId(), pods: () => 1, monotonic: systemClock.monotonic });
-  const alerts = alertsOf(options, http, metrics);
+  const levels = new BudgetLevels();
+  const events = storeEvents(metrics, levels, alert => alerts.emit(alert), systemClock.now);
+  const stores = await openStores(options, events, () => config.current(), { log, ...systemClock });
+  const alerts = alertsOf(options, http, stores, metrics);
+  registerStoreMetrics(metrics.registry, stores, levels);
   const ports: Ports = {
     config,
     http,
-    costLog: memoryCostLog(),
+    alerts,
+    admitter: stores.admitter,
+    costLog: stores.costLog,
+    gate: stores.gate,
+    gpuTime: stores.replicas,
     observer: observer(metrics, log, systemClock.monotonic),
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     random: Math.random,
     turn: turns(),
-    newRequestId,
-    gate,
-    alerts,
-    gpuTime: new Replicas(systemClock.monotonic),
+    newRequestId: uuidV7Source(systemClock),
     drains: places(MAX_DRAINS),
     digest: sha256,
     estimateTokens: tokenEstimator(),
   };
   let draining = false;
+  const readiness = readinessPage(config, { draining: () => draining, degraded: () => stores.degraded() });
   const router: RouterOptions = {
     serve: exchange => serve(exchange, ports),
-    pages: publicPages(ports, options, metrics, () => draining),
+    pages: publicPages(ports, options, metrics, readiness),
     newRequestId: ports.newRequestId,
     monotonic: ports.monotonic,
     maxBodyBytes: options.maxBodyBytes,
@@ -85,7 +90,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     onError: (error, request_id) => log.error({ err: error, request_id }, 'a request failed on a bug of the gateway'),
   };
   const internal = await listen(
-    pageHandler({ ...router, pages: internalPages(options, metrics, () => draining) }),
+    pageHandler({ ...router, pages: internalPages(options, metrics, readiness) }),
     options.host,
     options.internalPort,
   );
@@ -107,17 +112,23 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     },
     async close() {
       for (const listener of listeners) stop(listener);
-      gate.close();
+      await stores.close();
       alerts.close();
       await http.close();
     },
   };
 }
 
-function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient, metrics: Metrics) {
+function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient, { redis }: Stores, metrics: Metrics) {
   const webhook =
     url === undefined ? undefined : new Webhook({ url, http, log, count: outcome => metrics.alertWebhook.inc({ outcome }) });
-  return createAlerts({ log, count: kind => metrics.alerts.inc({ kind }), ...(webhook && { webhook }), now: systemClock.now });
+  return createAlerts({
+    log,
+    count: kind => metrics.alerts.inc({ kind }),
+    ...(webhook && { webhook }),
+    ...(redis && { isFirst: firstInRedis(redis) }),
+    now: systemClock.now,
+  });
 }
 
 function stop(listener: Listener): void {
@@ -127,12 +138,12 @@ function stop(listener: Listener): void {
 
 function publicPages(
   ports: Ports,
-  { config, masterKey }: DataPlaneOptions,
+  { masterKey }: DataPlaneOptions,
   metrics: Metrics,
-  draining: () => boolean,
+  readiness: Page,
 ): ReadonlyMap<string, Page> {
   const admin = { ...ports, isMasterKey: masterKeyCheck(masterKey) };
-  const [models, modelInfo, readiness] = [modelsPage(admin), modelInfoPage(admin), readinessPage(config, { draining })];
+  const [models, modelInfo] = [modelsPage(admin), modelInfoPage(admin)];
   return new Map([
     ['/v1/models', models],
     ['/v1/models/', models],
@@ -147,10 +158,10 @@ function publicPages(
   ]);
 }
 
-function internalPages({ config }: DataPlaneOptions, metrics: Metrics, draining: () => boolean): ReadonlyMap<string, Page> {
+function internalPages({ config }: DataPlaneOptions, metrics: Metrics, readiness: Page): ReadonlyMap<string, Page> {
   return new Map([
     ['/livez', livenessPage],
-    ['/readyz', readinessPage(config, { draining })],
+    ['/readyz', readiness],
     ['/configz', configzPage(config)],
     ['/metrics', metricsPage(metrics)],
   ]);

@@ -31,7 +31,6 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'latency' },
     { path: 'affinity' },
     { path: 'autoWeight' },
-    { path: 'backends[].downgrade', unless: false },
     { path: 'retries.budgetPercent', unless: 20 },
     { path: 'fallback.allowDowngrade', unless: false },
     { path: 'fallback.costGuard', unlessIt: isWarning },
@@ -41,7 +40,6 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'semantic' },
     { path: 'catchAllAnswer.staleCache', unless: false },
     { path: 'cache' },
-    { path: 'clampMaxTokens', unless: false },
   ],
   TenantKey: [{ path: 'rotation' }, { path: 'exposeSimilarity', unless: true }],
 };

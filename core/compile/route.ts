@@ -87,6 +87,7 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
     },
     onClientDisconnect: spec.onClientDisconnect,
     onUnknownPrice: spec.onUnknownPrice,
+    clampMaxTokens: spec.clampMaxTokens,
     ...(spec.earlyHeartbeat !== undefined && { earlyHeartbeat: durationOf(spec.earlyHeartbeat) }),
     ...(spec.catchAllAnswer && { catchAllAnswer: spec.catchAllAnswer as NonNullable<RouteEntry['catchAllAnswer']> }),
   };

@@ -20,6 +20,9 @@ export type Plan = {
   readonly excluded: readonly Excluded[];
 };
 
+/** `none`: backends marked `downgrade` are left out; `only`: all others are. */
+export type Downgrades = 'none' | 'only';
+
 /** Types that have an adapter: `providers/index.ts` of the data plane hands in its table's keys. */
 export type Served = ReadonlySet<ProviderType>;
 
@@ -29,11 +32,12 @@ export function planRoute(
   route: RouteEntry,
   modelRequested: string,
   context: StrategyContext,
+  downgrades: Downgrades = 'none',
 ): Plan {
   const candidates: Candidate[] = [];
   const excluded: Excluded[] = [];
   for (const backend of route.backends) {
-    const found = candidateOf(snapshot, served, route, backend, modelRequested);
+    const found = candidateOf(snapshot, served, route, backend, modelRequested, downgrades);
     if ('reason' in found) excluded.push(found);
     else candidates.push(found);
   }
@@ -50,18 +54,24 @@ export function modelOf(provider: ProviderEntry, name: string): ModelEntry | und
   return provider.models.find(m => m.name === name) ?? provider.models.find(m => m.aliases.includes(name));
 }
 
+const LEFT_OUT: Readonly<Record<Downgrades, string>> = {
+  none: 'a downgrade is used only where allowDowngrade or a spent budget says so',
+  only: 'a spent budget of the key leaves downgrades only',
+};
+
 function candidateOf(
   snapshot: Snapshot,
   served: Served,
   route: RouteEntry,
   backend: BackendEntry,
   modelRequested: string,
+  downgrades: Downgrades,
 ): Candidate | Excluded {
   const out = (reason: string, cause: Excluded['cause'] = 'not-live'): Excluded => ({ backend: backend.name, reason, cause });
   const provider = snapshot.providers[backend.provider];
   if (!provider) return out(`provider ${backend.provider} is not live`);
   if (!served.has(provider.connection.type)) return out(`providers of type ${provider.connection.type} are not served yet`);
-  if (backend.downgrade) return out('a downgrade is used only where allowDowngrade says so');
+  if (backend.downgrade !== (downgrades === 'only')) return out(LEFT_OUT[downgrades]);
   const name = backend.model ?? modelRequested;
   const model = modelOf(provider, name);
   if (!model)

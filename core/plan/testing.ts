@@ -77,6 +77,7 @@ export const aRoute = (name: string, more: Partial<RouteEntry> = {}): RouteEntry
   timeouts: {},
   onClientDisconnect: 'Abort',
   onUnknownPrice: 'Allow',
+  clampMaxTokens: false,
   ...more,
 });
 

@@ -170,6 +170,8 @@ export type RouteEntry = {
   readonly timeouts: { readonly request?: Millis; readonly streamIdle?: Millis };
   readonly onClientDisconnect: 'Abort' | 'Drain';
   readonly onUnknownPrice: 'Allow' | 'Deny';
+  /** An answer is made to fit into what is left of a budget. */
+  readonly clampMaxTokens: boolean;
   readonly earlyHeartbeat?: Millis;
   /** What the last stage answers when no backend is left. */
   readonly catchAllAnswer?: { readonly staleCache: boolean; readonly message?: string; readonly status: number };

@@ -2,18 +2,24 @@
 import type { FolderConfig } from '../config/folder.ts';
 import type { Page } from '../http/router.ts';
 
-export type Readiness = { readonly draining: () => boolean };
+export type Readiness = {
+  readonly draining: () => boolean;
+  /** Stores that are away: requests go on, by the fail mode of their key and into the spool. */
+  readonly degraded: () => readonly string[];
+};
 
 /** LiteLLM's answer, a JSON string (gateways.md 2.3). */
 export const livenessPage: Page = () => ({ status: 200, body: '"I\'m alive!"' });
 
 /** 200 with what is degraded; 503 only while the process is going down or has no configuration yet. */
-export function readinessPage(config: Pick<FolderConfig, 'current'>, { draining }: Readiness): Page {
+export function readinessPage(config: Pick<FolderConfig, 'current'>, { draining, degraded }: Readiness): Page {
   return () => {
     if (draining()) return { status: 503, body: { status: 'draining' } };
     const { generation } = config.current();
     if (generation === 0) return { status: 503, body: { status: 'starting' } };
-    return { status: 200, body: { status: 'healthy', db: 'Not connected', cache: null, degraded: [], generation } };
+    const away = degraded();
+    const db = away.includes('ledger') ? 'Not connected' : 'connected';
+    return { status: 200, body: { status: 'healthy', db, cache: null, degraded: away, generation } };
   };
 }
 

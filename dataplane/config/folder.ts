@@ -149,7 +149,7 @@ class FolderLoader {
     const catalogue = await this.#catalogueFor(objects);
     const { compiled, kept, inForce } = this.#compileKeepingGood(objects, environment, catalogue);
     this.source = { objects: inForce, verdicts: compiled.verdicts };
-    this.live = liveConfig(compiled.snapshot, compiled.credentials, this.live.generation + 1);
+    this.live = liveConfig(compiled.snapshot, compiled.credentials, this.live.generation + 1, this.#options.digest);
     this.loadedAt = this.#options.now();
     this.lastError = firstError(read.errors, compiled.verdicts);
     onLoad({ generation: this.live.generation, errors: read.errors, verdicts: compiled.verdicts, kept, simulated: isSimulated });

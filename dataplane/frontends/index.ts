@@ -38,5 +38,6 @@ export const interpretedFields: ReadonlySet<string> = new Set([
   'messages',
   'max_tokens',
   'max_completion_tokens',
+  'n',
   ...interpretedControls,
 ]);

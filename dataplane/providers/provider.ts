@@ -79,14 +79,23 @@ export type ReplyFacts = {
 /** Top-level fields of a request body in the provider's own dialect. */
 export type RequestFields = { has(name: string): boolean; get(name: string): unknown };
 
+/** How much an answer may have at most: tokens of one choice (absent: as much as the model gives), and how many choices. */
+export type OutputAsked = { readonly maxTokens?: number; readonly choices: number };
+
 export type Provider<C extends Connection = Connection> = {
   /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. */
   readonly dialect: Dialect;
+  /** Whether its models use the vocabulary that our own counts are made with. */
+  readonly tokenizer: 'own' | 'other';
   address(target: Target<C>, options: AddressOptions): Address;
   /** Refuses with unsupported_parameter, naming field and target, what it cannot carry, unless `dropUnsupported` lets it leave that out. */
   encode(request: ChatRequest, target: Target<C>): Parsed<EncodedRequest>;
   /** Edits of a same-dialect body besides the model's name: `stream_options.include_usage`, for one. JSON text, or null to remove. */
   passthroughEdits(body: RequestFields, stream: boolean): ReadonlyMap<string, string | null>;
+  /** As the body says that is sent upstream. What is no sane number counts as absent: the provider refuses it, or goes by its own limit. */
+  outputAsked(body: RequestFields): OutputAsked;
+  /** The field that limits the answer in a same-dialect body for this model. */
+  outputLimitField(body: RequestFields, model: ModelEntry): string;
   /** The path of a body that this provider would refuse although the dialect is its own (a history that another provider made). Such a body takes the translated path. */
   isForeign(body: Buffer): boolean;
   decodeReply(body: unknown): Parsed<ChatReply>;

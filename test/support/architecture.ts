@@ -17,7 +17,7 @@ export type Rule = {
 
 const extensionPoint = ['core/chat/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
 /** The request loop is serve.ts; these are its steps, one file each. */
-const loopSteps = 'dataplane/{answer,attempt,call,count-tokens,exchange,open,prepare,settle,trip}.ts';
+const loopSteps = 'dataplane/{answer,attempt,bounds,call,count-tokens,exchange,hold,open,prepare,settle,trip}.ts';
 const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 
@@ -79,6 +79,8 @@ export const importRules: readonly Rule[] = [
       ...loop,
       'dataplane/{authenticate,head,request-headers}.ts',
       'dataplane/config/live.ts',
+      // Interfaces.
+      'dataplane/{admission/admission,counters/counters}.ts',
       'dataplane/http/{client-response,sse}.ts',
       'dataplane/relay/**',
       'dataplane/frontends/{index,frontend}.ts',

@@ -1,5 +1,5 @@
 // Anthropic's Messages API.
-import type { Provider } from '../provider.ts';
+import type { OutputAsked, Provider, RequestFields } from '../provider.ts';
 import { address } from './address.ts';
 import { isForeign } from './clean-history.ts';
 import { decodeReply, inspectReply } from './decode-reply.ts';
@@ -10,12 +10,20 @@ import type { AnthropicConnection } from './target.ts';
 
 const noEdits: ReadonlyMap<string, string | null> = new Map();
 
+function outputAsked(body: RequestFields): OutputAsked {
+  const limit = body.get('max_tokens');
+  return Number.isSafeInteger(limit) && (limit as number) >= 0 ? { maxTokens: limit as number, choices: 1 } : { choices: 1 };
+}
+
 export const anthropic: Provider<AnthropicConnection> = {
   dialect: 'anthropic-messages',
+  tokenizer: 'other',
   address,
   encode,
   // Usage is in every stream without being asked for.
   passthroughEdits: () => noEdits,
+  outputAsked,
+  outputLimitField: () => 'max_tokens',
   isForeign,
   decodeReply,
   inspectReply,

@@ -8,6 +8,7 @@ type AzureOpenAI = Extract<Connection, { type: 'AzureOpenAI' }>;
 
 export const azureOpenAI: Provider<AzureOpenAI> = {
   ...openAIDialect,
+  tokenizer: 'own',
   address(target) {
     const { endpoint, apiVersion } = target.provider.connection;
     return addressBelow(endpoint, pathOf(target.model.upstreamName, apiVersion), credentialHeaders(target));

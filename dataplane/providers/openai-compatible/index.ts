@@ -14,6 +14,7 @@ type OpenAICompatible = Extract<Connection, { type: 'OpenAICompatible' }>;
 
 export const openAICompatible: Provider<OpenAICompatible> = {
   ...openAIDialect,
+  tokenizer: 'other',
   address: target => addressBelow(target.provider.connection.baseURL, CHAT_COMPLETIONS, credentialHeaders(target)),
   encode: encodeFor(compatibleProfile),
 };

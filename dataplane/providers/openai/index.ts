@@ -5,6 +5,7 @@ import { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts'
 import { decodeReply, inspectReply, notable, streamDecoder } from './decode.ts';
 import { encodeFor } from './encode.ts';
 import { classify } from './errors.ts';
+import { outputAsked, outputLimitField } from './output.ts';
 import { passthroughEdits } from './passthrough.ts';
 import { openAIProfile } from './profile.ts';
 
@@ -16,6 +17,8 @@ export { azureProfile, compatibleProfile } from './profile.ts';
 export const openAIDialect = {
   dialect: 'openai-chat',
   passthroughEdits,
+  outputAsked,
+  outputLimitField,
   // We add nothing of our own to what clients get, so every history in this dialect is one that its servers take.
   isForeign: () => false,
   decodeReply,
@@ -29,6 +32,7 @@ type OpenAI = Extract<Connection, { type: 'OpenAI' }>;
 
 export const openAI: Provider<OpenAI> = {
   ...openAIDialect,
+  tokenizer: 'own',
   address(target) {
     const { baseURL, organization, project } = target.provider.connection;
     return addressBelow(baseURL, CHAT_COMPLETIONS, {

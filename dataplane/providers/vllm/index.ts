@@ -15,6 +15,7 @@ type VLLM = Extract<Connection, { type: 'VLLM' }>;
 
 export const vllm: Provider<VLLM> = {
   ...openAIDialect,
+  tokenizer: 'other',
   address(target) {
     const endpoint = target.endpoint ?? target.provider.connection.endpoints[0] ?? '';
     return addressBelow(endpoint, `/v1${CHAT_COMPLETIONS}`, credentialHeaders(target));

@@ -1,0 +1,46 @@
+// Admission as the loop uses it: one request takes what it may use of its tenant's limits and budgets, and gives back the rest.
+
+import type { Admission, Demand, Extended, Extension, Settlement } from '#core/admission/demand.ts';
+import type { KeyDemands } from '#core/admission/demand-of.ts';
+import type { KeyEntry } from '#core/snapshot/snapshot.ts';
+import type { NanoUsd } from '#core/units.ts';
+import type { RowCopy, RowKey } from '../counters/counters.ts';
+
+export type FailMode = KeyEntry['onStoreFailure'];
+
+/** Whose request it is. */
+export type Claimant = {
+  readonly entry: Pick<KeyEntry, 'onStoreFailure' | 'namespace' | 'name'>;
+  readonly demands: Pick<KeyDemands, 'accounts'>;
+};
+
+export type Reserved =
+  /** `copied`: the counters keep a copy of the row. */
+  | (Exclude<Admission, { kind: 'unknown' }> & { readonly failMode: undefined; readonly copied: boolean })
+  /** The counters were not to be asked, and the fail mode let the request pass. */
+  | {
+      readonly kind: 'granted';
+      readonly failMode: FailMode;
+      readonly copied: false;
+      readonly levels: readonly [];
+      readonly remaining: readonly [];
+    }
+  | { readonly kind: 'unavailable'; readonly failMode: FailMode };
+
+export type Widened = { readonly kind: 'granted'; readonly copied: boolean } | Exclude<Extended, { kind: 'granted' }>;
+
+export type Admitter = {
+  reserve(demand: Demand, key: Claimant, row: RowCopy): Promise<Reserved>;
+  extend(extension: Extension, key: Claimant, rows: readonly RowCopy[]): Promise<Widened>;
+  /** Never fails: what cannot be settled now is settled later. */
+  settle(settlement: Settlement, key: Claimant, rows: readonly RowCopy[]): void;
+  /** Rows that were copied and never came to be. */
+  forget(tenant: string, rows: readonly RowKey[]): void;
+  /** What is left in the tightest of the budgets, as last heard; undefined where nothing was. */
+  remainder(demand: Pick<Demand, 'tenant' | 'budgets'>): NanoUsd | undefined;
+  /** All that was settled so far is in the ledger, from which the counters will be rebuilt. */
+  forgetWaiting(): void;
+  /** Settlements that the counters have not taken yet. */
+  waiting(): number;
+  close(): void;
+};

@@ -1,0 +1,72 @@
+// Limits and budgets for the loop, whether or not the counters can be reached. Away, slow or without their sums, the fail mode of
+// the key decides (LocalShare, Allow, Deny); whatever is settled meanwhile waits until the counters have taken it.
+import type { Admission, Demand, Settled, Settlement } from '#core/admission/demand.ts';
+import { uuidTime } from '#core/units.ts';
+import type { Counters, RowCopy } from '../counters/counters.ts';
+import type { Admitter, Claimant, FailMode, Reserved } from './admission.ts';
+import { LocalShare, type LocalShareParts } from './local-share.ts';
+import type { Rebuild } from './rebuild.ts';
+import { SettleQueue } from './settle-queue.ts';
+
+export type AdmitterParts = LocalShareParts & {
+  readonly counters: Counters;
+  readonly rebuild: Rebuild;
+  /** How long a request may wait for sums that are not known, in milliseconds. */
+  readonly rebuildPatienceMs: number;
+  /** Whether the counters keep copies of rows. */
+  readonly keepsCopies: boolean;
+  readonly onSettled: (settlement: Settlement, settled: Settled, key: Claimant) => void;
+  /** A budget refused a request. */
+  readonly onExhausted: (demand: Demand, answer: Extract<Admission, { kind: 'exhausted' }>, key: Claimant) => void;
+  /** A request was decided by a fail mode. */
+  readonly onFailMode: (mode: FailMode, passed: boolean) => void;
+};
+
+export function admitter(parts: AdmitterParts): Admitter {
+  const { counters, rebuild, rebuildPatienceMs, keepsCopies: copied, onFailMode } = parts;
+  const local = new LocalShare(parts);
+  const queue = new SettleQueue({ ...parts, onDrained: () => local.reset() });
+
+  const ask = async (demand: Demand, key: Claimant, row: RowCopy): Promise<Admission | undefined> => {
+    const answer = await counters.reserve(demand, row).catch(() => undefined);
+    if (answer?.kind !== 'unknown') return answer;
+    const rebuilt = await rebuild(demand.tenant, accountsOf(demand, key), rebuildPatienceMs);
+    return rebuilt ? counters.reserve(demand, row).catch(() => undefined) : undefined;
+  };
+  const byFailMode = async (demand: Demand, key: Claimant): Promise<Reserved> => {
+    const failMode = key.entry.onStoreFailure;
+    const passed = failMode === 'Allow' || (failMode === 'LocalShare' && (await local.reserve(demand, accountsOf(demand, key))));
+    onFailMode(failMode, passed);
+    return passed ? { kind: 'granted', failMode, copied: false, levels: [], remaining: [] } : { kind: 'unavailable', failMode };
+  };
+
+  return {
+    async reserve(demand, key, row) {
+      const answer = await ask(demand, key, row);
+      if (answer === undefined || answer.kind === 'unknown') return byFailMode(demand, key);
+      if (answer.kind === 'exhausted') parts.onExhausted(demand, answer, key);
+      if (answer.kind !== 'limited') local.learn(demand, answer.levels);
+      return { ...answer, failMode: undefined, copied };
+    },
+    async extend(extension, key, rows) {
+      const answer = await counters.extend(extension, rows).catch(() => undefined);
+      if (answer?.kind === 'granted') return { kind: 'granted', copied };
+      if (answer && answer.kind !== 'lost') return answer;
+      const { onStoreFailure } = key.entry;
+      if (onStoreFailure === 'Deny') return { kind: 'lost' };
+      const allowed = onStoreFailure === 'Allow' || (await local.extend(extension, accountsOf(extension, key)));
+      return allowed ? { kind: 'granted', copied: false } : { kind: 'exhausted', budget: 0 };
+    },
+    settle(settlement, key, rows) {
+      local.settle(settlement);
+      queue.add(settlement, key, rows);
+    },
+    forget: (tenant, rows) => void counters.forget(tenant, rows).catch(() => {}),
+    remainder: demand => local.remainder(demand),
+    forgetWaiting: () => queue.clear(),
+    waiting: () => queue.size,
+    close: () => queue.close(),
+  };
+}
+
+const accountsOf = ({ id }: Pick<Demand, 'id'>, key: Claimant) => key.demands.accounts(uuidTime(id));

@@ -1,0 +1,184 @@
+// What one request holds of its tenant's limits and budgets: an upper bound, taken before the first upstream byte, widened before
+// each further attempt, and given back against what was really used when the request is over.
+import type { CostRecord } from '#core/accounting/cost-record.ts';
+import type { BudgetDemand, BudgetLevel, Demand, LimitDemand } from '#core/admission/demand.ts';
+import { type Refusal, refusalOf } from '#core/admission/refusal.ts';
+import { promptTokens } from '#core/chat/usage.ts';
+import { type Failure, failure } from '#core/failure.ts';
+import { type EpochMillis, millis, type NanoUsd, nanoUsd, type Tokens, tokens } from '#core/units.ts';
+import type { Admitter, Claimant, FailMode, Reserved } from './admission/admission.ts';
+import type { AttemptBounds, Basis, Bound } from './bounds.ts';
+import type { RowCopy } from './counters/counters.ts';
+
+/** An attempt that wants to be sent. */
+export type Intent = {
+  readonly attempt: number;
+  readonly bounds: AttemptBounds;
+  readonly leaseUntil: EpochMillis;
+  /** The answer may be made shorter so that it fits what is left. */
+  readonly mayClamp: boolean;
+  /** How it is written down. */
+  readonly row: (reserved: NanoUsd) => CostRecord;
+};
+
+export type Covered =
+  /** It may be sent. `copied`: its row outlives this process already. `outputLimit`: with an answer of no more tokens than this. */
+  | { readonly kind: 'covered'; readonly row: Written; readonly copied: boolean; readonly outputLimit: Tokens | undefined }
+  /** A budget is spent that leaves backends marked `downgrade`: this attempt is not sent. */
+  | { readonly kind: 'downgrade'; readonly refusal: Failure }
+  | { readonly kind: 'refused'; readonly failure: Failure };
+
+export type Written = { readonly record: CostRecord; readonly json: string };
+
+export const written = (record: CostRecord): Written => ({ record, json: JSON.stringify(record) });
+
+export type HoldPorts = { readonly admitter: Admitter; readonly now: () => number };
+export type Asking = (bound: Bound, leaseUntil: EpochMillis) => Demand;
+
+/** Where the cost is this small a part of what is left, a rough bound does as well as a count. */
+const ROUGH_PART = 1000;
+
+export class Hold {
+  readonly #asking: Asking;
+  readonly #key: Claimant;
+  readonly #ports: HoldPorts;
+  /** What was asked for first. */
+  #demand: Demand | undefined;
+  #held: Bound | undefined;
+  #basis: Basis = 'bytes';
+  readonly #rows: Promise<Written>[] = [];
+  /** Attempts that the counters keep a row of. */
+  readonly #copied = new Set<number>();
+  /** Each limit and what was left of it. Empty under a fail mode. */
+  limits: readonly { readonly limit: LimitDemand; readonly remaining: number }[] = [];
+  /** By which the request passed, if the counters could not be asked. */
+  failMode: FailMode | undefined;
+
+  constructor(asking: Asking, key: Claimant, ports: HoldPorts) {
+    this.#asking = asking;
+    this.#key = key;
+    this.#ports = ports;
+  }
+
+  /** Reserves for an attempt before it is sent; the first time all that the request takes, later what is missing. */
+  cover(intent: Intent): Promise<Covered> {
+    return this.#held ? this.#widen(intent, this.#held) : this.#take(intent);
+  }
+
+  /** The row of an attempt that is over, when it is known. */
+  ended(row: Promise<Written>): void {
+    this.#rows.push(row);
+  }
+
+  /** Gives back what is held, against what the attempts cost. */
+  async settle(): Promise<void> {
+    const rows = await Promise.all(this.#rows);
+    if (!this.#demand || !this.#held) return;
+    const { tenant, id, limits, budgets } = this.#demand;
+    this.#ports.admitter.settle({ tenant, id, limits, budgets, ...usedBy(rows) }, this.#key, copiesOf(rows));
+    for (const { record } of rows) this.#copied.delete(record.attempt);
+    // What was covered and never sent is no row.
+    const unsent = [...this.#copied].map(attempt => ({ requestId: id, attempt }));
+    if (unsent.length > 0) this.#ports.admitter.forget(tenant, unsent);
+  }
+
+  async #take(intent: Intent): Promise<Covered> {
+    const { bounds } = intent;
+    let bound = await bounds.bound('bytes');
+    if (this.#wantsCount(this.#asking(bound, intent.leaseUntil))) bound = await this.#counted(bounds);
+    let asked = await this.#reserve(intent, bound);
+    if (isRefused(asked.answer) && this.#basis === 'bytes') asked = await this.#reserve(intent, await this.#counted(bounds));
+    let outputLimit: Tokens | undefined;
+    if (asked.answer.kind === 'exhausted' && intent.mayClamp) {
+      outputLimit = await bounds.outputThatFits(leftOf(asked.demand.budgets, asked.answer.levels));
+      if (outputLimit !== undefined) asked = await this.#reserve(intent, await bounds.bound('counted', outputLimit));
+    }
+    const { answer, demand, row } = asked;
+    if (answer.kind !== 'granted') return { kind: 'refused', failure: this.#refusal(answer, demand) };
+    this.#demand = demand;
+    this.#held = asked.bound;
+    if (answer.copied) this.#copied.add(intent.attempt);
+    this.failMode = answer.failMode;
+    this.limits = answer.remaining.map((remaining, index) => ({ limit: demand.limits[index]!, remaining }));
+    const budget = exhaustedDowngrade(demand.budgets, answer.levels);
+    if (budget < 0) return { kind: 'covered', row, copied: answer.copied, outputLimit };
+    return {
+      kind: 'downgrade',
+      refusal: this.#refusal({ kind: 'exhausted', budget, levels: answer.levels, remaining: [] }, demand),
+    };
+  }
+
+  async #widen(intent: Intent, held: Bound): Promise<Covered> {
+    const before = await Promise.all(this.#rows);
+    const bound = await intent.bounds.bound(this.#basis);
+    const used = usedBy(before);
+    const more = {
+      cost: nanoUsd(Math.max(0, used.cost + bound.cost - held.cost)),
+      tokens: tokens(Math.max(0, used.tokens + bound.tokens - held.tokens)),
+    };
+    const row = written(intent.row(bound.cost));
+    const { tenant, id, limits, budgets } = this.#demand!;
+    const extension = { tenant, id, limits, budgets, ...more, leaseUntil: intent.leaseUntil };
+    const extended = await this.#ports.admitter.extend(extension, this.#key, copiesOf([...before, row]));
+    if (extended.kind !== 'granted') return { kind: 'refused', failure: failure('budget_exceeded') };
+    this.#held = { cost: nanoUsd(held.cost + more.cost), tokens: tokens(held.tokens + more.tokens) };
+    if (extended.copied) this.#copied.add(intent.attempt);
+    return { kind: 'covered', row, copied: extended.copied, outputLimit: undefined };
+  }
+
+  /** A count is work: it is done for limits of tokens, and where the cost is no trifle against what is left. */
+  #wantsCount(demand: Demand): boolean {
+    if (demand.limits.some(({ kind }) => kind === 'tokens')) return true;
+    if (demand.budgets.length === 0 || demand.cost === 0) return false;
+    const left = this.#ports.admitter.remainder(demand);
+    return left === undefined || demand.cost * ROUGH_PART > left;
+  }
+
+  #counted(bounds: AttemptBounds): Promise<Bound> {
+    this.#basis = 'counted';
+    return bounds.bound('counted');
+  }
+
+  async #reserve(intent: Intent, bound: Bound): Promise<Asked> {
+    const row = written(intent.row(bound.cost));
+    const demand = this.#asking(bound, intent.leaseUntil);
+    const copy = { attempt: intent.attempt, json: row.json };
+    return { bound, row, demand, answer: await this.#ports.admitter.reserve(demand, this.#key, copy) };
+  }
+
+  #refusal(answer: Refused, demand: Demand): Failure {
+    if (answer.kind === 'unavailable') return failure('store_unavailable', { retryAfter: millis(1000) });
+    return refusalOf(answer, demand, this.#ports.now() as EpochMillis);
+  }
+}
+
+type Asked = { readonly bound: Bound; readonly row: Written; readonly demand: Demand; readonly answer: Reserved };
+type Refused = Extract<Reserved, { kind: 'unavailable' }> | Refusal;
+
+const copiesOf = (rows: readonly Written[]): readonly RowCopy[] =>
+  rows.map(({ record, json }) => ({ attempt: record.attempt, json }));
+
+const isRefused = ({ kind }: Reserved): boolean => kind === 'exhausted' || kind === 'limited';
+
+const leftIn = ({ amount }: BudgetDemand, { settled, reserved }: BudgetLevel): number => amount - settled - reserved;
+
+const exhaustedDowngrade = (budgets: Demand['budgets'], levels: readonly BudgetLevel[]): number =>
+  budgets.findIndex(
+    (budget, i) => budget.onExhausted === 'Downgrade' && levels[i] !== undefined && leftIn(budget, levels[i]) < 0,
+  );
+
+/** Of the tightest budget that blocks. */
+function leftOf(budgets: Demand['budgets'], levels: readonly BudgetLevel[]): NanoUsd {
+  const left = budgets.map((b, i) => (b.onExhausted === 'Block' && levels[i] ? leftIn(b, levels[i]) : Number.POSITIVE_INFINITY));
+  return nanoUsd(Math.max(0, Math.min(...left)));
+}
+
+function usedBy(rows: readonly Written[]): Bound {
+  let cost = 0;
+  let used = 0;
+  for (const { record } of rows) {
+    cost += record.cost ?? 0;
+    used += promptTokens(record.usage) + record.usage.output;
+  }
+  return { cost: nanoUsd(cost), tokens: tokens(used) };
+}

@@ -1,0 +1,59 @@
+// The usage that an attempt is settled with: the provider's last word, or, where that never came, a count of what was streamed.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { failure } from '#core/failure.ts';
+import { nanoUsd } from '#core/units.ts';
+import { deliver } from '#test/support/attempts.ts';
+import { frontends, relayBetween, type Wire } from '#test/support/relays.ts';
+import { anthropicStream, openaiStream, type ScriptedStream } from '#test/support/wires.ts';
+import { providers } from './providers/index.ts';
+import { type Begun, openRow, settledRow } from './settle.ts';
+
+/** A token a word, so that the test can count as well. */
+const words = async (text: string): Promise<number> => text.split(/\s+/).filter(word => word !== '').length;
+
+async function settled(wire: Wire, chunks: readonly string[]): Promise<CostRecord> {
+  const { result } = await deliver(relayBetween(frontends[0]!, wire), { chunks: chunks.map(chunk => Buffer.from(chunk)) });
+  const frontend = { ...frontends[0]!, decode: () => ({ ok: false, failure: failure('invalid_request') }) };
+  const begun = {
+    exchange: { id: 'r-1', frontend },
+    call: {
+      body: { bytes: Buffer.from('four words were asked') },
+      key: { entry: { tenant: 't', id: 'k', tags: {} } },
+      envelope: { controls: {}, model: 'm', stream: true },
+      plan: {},
+      tags: {},
+    },
+    candidate: { provider: { id: 'p' }, model: { name: 'm', upstreamName: 'm' } },
+    provider: providers[wire === 'openai' ? 'OpenAI' : 'Anthropic'],
+  } as unknown as Begun;
+  return settledRow(begun, openRow(begun, nanoUsd(0)), result, undefined, words);
+}
+
+const wires: readonly (readonly [Wire, ScriptedStream, input: number])[] = [
+  ['openai', openaiStream, 4],
+  // message_start has told it.
+  ['anthropic', anthropicStream, 9],
+];
+
+for (const [wire, { opening, content, ending }, input] of wires)
+  describe(`a stream of ${wire}`, () => {
+    test('that is whole is settled with what the provider counted', async () => {
+      const { usage, estimated } = await settled(wire, [opening, content('one two'), ending]);
+      assert.deepEqual([usage.inputUncached, usage.output, estimated], [9, 3, false]);
+    });
+
+    test('that was cut is settled with the words that came, however they came, and marked as estimated', async () => {
+      const said = content('one two three four ').repeat(5);
+      for (const chunks of [[opening, said], [opening + said]]) {
+        const { usage, estimated } = await settled(wire, chunks);
+        assert.deepEqual([usage.inputUncached, usage.output, estimated], [input, 20, true]);
+      }
+    });
+
+    test('that was cut inside one huge frame counts by its size', async () => {
+      const { usage } = await settled(wire, [opening, content('x'.repeat(80_000))]);
+      assert.ok(usage.output > 10_000 && usage.output < 11_000, String(usage.output));
+    });
+  });

@@ -1,0 +1,187 @@
+// The stores behind the loop, in Redis and Postgres or embedded: counters, ledger, spool, quota of providers; and what goes on between
+// them off every request's path.
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import type { CostRecord } from '#core/accounting/cost-record.ts';
+import type { Settlement } from '#core/admission/demand.ts';
+import { startsOf, sumsFor } from '#core/admission/sums.ts';
+import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
+import type { Log } from '#platform/log.ts';
+import { connectRedis, type RedisLink } from '#platform/redis.ts';
+import type { Admitter } from './admission/admission.ts';
+import { type AdmitterParts, admitter } from './admission/admitter.ts';
+import { type RebuildParts, rebuilder } from './admission/rebuild.ts';
+import type { LiveConfig } from './config/live.ts';
+import type { Ledger } from './costlog/ledger.ts';
+import { migrated } from './costlog/migrated.ts';
+import { postgresLedger } from './costlog/postgres.ts';
+import { type Recovery, recovery } from './costlog/recovery.ts';
+import { openSpool, type Spool } from './costlog/spool.ts';
+import { sqliteLedger } from './costlog/sqlite.ts';
+import { type LedgerWriter, ledgerWriter } from './costlog/writer.ts';
+import { rejectedFile } from './costlog/writer-delivery.ts';
+import type { Counters } from './counters/counters.ts';
+import { joinFleet } from './counters/fleet.ts';
+import { memoryCounters } from './counters/memory.ts';
+import { redisCounters } from './counters/redis.ts';
+import type { CostLog } from './ports.ts';
+import { ProviderGate } from './quota/gate.ts';
+import { redisPool } from './quota/pool.ts';
+import { Replicas } from './quota/replicas.ts';
+
+export type StoreSettings = {
+  /** Absent: counters in memory. */
+  readonly redisUrl?: string;
+  /** Absent: SQLite in the data folder. */
+  readonly databaseUrl?: string;
+  readonly dataFolder: string;
+  readonly podName: string;
+  /** Ready pods, as long as nobody has told. */
+  readonly pods: number;
+  readonly retentionDays?: number;
+};
+
+export type StoreEvents = Pick<AdmitterParts, 'onSettled' | 'onExhausted' | 'onFailMode'> & Pick<RebuildParts, 'onRebuilt'>;
+
+export type Stores = {
+  readonly counters: Counters;
+  readonly ledger: Ledger;
+  readonly admitter: Admitter;
+  readonly costLog: CostLog;
+  readonly gate: ProviderGate;
+  readonly replicas: Replicas;
+  /** Rows of this process that the ledger does not have yet are brought there, for as long as that takes and no longer than this. */
+  flushed(ms: number): Promise<boolean>;
+  /** What is away now, in words. */
+  degraded(): readonly string[];
+  readonly writer: Pick<LedgerWriter, 'stats'>;
+  readonly spool: Pick<Spool, 'fill'>;
+  readonly recovery: Pick<Recovery, 'stats'>;
+  /** Absent where the counters are in memory. */
+  readonly redis: RedisLink | undefined;
+  readonly readyPods: () => number;
+  close(): Promise<void>;
+};
+
+/** How long a request waits for sums that are being made: with Redis as long as for Redis itself, embedded until they are there. */
+const PATIENCE_MS = { redis: 40, memory: 5_000 } as const;
+const RECOVER_EVERY_MS = 3_000;
+const MAINTAIN_EVERY_MS = 30_000;
+const FLUSH_MS = 1_000;
+
+export async function openStores(
+  settings: StoreSettings,
+  events: StoreEvents,
+  current: () => LiveConfig,
+  { log, now, monotonic }: { readonly log: Log; readonly now: () => number; readonly monotonic: () => number },
+): Promise<Stores> {
+  const pod = `${settings.podName}-${randomUUID().slice(0, 8)}`;
+  const link = settings.redisUrl === undefined ? undefined : connectRedis({ url: settings.redisUrl, log });
+  const ledger = migrated(ledgerOf(settings));
+  const root = path.join(settings.dataFolder, 'spool');
+  const setAside = rejectedFile(root, now);
+  const spool = await openSpool({ root, name: pod, onPressure: fill => log.error({ fill }, 'the spool is nearly full') });
+  const onStale = (tenant: string, account: string) => {
+    log.warn({ tenant, account }, 'redis has less than it had: its sums are made anew from the ledger');
+    void fleet?.renew();
+  };
+  const counters = link ? redisCounters({ link, onStale }) : memoryCounters({ now });
+  const forget = (rows: readonly CostRecord[]) => {
+    for (const [tenant, own] of Map.groupBy(rows, row => row.tenant)) void counters.forget(tenant, own).catch(() => {});
+  };
+  const writer = ledgerWriter({ spool, ledger, setAside, onWritten: link ? forget : () => {}, log, now });
+  const flushed = (ms: number) => writer.flushed(millis(ms));
+  const flushSpool = async () => {
+    if (!(await flushed(FLUSH_MS))) throw new Error('the ledger does not have all rows of this process yet');
+  };
+  const fleet = link && joinFleet({ link, pod, flushSpool, onLoss: () => admits.forgetWaiting(), initialPods: settings.pods });
+  const readyPods = fleet ? () => fleet.readyPods() : () => 1;
+  const admits = admitter({
+    counters,
+    rebuild: rebuilder({
+      counters,
+      ledger,
+      flushed: flushSpool,
+      mayRebuild: fleet ? () => fleet.mayRebuild() : async () => true,
+      now,
+      onRebuilt: events.onRebuilt,
+      onError: (tenant, error) => log.warn({ tenant, err: error }, 'sums could not be rebuilt from the ledger'),
+    }),
+    rebuildPatienceMs: link ? PATIENCE_MS.redis : PATIENCE_MS.memory,
+    keepsCopies: link !== undefined,
+    readyPods,
+    now,
+    sums: async (tenant, accounts) => {
+      const since = startsOf(accounts);
+      const spend = ledger.spend(tenant, since, epochMillis(now())).catch(() => undefined);
+      const found = await Promise.race([spend, pause(PATIENCE_MS.redis)]);
+      return found && sumsFor(accounts, since, found);
+    },
+    onSettled: events.onSettled,
+    onExhausted: events.onExhausted,
+    onFailMode: events.onFailMode,
+  });
+  const gate = new ProviderGate({ ...(link && { pool: redisPool(link) }), pod, pods: readyPods, monotonic });
+  const recover = recovery({
+    root,
+    ownName: pod,
+    ledger,
+    counters,
+    settle: settlement => counters.settle(settlement),
+    countsIn: row => countsIn(row, current()),
+    tenants: () => tenantsOf(current()),
+    setAside,
+    log,
+    now,
+  });
+  const timers = [
+    setInterval(() => void recover.tick(), RECOVER_EVERY_MS).unref(),
+    setInterval(() => void ledger.maintain(now() as EpochMillis).catch(() => {}), MAINTAIN_EVERY_MS).unref(),
+  ];
+  return {
+    counters,
+    ledger,
+    admitter: admits,
+    costLog: writer,
+    writer,
+    spool,
+    recovery: recover,
+    redis: link,
+    gate,
+    replicas: new Replicas(monotonic),
+    flushed,
+    readyPods,
+    degraded: () => [...(link?.state().kind === 'down' ? ['redis'] : []), ...(writer.stats().isAway ? ['ledger'] : [])],
+    async close() {
+      for (const timer of timers) clearInterval(timer);
+      admits.close();
+      gate.close();
+      await writer.close(millis(FLUSH_MS * 5));
+      await fleet?.close();
+      await counters.close();
+      await link?.close();
+      await ledger.close();
+    },
+  };
+}
+
+const ledgerOf = ({ databaseUrl, dataFolder, retentionDays }: StoreSettings): Ledger => {
+  const retention = retentionDays === undefined ? {} : { retentionDays };
+  return databaseUrl === undefined
+    ? sqliteLedger({ file: path.join(dataFolder, 'ledger.sqlite'), ...retention })
+    : postgresLedger({ url: databaseUrl, ...retention });
+};
+
+const pause = (ms: number): Promise<undefined> => new Promise(resolve => setTimeout(() => resolve(undefined), ms).unref());
+
+const tenantsOf = ({ snapshot }: LiveConfig): readonly string[] => [...new Set(snapshot.keys.map(key => key.tenant))];
+
+/** What a row of a dead process counts in, by its key as it is now. */
+function countsIn(row: CostRecord, config: LiveConfig): Pick<Settlement, 'limits' | 'budgets'> {
+  const key = config.keyNamed(row.keyName);
+  if (!key) return { limits: [], budgets: [] };
+  const nothing = { cost: nanoUsd(0), tokens: tokens(0) };
+  const { modelRequested, requestId, leaseUntil } = row;
+  const { limits, budgets } = key.demands.of({ modelRequested, requestId, leaseUntil, bound: nothing, limitsAlone: false });
+  return { limits, budgets };
+}
