@@ -23,14 +23,14 @@ const started = async (files?: Record<string, string>) => {
 };
 const filesOf = ({ folder }: Stage) => readdirSync(folder).filter(name => !name.startsWith('.'));
 
-const OWN_YAML = `# our key; keep this comment
+const manifestOf = (name: string) => `# our key; keep this comment
 apiVersion: tollgate.dev/v1alpha1
 kind: TenantKey
-metadata: {name: own} # alone in its file
+metadata: {name: ${name}} # alone in its file
 spec:
   tenant: acme
-  alias: own
-  digest: sha256:${sha256('sk-own-key-of-a-person-0123456789')}
+  alias: ${name}
+  digest: sha256:${sha256(`sk-${name}-key-of-a-person-0123456789`)}
   limits: {rpm: 10} # small
   budgets:
   - {name: monthly, amount: "500.00", period: Monthly, timeZone: Europe/Berlin} # the contract
@@ -302,8 +302,8 @@ test('a regenerated key keeps its object; the earlier secret works until the gra
 
 test("a person's manifest is edited in place with its comments, as long as it is alone in its file", async () => {
   const api = await started({
-    'own.yaml': OWN_YAML,
-    'two.yaml': `${OWN_YAML.replaceAll('own', 'first')}---\n${OWN_YAML.replaceAll('own', 'second')}`,
+    'own.yaml': manifestOf('own'),
+    'two.yaml': `${manifestOf('first')}---\n${manifestOf('second')}`,
   });
   const changed = await api.post('/key/update', { key_alias: 'own', max_budget: 600, rpm_limit: 20 });
   assert.equal(changed.status, 200, changed.text);
@@ -320,7 +320,7 @@ test("a person's manifest is edited in place with its comments, as long as it is
 });
 
 test('a key that would take the place of another is refused and leaves no file', async () => {
-  const api = await started({ 'own.yaml': OWN_YAML.replace('name: own', 'name: own, namespace: team') });
+  const api = await started({ 'own.yaml': manifestOf('own').replace('name: own', 'name: own, namespace: team') });
   const taken = await api.post('/key/generate', { tenant: 'acme', namespace: 'elsewhere' });
   assert.equal(taken.status, 409, taken.text);
   assert.deepEqual(filesOf(api), ['own.yaml']);

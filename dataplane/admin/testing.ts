@@ -96,6 +96,7 @@ export async function stage(files: Readonly<Record<string, string>> = {}): Promi
     post: (path, body, key = MASTER) =>
       send(path, { method: 'POST', headers: { authorization: `Bearer ${key}` }, body: JSON.stringify(body) }),
     async close() {
+      void listener.drain();
       listener.close();
       await config.close();
       for (const path of [folder, dataFolder]) rmSync(path, { recursive: true, force: true });
