@@ -1,8 +1,9 @@
 // `tollgate run`: the gateway without a cluster, from a folder of manifests.
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { folderConfig, type LoadReport } from '#dataplane/config/folder.ts';
+import { keyFiles } from '#dataplane/config/key-files.ts';
 import { masterKey } from '#dataplane/config/secrets.ts';
 import { type DataPlane, startDataPlane } from '#dataplane/start.ts';
 import { systemClock } from '#platform/clock.ts';
@@ -81,7 +82,8 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
   });
   try {
     const key = io.env.TOLLGATE_MASTER_KEY || (await masterKey(settings.dataFolder));
-    plane = await startDataPlane({ ...settings, config, log, masterKey: key });
+    const keys = keyFiles({ config, folder: await folderOf(folder ?? BUNDLED), now: systemClock.now });
+    plane = await startDataPlane({ ...settings, config, keys, log, masterKey: key });
     noteLoad(plane, reports[0]!);
     io.out(
       startupText({
@@ -99,6 +101,10 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
     await config.close();
   }
 }
+
+/** Where keys can be written; a single file of manifests is no place for more. */
+const folderOf = async (path: string): Promise<string | undefined> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() ? path : undefined;
 
 async function priceFile(env: Environment) {
   const path = env.TOLLGATE_PRICE_FILE;

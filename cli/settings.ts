@@ -15,6 +15,7 @@ export type Settings = {
   readonly policy: UpstreamPolicy;
   readonly redisUrl?: string;
   readonly databaseUrl?: string;
+  readonly adminOnPublic: boolean;
   readonly podName: string;
   readonly pods: number;
   readonly retentionDays?: number;
@@ -39,6 +40,7 @@ export function settingsOf(env: Environment): Settings {
     drainMs: integer(env, 'DRAIN_TIMEOUT_MS', 600_000, 0, 3_600_000),
     policy,
     alertWebhook: webhook(env, policy),
+    adminOnPublic: env.ADMIN_ON_PUBLIC !== 'false',
     podName: env.POD_NAME || hostname(),
     pods: integer(env, 'TOLLGATE_PODS', 1, 1, 10_000),
     ...(env.REDIS_URL && { redisUrl: env.REDIS_URL }),

@@ -1,11 +1,14 @@
 // Builds a data plane from its parts: ports, pages, listeners. The caller chooses where the configuration comes from.
-import { timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { Calendar } from '#core/accounting/periods.ts';
 import { isForbiddenAddress, type UpstreamPolicy } from '#core/compile/index.ts';
 import { systemClock, uuidV7Source } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
 import { createHttpClient, type HttpClient } from '#platform/http-client.ts';
 import type { Log } from '#platform/log.ts';
 import { tokenEstimator } from '#platform/token-estimate.ts';
+import { adminApp, isAdminPath } from './admin/admin-app.ts';
+import { auditLog } from './admin/audit.ts';
 import { configzPage, livenessPage, readinessPage } from './admin/health.ts';
 import { modelInfoPage, modelsPage } from './admin/models.ts';
 import { createAlerts } from './alerts/alerts.ts';
@@ -13,11 +16,11 @@ import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import type { FolderConfig } from './config/folder.ts';
-import { type Listener, listen } from './http/listener.ts';
+import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { observer } from './observe.ts';
-import type { Ports } from './ports.ts';
+import type { KeyStore, Ports } from './ports.ts';
 import { serve } from './serve.ts';
 import { BudgetLevels, storeEvents } from './store-events.ts';
 import { registerStoreMetrics } from './store-metrics.ts';
@@ -34,6 +37,9 @@ export type DataPlaneOptions = StoreSettings & {
   readonly maxBodyBytes: number;
   /** Where warnings are sent. */
   readonly alertWebhook: string | undefined;
+  readonly keys: KeyStore;
+  /** Whether the administration API is on the public listener; else it is on the internal one. */
+  readonly adminOnPublic: boolean;
 };
 
 export type DataPlane = {
@@ -78,6 +84,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     digest: sha256,
     estimateTokens: tokenEstimator(),
   };
+  const withAdmin = administration(ports, stores, options);
+  const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];
   let draining = false;
   const readiness = readinessPage(config, { draining: () => draining, degraded: () => stores.degraded() });
   const router: RouterOptions = {
@@ -90,13 +98,13 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     onError: (error, request_id) => log.error({ err: error, request_id }, 'a request failed on a bug of the gateway'),
   };
   const internal = await listen(
-    pageHandler({ ...router, pages: internalPages(options, metrics, readiness) }),
+    onInternal(pageHandler({ ...router, pages: internalPages(options, metrics, readiness) })),
     options.host,
     options.internalPort,
   );
   const listeners = [
     // A start that fails leaves nothing open that would keep the process alive.
-    await listen(publicRouter(router), options.host, options.port).catch(error => {
+    await listen(onPublic(publicRouter(router)), options.host, options.port).catch(error => {
       stop(internal);
       throw error;
     }),
@@ -129,6 +137,27 @@ function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient
     ...(redis && { isFirst: firstInRedis(redis) }),
     now: systemClock.now,
   });
+}
+
+const asIs = (handler: Handler): Handler => handler;
+
+/** The administration API before whatever else a listener serves. */
+function administration(ports: Ports, stores: Stores, { masterKey, keys, dataFolder, log }: DataPlaneOptions) {
+  const admin = adminApp({
+    ...ports,
+    keys,
+    ledger: stores.upToDateLedger,
+    counters: stores.counters,
+    calendar: new Calendar(),
+    audit: auditLog(stores.ledger, dataFolder),
+    isMasterKey: masterKeyCheck(masterKey),
+    randomBytes,
+    onError: (error, request_id) =>
+      log.error({ err: error, request_id }, 'an administrative request failed on a bug of the gateway'),
+  });
+  return (handler: Handler): Handler =>
+    (req, res, path, query) =>
+      isAdminPath(path) ? admin(req, res, path, query) : handler(req, res, path, query);
 }
 
 function stop(listener: Listener): void {

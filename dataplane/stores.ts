@@ -46,6 +46,8 @@ export type StoreEvents = Pick<AdmitterParts, 'onSettled' | 'onExhausted' | 'onF
 export type Stores = {
   readonly counters: Counters;
   readonly ledger: Ledger;
+  /** The same, for reports: what this process has written so far is in them, as long as the ledger keeps up. */
+  readonly upToDateLedger: Ledger;
   readonly admitter: Admitter;
   readonly costLog: CostLog;
   readonly gate: ProviderGate;
@@ -68,6 +70,8 @@ const PATIENCE_MS = { redis: 40, memory: 5_000 } as const;
 const RECOVER_EVERY_MS = 3_000;
 const MAINTAIN_EVERY_MS = 30_000;
 const FLUSH_MS = 1_000;
+/** A report waits this long for rows that are on their way. */
+const REPORT_PATIENCE_MS = 500;
 
 export async function openStores(
   settings: StoreSettings,
@@ -134,13 +138,27 @@ export async function openStores(
     log,
     now,
   });
+  const maintain = () => void ledger.maintain(now() as EpochMillis).catch(() => {});
+  if (settings.databaseUrl !== undefined) maintain();
+  void recover.adopt();
   const timers = [
     setInterval(() => void recover.tick(), RECOVER_EVERY_MS).unref(),
-    setInterval(() => void ledger.maintain(now() as EpochMillis).catch(() => {}), MAINTAIN_EVERY_MS).unref(),
+    setInterval(maintain, MAINTAIN_EVERY_MS).unref(),
   ];
   return {
     counters,
     ledger,
+    upToDateLedger: {
+      ...ledger,
+      figures: async query => {
+        await flushed(REPORT_PATIENCE_MS);
+        return ledger.figures(query);
+      },
+      rows: async query => {
+        await flushed(REPORT_PATIENCE_MS);
+        return ledger.rows(query);
+      },
+    },
     admitter: admits,
     costLog: writer,
     writer,
@@ -168,7 +186,7 @@ export async function openStores(
 const ledgerOf = ({ databaseUrl, dataFolder, retentionDays }: StoreSettings): Ledger => {
   const retention = retentionDays === undefined ? {} : { retentionDays };
   return databaseUrl === undefined
-    ? sqliteLedger({ file: path.join(dataFolder, 'ledger.sqlite'), ...retention })
+    ? sqliteLedger({ file: path.join(dataFolder, 'ledger.db'), ...retention })
     : postgresLedger({ url: databaseUrl, ...retention });
 };
 
