@@ -26,7 +26,7 @@ export type TenantSpend = {
     readonly reserved: NanoUsd;
     readonly leaseUntil: EpochMillis;
   }[];
-  /** What `sums` has of requests that may yet be settled: those with an open row, and those admitted since another moment asked for. */
+  /** What `sums` has of requests that may yet be settled: those with an open row, and those that ended since another moment asked for. */
   readonly settledLately: readonly { readonly requestId: string; readonly settled: NanoUsd }[];
 };
 

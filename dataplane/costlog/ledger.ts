@@ -15,7 +15,10 @@ export type Ledger = {
   rowsOf(requestIds: readonly string[]): Promise<readonly CostRecord[]>;
   /** Open rows whose lease has ended, oldest first. */
   overdue(now: EpochMillis, max: number): Promise<readonly CostRecord[]>;
-  /** What a tenant spent since each of these moments of admission, from one consistent view. */
+  /**
+   * What a tenant spent since each of these moments of admission, from one consistent view.
+   * @param settledSince requests that ended since, and were admitted within the hour before, are told one by one: the newest 100,000
+   */
   spend(tenant: string, since: readonly EpochMillis[], settledSince: EpochMillis): Promise<TenantSpend>;
   figures(query: FigureQuery): Promise<FigureReport>;
   /** Rows themselves, newest first. */

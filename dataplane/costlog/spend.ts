@@ -72,17 +72,26 @@ async function openRows(query: Query, tenant: string): Promise<TenantSpend['open
   }));
 }
 
+/** A request may go on for this long after its admission, and yet be told as settled lately. */
+const MAX_REQUEST_MS = 3_600_000;
+/** Attempts that took longer have an index of their own (`attempts_long`): few, so that they are found without all others of the hour. */
+const LONG_MS = 30_000;
+const MAX_LATELY = 100_000;
+
+/** Of settled rows; who settled one that was recovered, did so at a time that no row has. */
+const endedLately = '(at + duration_ms >= $2 or recovered)';
+
 /** A request with an open row may have settled ones beside it, however old it is. */
 async function settledRequests(query: Query, tenant: string, since: EpochMillis): Promise<TenantSpend['settledLately']> {
+  const own = "select request_id from attempts where tenant = $1 and state <> 'open' and request_id >= $3 and";
   const rows = await query(
-    `select request_id, sum(cost) as settled from (
-       select request_id, coalesce(cost_nano_usd, 0) as cost from attempts where tenant = $1 and state <> 'open' and request_id >= $2
-       union all
-       select a.request_id, coalesce(a.cost_nano_usd, 0)
-       from (select distinct request_id from attempts where tenant = $1 and state = 'open' and request_id < $2) older
-       join attempts a on a.request_id = older.request_id where a.state <> 'open'
-     ) settled group by request_id order by request_id`,
-    [tenant, firstIdAt(since)],
+    `select a.request_id, sum(coalesce(a.cost_nano_usd, 0)) as settled from (
+       ${own} at >= ${since - LONG_MS} and ${endedLately}
+       union ${own} at >= ${since - MAX_REQUEST_MS} and (duration_ms >= ${LONG_MS} or recovered) and ${endedLately}
+       union select request_id from attempts where tenant = $1 and state = 'open'
+     ) lately join attempts a on a.request_id = lately.request_id and a.state <> 'open'
+     group by a.request_id order by a.request_id desc limit ${MAX_LATELY}`,
+    [tenant, since, firstIdAt(since - MAX_REQUEST_MS)],
   );
   return rows.map(row => ({ requestId: String(row.request_id), settled: nanoUsd(Number(row.settled)) }));
 }

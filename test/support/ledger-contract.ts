@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
-import { type EpochMillis, epochMillis, nanoUsd } from '#core/units.ts';
+import { type EpochMillis, epochMillis, millis, nanoUsd } from '#core/units.ts';
 import { rank } from '#dataplane/costlog/columns.ts';
 import type { FigureFilter, FigureQuery, FigureReport, GroupBy, Ledger } from '#dataplane/costlog/ledger.ts';
 import type { Retention } from '#dataplane/costlog/stored.ts';
@@ -237,6 +237,32 @@ export function ledgerContract(name: string, skip: string | false, makePlace: ()
     );
   });
 
+  check('what ended lately is told one by one, however long it took; what ended before is not', async ledger => {
+    const minute = 60_000;
+    const ending = (ago: number, minutes: number, fields: Partial<CostRecord> = {}) => {
+      const duration = millis(minutes * minute);
+      return costRecord(START - ago - duration, { duration, cost: nanoUsd(minutes), ...fields });
+    };
+    const stream = ending(1, 10);
+    const rows = [
+      stream,
+      { ...ending(minute, 1), requestId: stream.requestId, attempt: 1, cost: nanoUsd(100) },
+      ending(5 * minute, 10),
+      ending(2, 0.01, { cost: null }),
+      ending(5 * minute, 0.01),
+      ending(3, 61),
+      costRecord(START - 40 * minute, { state: 'recovered', duration: millis(0), cost: nanoUsd(7) }),
+      ending(4, 11, { tenant: 'globex' }),
+    ];
+    await ledger.write(rows);
+    const { settledLately } = await ledger.spend('acme', [noon], epochMillis(START - minute));
+    assert.deepEqual(settledLately, [
+      { requestId: rows[3]!.requestId, settled: 0 },
+      { requestId: stream.requestId, settled: 110 },
+      { requestId: rows[6]!.requestId, settled: 7 },
+    ]);
+  });
+
   check('open rows whose lease has ended are told, the oldest first', async ledger => {
     const rows = [0, 1, 2, 3].map(i => openRow(costRecord(START + i, { leaseUntil: epochMillis(START + 100 - i) })));
     await ledger.write([...rows, costRecord(START + 9, { leaseUntil: noon })]);
@@ -432,7 +458,12 @@ function expectedSpend(
   const own = rows.filter(row => row.tenant === tenant);
   const open = own.filter(row => row.state === 'open');
   const isOpen = (row: CostRecord) => open.some(({ requestId }) => requestId === row.requestId);
-  const lately = own.filter(row => row.state !== 'open' && (admittedAt(row) >= settledSince || isOpen(row)));
+  const endedLately = (row: CostRecord) =>
+    row.state !== 'open' &&
+    admittedAt(row) >= settledSince - HOUR &&
+    (row.state === 'recovered' || row.at + row.duration >= settledSince);
+  const ended = new Set(own.filter(endedLately).map(({ requestId }) => requestId));
+  const lately = own.filter(row => row.state !== 'open' && (ended.has(row.requestId) || isOpen(row)));
   return {
     sums: since.map(moment => {
       const counted = own.filter(row => row.state !== 'open' && admittedAt(row) >= moment);

@@ -64,6 +64,8 @@ create index attempts_at on attempts (at);
 create index attempts_tenant_at on attempts (tenant, at);
 create index attempts_upstream on attempts (upstream_id) where upstream_id is not null;
 create index attempts_open on attempts (tenant, lease_until) where state = 'open';
+-- What ended lately though it began long ago, for the sums that counters are rebuilt from.
+create index attempts_long on attempts (tenant, at) where duration_ms >= 30000 or recovered;
 
 -- Sums of the rows of one block of admission time (`admitted`) by the block of their own time (`bucket`): blocks of 15 minutes (tier 0),
 -- of 3 hours (1) and of a day (2), all UTC. What a mark names is stale, and so is every larger block around it.
