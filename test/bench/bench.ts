@@ -9,7 +9,7 @@ import { load } from './load-process.ts';
 import { residentMiB } from './process-cost.ts';
 import { preamble, type Rounds, startTable, table, writeReport } from './report.ts';
 import { type Row, rows, type SubjectName, subjects } from './rows.ts';
-import { type Server, startBareProxy, startGateway, startMock } from './servers.ts';
+import { type Server, startBareProxy, startGateway, startMock, startTenantsGateway } from './servers.ts';
 
 const STARTS = 5;
 /** What is no load on a server. */
@@ -30,7 +30,7 @@ const names = options.only?.split(',') ?? [...Object.keys(rows), ...OTHERS];
 const unknown = names.filter(name => !OTHERS.includes(name) && !rows[name]);
 if (unknown.length > 0) throw new Error(`no such row: ${unknown}. There are: ${[...Object.keys(rows), ...OTHERS]}`);
 
-type Servers = { readonly bare: Server; readonly gateway: Server };
+type Servers = { readonly bare: Server; readonly gateway: Server; readonly tenants: Server | undefined };
 
 process.setMaxListeners(50);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
@@ -43,14 +43,24 @@ const show = (text: string) => {
 console.log(preamble(new Date(), rounds, seconds));
 if (names.includes('ledger')) show(await ledgerTable(Number(options['ledger-rows'])));
 if (names.includes('start')) show(await coldStarts());
-const servers = { bare: await startBareProxy(mock.port), gateway: await startGateway(mock.port) };
-for (const name of names) if (rows[name]) show(table(rows[name], await measure(rows[name], servers)));
-await Promise.all([mock, servers.bare, servers.gateway].map(server => server.stop()));
+const wantsTenants = names.some(name => rows[name]?.pair.includes('tenants'));
+const servers: Servers = {
+  bare: await startBareProxy(mock.port),
+  gateway: await startGateway(mock.port),
+  tenants: wantsTenants ? await startTenantsGateway(mock.port) : undefined,
+};
+for (const name of names) {
+  const row = rows[name];
+  if (!row) continue;
+  if (row.pair.every(subject => servers[subjects[subject].server])) show(table(row, await measure(row, servers)));
+  else console.log(`\nleft out: ${row.title} (needs redis-server and postgres)`);
+}
+await Promise.all([mock, ...Object.values(servers)].map(server => server?.stop()));
 if (!options.only && !options['no-write']) writeReport(PAGE, [preamble(new Date(), rounds, seconds), ...tables].join('\n\n'));
 
 async function measure(row: Row, servers: Servers): Promise<Rounds> {
   const results: Rounds = [[], []];
-  const once = (name: SubjectName, duration: number) => load(servers[subjects[name].server], row, name, duration);
+  const once = (name: SubjectName, duration: number) => load(servers[subjects[name].server]!, row, name, duration);
   for (const name of row.pair) await once(name, Math.min(1, seconds));
   for (let round = 0; round < rounds; round++) {
     for (const i of [0, 1] as const) results[i].push(await once(row.pair[i], seconds));

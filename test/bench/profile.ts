@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { load } from './load-process.ts';
 import { rows } from './rows.ts';
-import { startGateway, startMock } from './servers.ts';
+import { startGateway, startMock, startTenantsGateway } from './servers.ts';
 
 type Frame = { functionName: string; url: string; lineNumber: number };
 type Profile = { nodes: { id: number; callFrame: Frame; children?: number[] }[]; samples: number[]; timeDeltas: number[] };
@@ -24,7 +24,10 @@ if (!row) throw new Error(`no such row: ${options.row}. There are: ${Object.keys
 
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-profile-'));
 const mock = await startMock();
-const gateway = await startGateway(mock.port, `--cpu-prof --cpu-prof-dir=${folder}`);
+const nodeOptions = `--cpu-prof --cpu-prof-dir=${folder}`;
+const needsStores = rows[options.row]?.pair.includes('tenants');
+const gateway = needsStores ? await startTenantsGateway(mock.port, nodeOptions) : await startGateway(mock.port, { nodeOptions });
+if (!gateway) throw new Error('this row needs redis-server and postgres');
 await load(gateway, row, row.pair[1], Number(options.seconds));
 await Promise.all([gateway.stop(), mock.stop()]);
 const [file] = readdirSync(folder);

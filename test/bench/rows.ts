@@ -6,6 +6,7 @@ export const subjects = {
   bare: { title: 'bare proxy', server: 'bare', model: 'same-dialect' },
   gateway: { title: 'Tollgate', server: 'gateway', model: 'same-dialect' },
   translated: { title: 'Tollgate, OpenAI to Anthropic', server: 'gateway', model: 'other-dialect' },
+  tenants: { title: 'Tollgate, Redis and Postgres', server: 'tenants', model: 'same-dialect' },
 } as const;
 export type SubjectName = keyof typeof subjects;
 
@@ -48,6 +49,7 @@ export type Row = {
 
 const saturated = ['--conns=64'];
 const withBare = ['bare', 'gateway'] as const;
+const withTenants = ['bare', 'tenants'] as const;
 const withIdentity = ['gateway', 'translated'] as const;
 const fullStreams = [...saturated, '--stream', '--orders=chunks=100,every=0'];
 
@@ -64,6 +66,19 @@ export const rows: Readonly<Record<string, Row>> = {
     load: [...saturated, '--rate=1000'],
     pair: withBare,
     figures: [...latency, cpuShare],
+  },
+  tenants: {
+    title: 'Small requests at a fixed 1,000/s: limits, budgets, Redis, Postgres',
+    load: [...saturated, '--rate=1000'],
+    pair: withTenants,
+    figures: [...latency, cpuShare],
+    goal: 'CPU at most 1.67 times that of the bare proxy, added p99 at most 5 ms',
+  },
+  'tenants-saturated': {
+    title: 'The same, 64 connections, closed loop',
+    load: saturated,
+    pair: withTenants,
+    figures: [perSecond, cpu, ...latency, resident],
   },
   large: {
     title: 'Requests of 64 KB, 64 connections, closed loop',

@@ -7,6 +7,8 @@ import { createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startPostgres, withoutPostgres } from '#test/support/postgres.ts';
+import { startRedis, withoutRedis } from '#test/support/redis.ts';
 
 export const KEY = 'sk-bench-0123456789abcdef0123456789abcdef';
 /** The core of the server under test, and that of everything else. */
@@ -43,9 +45,36 @@ export async function startBareProxy(upstream: number): Promise<Server> {
   return listening(startNode(CORES.server, 'bare-proxy.ts', [`--port=${port}`, `--upstream=${upstream}`]), port);
 }
 
-export async function startGateway(upstream: number, nodeOptions = ''): Promise<Gateway> {
+type GatewayOptions = { readonly nodeOptions?: string; readonly limits?: string; readonly env?: NodeJS.ProcessEnv };
+
+/** The gateway with all that a tenant can have: limits and budgets in Redis, the ledger in Postgres. Undefined where one is not installed. */
+export async function startTenantsGateway(upstream: number, nodeOptions = ''): Promise<Gateway | undefined> {
+  if (withoutRedis || withoutPostgres) return undefined;
+  const [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+  if (isPinned) execFileSync('taskset', ['-a', '-p', '-c', String(CORES.others), String(redis.pid)], { stdio: 'ignore' });
+  const env = { REDIS_URL: redis.url, DATABASE_URL: await postgres.database() };
+  const gateway = await startGateway(upstream, { nodeOptions, env, limits: LIMITS });
+  const stop = async () => {
+    await gateway.stop();
+    await Promise.all([redis.stop(), postgres.stop()]);
+  };
+  return { ...gateway, stop };
+}
+
+/** None of them is reached. */
+const LIMITS = `
+  limits: {rpm: 100000000, maxConcurrency: 100000, perModel: [{model: same-dialect, rpm: 100000000}]}
+  budgets:
+  - {name: monthly, amount: "1000000", period: Monthly, warnAtPercent: [50, 80]}
+  - {name: tenant, amount: "2000000", period: Daily, timeZone: Europe/Berlin, scope: Tenant}
+`;
+
+export async function startGateway(
+  upstream: number,
+  { nodeOptions = '', limits = '', env: stores = {} }: GatewayOptions = {},
+): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
-  writeFileSync(join(folder, 'bench.yaml'), configuration(upstream));
+  writeFileSync(join(folder, 'bench.yaml'), configuration(upstream) + limits);
   const [port, internal] = [await freePort(), await freePort()];
   const env = {
     // As package.json's `start` has it.
@@ -56,6 +85,7 @@ export async function startGateway(upstream: number, nodeOptions = ''): Promise<
     LOG_LEVEL: 'warn',
     TOLLGATE_DATA: join(folder, 'data'),
     NODE_OPTIONS: nodeOptions,
+    ...stores,
   };
   const start = performance.now();
   const child = startNode(CORES.server, '../../cli/main.ts', ['run', '--config', folder], env);
@@ -154,5 +184,4 @@ kind: TenantKey
 metadata: {name: bench}
 spec:
   tenant: bench
-  digest: "sha256:${createHash('sha256').update(KEY).digest('hex')}"
-`;
+  digest: "sha256:${createHash('sha256').update(KEY).digest('hex')}"`;
