@@ -35,6 +35,9 @@ const PROBE_EVERY_MS = 250;
 /** A connection on which a probe is not answered for so long is replaced: its other end may be gone without a word. */
 const PROBE_GIVE_UP_MS = 5000;
 
+/** `leftAt`: by the clock of durations; undefined before. */
+type Outbox = { leftAt: number | undefined };
+
 export function connectRedis(options: RedisLinkOptions): RedisLink {
   return new Link(readRedisUrl(options.url), options);
 }
@@ -51,7 +54,8 @@ class Link implements RedisLink {
   /** When the probe that is on its way was sent, by the clock of durations. */
   #probeSent: number | undefined;
   #probeOf = 0;
-  #corked = false;
+  /** The calls of this turn of the event loop, which leave at its end. */
+  #outbox: Outbox | undefined;
   #isClosed = false;
   #lastError = '';
 
@@ -78,7 +82,7 @@ class Link implements RedisLink {
 
   call<T>(send: (client: RedisClient) => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
     if (this.#state.kind === 'down') return Promise.reject(new RedisAway('redis is away'));
-    this.#cork();
+    const outbox = this.#cork();
     return new Promise<T>((resolve, reject) => {
       let waiting = true;
       const end = (error?: RedisAway) => {
@@ -92,8 +96,14 @@ class Link implements RedisLink {
         this.#failed(error);
         reject(error);
       };
-      // What arrived while this process was busy is read before a timer that is late may call it missing: the timer asks once more, after the sockets.
-      const timer = setTimeout(() => setImmediate(() => end(new RedisAway(`no answer within ${timeoutMs} ms`))), timeoutMs);
+      // Being busy is not Redis being away: its time runs from when it was asked, and what arrived meanwhile is read, after the
+      // timers of a turn, before it is called missing.
+      const due = () => {
+        const left = outbox.leftAt === undefined ? timeoutMs : outbox.leftAt + timeoutMs - performance.now();
+        if (left > 0) timer = setTimeout(due, Math.ceil(left));
+        else setImmediate(() => end(new RedisAway(`no answer within ${timeoutMs} ms`)));
+      };
+      let timer = setTimeout(due, timeoutMs);
       send(this.#client).then(
         value => {
           end();
@@ -113,15 +123,18 @@ class Link implements RedisLink {
   }
 
   /** All calls of one turn of the event loop leave in one write. A cluster has a stream per node, and its own pipelining. */
-  #cork(): void {
-    if (this.#corked || !(this.#client instanceof Redis)) return;
-    const { stream } = this.#client;
-    this.#corked = true;
-    stream.cork();
+  #cork(): Outbox {
+    if (this.#outbox) return this.#outbox;
+    const stream = this.#client instanceof Redis ? this.#client.stream : undefined;
+    const outbox: Outbox = { leftAt: undefined };
+    this.#outbox = outbox;
+    stream?.cork();
     setImmediate(() => {
-      this.#corked = false;
-      stream.uncork();
+      this.#outbox = undefined;
+      stream?.uncork();
+      outbox.leftAt = performance.now();
     });
+    return outbox;
   }
 
   #failed(error: RedisAway): void {
