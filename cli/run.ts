@@ -1,5 +1,5 @@
 // `tollgate run`: the gateway without a cluster, from a folder of manifests.
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { folderConfig, type LoadReport } from '#dataplane/config/folder.ts';
@@ -63,8 +63,11 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
   const log = await createLog(settings.logLevel);
   let plane: DataPlane | undefined;
   const reports: LoadReport[] = [];
+  // Keys made by the API go into the user's folder; beside the bundled one they have a folder of their own.
+  const keysFolder = folder ?? join(settings.dataFolder, 'config');
+  if (folder === undefined) await mkdir(keysFolder, { recursive: true });
   const config = await folderConfig({
-    paths: [folder ?? BUNDLED],
+    paths: folder === undefined ? [BUNDLED, keysFolder] : [folder],
     dataFolder: settings.dataFolder,
     environment: io.env,
     policy: settings.policy,
@@ -82,7 +85,7 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
   });
   try {
     const key = io.env.TOLLGATE_MASTER_KEY || (await masterKey(settings.dataFolder));
-    const keys = keyFiles({ config, folder: await folderOf(folder ?? BUNDLED), now: systemClock.now });
+    const keys = keyFiles({ config, folder: await folderOf(keysFolder), now: systemClock.now });
     plane = await startDataPlane({ ...settings, config, keys, log, masterKey: key });
     noteLoad(plane, reports[0]!);
     io.out(

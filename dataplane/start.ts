@@ -143,13 +143,16 @@ const asIs = (handler: Handler): Handler => handler;
 
 /** The administration API before whatever else a listener serves. */
 function administration(ports: Ports, stores: Stores, { masterKey, keys, dataFolder, log }: DataPlaneOptions) {
+  const audit = auditLog(stores.ledger, dataFolder);
+  // What a dead process could not bring to the ledger; while that is away, the next change tries again.
+  audit.flush().catch(() => {});
   const admin = adminApp({
     ...ports,
     keys,
     ledger: stores.upToDateLedger,
     counters: stores.counters,
     calendar: new Calendar(),
-    audit: auditLog(stores.ledger, dataFolder),
+    audit,
     isMasterKey: masterKeyCheck(masterKey),
     randomBytes,
     onError: (error, request_id) =>

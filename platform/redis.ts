@@ -3,8 +3,16 @@
 import { Cluster, Redis } from 'ioredis';
 import { type RedisPlace, readRedisUrl } from './redis-url.ts';
 
-/** Redis did not answer in time, or is known to be away. What was sent may still happen. */
-export class RedisAway extends Error {}
+/** Redis did not answer in time, or is known to be away. */
+export class RedisAway extends Error {
+  /** What was sent may still happen; otherwise nothing was. */
+  readonly wasSent: boolean;
+
+  constructor(message: string, wasSent: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.wasSent = wasSent;
+  }
+}
 
 export type RedisState = { readonly kind: 'up' | 'down'; readonly since: number };
 export type RedisClient = Redis | Cluster;
@@ -81,7 +89,7 @@ class Link implements RedisLink {
   }
 
   call<T>(send: (client: RedisClient) => Promise<T>, timeoutMs = this.#timeoutMs): Promise<T> {
-    if (this.#state.kind === 'down') return Promise.reject(new RedisAway('redis is away'));
+    if (this.#state.kind === 'down') return Promise.reject(new RedisAway('redis is away', false));
     const outbox = this.#cork();
     return new Promise<T>((resolve, reject) => {
       let waiting = true;
@@ -101,7 +109,7 @@ class Link implements RedisLink {
       const due = () => {
         const left = outbox.leftAt === undefined ? timeoutMs : outbox.leftAt + timeoutMs - performance.now();
         if (left > 0) timer = setTimeout(due, Math.ceil(left));
-        else setImmediate(() => end(new RedisAway(`no answer within ${timeoutMs} ms`)));
+        else setImmediate(() => end(new RedisAway(`no answer within ${timeoutMs} ms`, true)));
       };
       let timer = setTimeout(due, timeoutMs);
       send(this.#client).then(
@@ -109,7 +117,7 @@ class Link implements RedisLink {
           end();
           resolve(value);
         },
-        (error: Error) => end(new RedisAway(error.message, { cause: error })),
+        (error: Error) => end(new RedisAway(error.message, true, { cause: error })),
       );
     });
   }

@@ -2,22 +2,28 @@
 // changes nothing, so an answer that got lost does no harm.
 import type { Settled, Settlement } from '#core/admission/demand.ts';
 import { uuidTime } from '#core/units.ts';
-import type { Counters, RowCopy } from '../counters/counters.ts';
+import { type Counters, CountersAway, type RowCopy } from '../counters/counters.ts';
 import type { Claimant } from './admission.ts';
 import type { Rebuild } from './rebuild.ts';
 
 /** Beyond this the oldest goes: its rows are in the ledger, from which its tenant's sums are rebuilt in any case. */
 const MAX_WAITING = 100_000;
 const RETRY_MS = 250;
+/**
+ * Counters remember a settlement for 120 s. One that they were asked longer ago may have been made then, and is not asked again: what
+ * it held is settled from the ledger when its lease ends.
+ */
+const REPEAT_MS = 100_000;
 /** Sent together at a retry. */
 const BATCH = 200;
 
-type Waiting = { readonly settlement: Settlement; readonly key: Claimant; readonly rows: readonly RowCopy[] };
+type Waiting = { readonly settlement: Settlement; readonly key: Claimant; readonly rows: readonly RowCopy[]; askedAt?: number };
 
 export type SettleQueueParts = {
   readonly counters: Pick<Counters, 'settle'>;
   readonly rebuild: Rebuild;
   readonly onSettled: (settlement: Settlement, settled: Settled, key: Claimant) => void;
+  readonly now: () => number;
   /** Nothing waits any more, after something did. */
   readonly onDrained: () => void;
 };
@@ -50,10 +56,14 @@ export class SettleQueue {
 
   async #send(waiting: Waiting): Promise<void> {
     const { settlement, key, rows } = waiting;
-    const { counters, rebuild, onSettled } = this.#parts;
-    const settled = await counters.settle(settlement, rows).catch(() => undefined);
+    const { counters, rebuild, onSettled, now } = this.#parts;
+    if (waiting.askedAt !== undefined && now() - waiting.askedAt > REPEAT_MS) return this.#drop(settlement.id);
+    const settled = await counters.settle(settlement, rows).catch(error => {
+      if (!(error instanceof CountersAway) || error.wasAsked) waiting.askedAt ??= now();
+      return undefined;
+    });
     if (settled && settled.kind !== 'unknown') {
-      if (this.#waiting.delete(settlement.id)) this.#rest();
+      this.#drop(settlement.id);
       onSettled(settlement, settled, key);
       return;
     }
@@ -73,6 +83,10 @@ export class SettleQueue {
     await Promise.all(batch.map(waiting => this.#send(waiting)));
     this.#timer = undefined;
     if (this.#waiting.size > 0) this.#timer = setTimeout(() => void this.#retry(), RETRY_MS).unref();
+  }
+
+  #drop(id: string): void {
+    if (this.#waiting.delete(id)) this.#rest();
   }
 
   #rest(): void {

@@ -6,8 +6,16 @@ import type { EpochMillis, NanoUsd } from '#core/units.ts';
 
 export type { AccountPeriod, TenantSums };
 
-/** The store did not answer in time, or not at all. What it was asked may still happen. */
-export class CountersAway extends Error {}
+/** The store did not answer in time, or not at all. */
+export class CountersAway extends Error {
+  /** What it was asked may still happen; otherwise it was not asked. */
+  readonly wasAsked: boolean;
+
+  constructor(message: string, wasAsked: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.wasAsked = wasAsked;
+  }
+}
 
 /** A copy of a row of the ledger, kept until the ledger has it, so that losing a process with its disk loses nothing. */
 export type RowCopy = { readonly attempt: number; readonly json: string };

@@ -176,7 +176,7 @@ class RedisCounters implements Counters {
     try {
       return await this.#link.call(send, timeoutMs);
     } catch (error) {
-      if (error instanceof RedisAway) throw new CountersAway(error.message, { cause: error });
+      if (error instanceof RedisAway) throw new CountersAway(error.message, error.wasSent, { cause: error });
       throw error;
     }
   }

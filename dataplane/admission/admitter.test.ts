@@ -1,0 +1,199 @@
+// Admission when the counters answer, when they do not, and when they do not know: over the counters in memory, with a switch.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BudgetDemand, Demand } from '#core/admission/demand.ts';
+import type { Account, TenantSums } from '#core/admission/sums.ts';
+import { epochMillis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
+import { until } from '#test/support/until.ts';
+import { type Counters, CountersAway } from '../counters/counters.ts';
+import { memoryCounters } from '../counters/memory.ts';
+import type { Claimant, FailMode } from './admission.ts';
+import { type AdmitterParts, admitter } from './admitter.ts';
+
+const NOW = Date.UTC(2026, 10, 21, 12);
+const idAt = (n: number) =>
+  `${NOW.toString(16)
+    .padStart(12, '0')
+    .replace(/^(.{8})/, '$1-')}-7000-8000-${String(n).padStart(12, '0')}`;
+const row = { attempt: 0, json: '{}' };
+
+const account: Account = {
+  account: 'a',
+  span: { start: epochMillis(0), end: undefined },
+  counts: () => true,
+};
+const claimant = (onStoreFailure: FailMode): Claimant => ({
+  entry: { namespace: 'n', name: 'k', onStoreFailure },
+  demands: { accounts: () => [account] },
+});
+const budget = (amount: number): BudgetDemand => ({
+  name: 'monthly',
+  scope: 'Key',
+  account: 'a',
+  period: epochMillis(0),
+  amount: nanoUsd(amount),
+  onExhausted: 'Block',
+  warnAt: [],
+});
+const demand = (n: number, cost: number, more: Partial<Demand> = {}): Demand => ({
+  tenant: 't',
+  id: idAt(n),
+  limits: [],
+  budgets: [budget(1000)],
+  cost: nanoUsd(cost),
+  tokens: tokens(0),
+  leaseUntil: epochMillis(NOW + 60_000),
+  limitsAlone: false,
+  ...more,
+});
+
+/** Counters that can be taken away, and come back as they were. */
+function switchable() {
+  const real = memoryCounters({ now: () => NOW });
+  const state = { away: false, settles: 0 };
+  const guarded =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    (...args: A): Promise<R> =>
+      state.away ? Promise.reject(new CountersAway('away', false)) : call(...args);
+  const counters: Counters = {
+    ...real,
+    reserve: guarded(real.reserve.bind(real)),
+    extend: guarded(real.extend.bind(real)),
+    settle: guarded((...args: Parameters<Counters['settle']>) => {
+      state.settles++;
+      return real.settle(...args);
+    }),
+    rebuild: guarded(real.rebuild.bind(real)),
+    levels: guarded(real.levels.bind(real)),
+  };
+  return { counters, state };
+}
+
+const sumsOf = (settled: number): TenantSums => ({
+  accounts: [{ account: 'a', period: epochMillis(0), settled: nanoUsd(settled) }],
+  open: [],
+  settledLately: [],
+});
+
+function stage(more: Partial<AdmitterParts> = {}, ledger: TenantSums | undefined = sumsOf(0)) {
+  const { counters, state } = switchable();
+  const decided: string[] = [];
+  const rebuilds: string[] = [];
+  const parts: AdmitterParts = {
+    counters,
+    rebuild: async tenant => {
+      rebuilds.push(tenant);
+      if (!ledger || state.away) return false;
+      await counters.rebuild(tenant, ledger);
+      return true;
+    },
+    patience: { lost: 50, unheard: 50 },
+    keepsCopies: true,
+    readyPods: () => 2,
+    now: () => NOW + performance.now(),
+    sums: async () => ledger,
+    onSettled: () => {},
+    onExhausted: () => {},
+    onFailMode: (mode, passed) => decided.push(`${mode} ${passed}`),
+    ...more,
+  };
+  const level = async () => {
+    const [found] = await counters.levels('t', [{ account: 'a', period: epochMillis(0) }]);
+    return found && [found.settled, found.reserved];
+  };
+  return { admits: admitter(parts), state, decided, rebuilds, level };
+}
+const settlement = (n: number, cost: number) => ({ ...demand(n, 0), cost: nanoUsd(cost) as NanoUsd });
+
+describe('with counters that answer', () => {
+  test('sums that are not known are made from the ledger, and the request goes by them', async () => {
+    const { admits, rebuilds } = stage({}, sumsOf(950));
+    assert.equal((await admits.reserve(demand(1, 60), claimant('LocalShare'), row)).kind, 'exhausted');
+    const granted = await admits.reserve(demand(2, 50), claimant('LocalShare'), row);
+    assert.deepEqual([granted.kind, granted.kind === 'granted' && granted.copied], ['granted', true]);
+    assert.deepEqual(rebuilds, ['t']);
+    assert.equal(admits.remainder(demand(3, 1)), 0);
+  });
+
+  test('a settlement is made at once', async () => {
+    const { admits, level } = stage();
+    await admits.reserve(demand(1, 100), claimant('LocalShare'), row);
+    admits.settle(settlement(1, 70), claimant('LocalShare'), []);
+    await until('it is settled', async () => (await level())?.[0] === 70);
+    assert.deepEqual(await level(), [70, 0]);
+    assert.equal(admits.waiting(), 0);
+  });
+});
+
+describe('with counters that are away', () => {
+  test('Allow lets every request pass, Deny none', async () => {
+    const { admits, state, decided } = stage();
+    state.away = true;
+    assert.equal((await admits.reserve(demand(1, 5000), claimant('Allow'), row)).kind, 'granted');
+    assert.equal((await admits.reserve(demand(2, 1), claimant('Deny'), row)).kind, 'unavailable');
+    assert.deepEqual(decided, ['Allow true', 'Deny false']);
+  });
+
+  test('LocalShare gives this process its part of what was left, and of each limit, and no more', async () => {
+    const { admits, state } = stage();
+    await admits.reserve(demand(1, 400), claimant('LocalShare'), row);
+    state.away = true;
+    const kinds: string[] = [];
+    for (let n = 2; n < 6; n++) kinds.push((await admits.reserve(demand(n, 100), claimant('LocalShare'), row)).kind);
+    // 600 are left, 2 pods: 300.
+    assert.deepEqual(kinds, ['granted', 'granted', 'granted', 'unavailable']);
+    const limited = { budgets: [], limits: [{ id: 'rpm', kind: 'requests' as const, max: 5 }] };
+    const requests: string[] = [];
+    for (let n = 6; n < 9; n++) requests.push((await admits.reserve(demand(n, 0, limited), claimant('LocalShare'), row)).kind);
+    assert.deepEqual(requests, ['granted', 'granted', 'unavailable']);
+  });
+
+  test('LocalShare of an account that was never heard of goes by the ledger, and by nothing where that is away too', async () => {
+    const known = stage({}, sumsOf(800));
+    known.state.away = true;
+    assert.equal((await known.admits.reserve(demand(1, 100), claimant('LocalShare'), row)).kind, 'granted');
+    assert.equal((await known.admits.reserve(demand(2, 1), claimant('LocalShare'), row)).kind, 'unavailable');
+    const unknown = stage({ sums: async () => undefined });
+    unknown.state.away = true;
+    assert.equal((await unknown.admits.reserve(demand(1, 1), claimant('LocalShare'), row)).kind, 'unavailable');
+  });
+
+  test('a request without limits and budgets passes under LocalShare', async () => {
+    const { admits, state } = stage({ sums: async () => undefined });
+    state.away = true;
+    assert.equal((await admits.reserve(demand(1, 100, { budgets: [] }), claimant('LocalShare'), row)).kind, 'granted');
+  });
+
+  test('what was spent meanwhile reaches the counters when they are back, once, and the next outage starts from there', async () => {
+    const { admits, state, level } = stage();
+    await admits.reserve(demand(1, 100), claimant('LocalShare'), row);
+    state.away = true;
+    await admits.reserve(demand(2, 200), claimant('LocalShare'), row);
+    admits.settle(settlement(1, 90), claimant('LocalShare'), []);
+    admits.settle(settlement(2, 150), claimant('LocalShare'), []);
+    await until('both wait', async () => admits.waiting() === 2);
+    state.away = false;
+    await until('nothing waits', async () => admits.waiting() === 0);
+    assert.deepEqual(await level(), [240, 0]);
+    assert.equal(state.settles, 2);
+    admits.close();
+  });
+
+  test('an extension follows the mode of its key', async () => {
+    const { admits, state } = stage();
+    await admits.reserve(demand(1, 100), claimant('LocalShare'), row);
+    state.away = true;
+    const more = (cost: number) => ({ ...demand(1, cost), limits: [] });
+    assert.equal((await admits.extend(more(5000), claimant('Allow'), [])).kind, 'granted');
+    assert.equal((await admits.extend(more(1), claimant('Deny'), [])).kind, 'lost');
+    assert.equal((await admits.extend(more(400), claimant('LocalShare'), [])).kind, 'granted');
+    assert.equal((await admits.extend(more(400), claimant('LocalShare'), [])).kind, 'exhausted');
+  });
+});
+
+test('sums that take too long to make leave the request to the mode of its key', async () => {
+  const { admits, decided } = stage({ rebuild: (_, __, patienceMs) => sleep(patienceMs, false) });
+  assert.equal((await admits.reserve(demand(1, 1), claimant('Deny'), row)).kind, 'unavailable');
+  assert.deepEqual(decided, ['Deny false']);
+});
