@@ -65,8 +65,8 @@ export type Stores = {
   close(): Promise<void>;
 };
 
-/** How long a request waits for sums that are being made: with Redis as long as for Redis itself, embedded until they are there. */
-const PATIENCE_MS = { redis: 40, memory: 5_000 } as const;
+/** How long a request waits for sums that are being made: lost with Redis, as long as for Redis itself; embedded until they are there. */
+const PATIENCE_MS = { redis: { lost: 40, unheard: 2_000 }, memory: { lost: 5_000, unheard: 5_000 } } as const;
 const RECOVER_EVERY_MS = 3_000;
 const MAINTAIN_EVERY_MS = 30_000;
 const FLUSH_MS = 1_000;
@@ -111,14 +111,14 @@ export async function openStores(
       onRebuilt: events.onRebuilt,
       onError: (tenant, error) => log.warn({ tenant, err: error }, 'sums could not be rebuilt from the ledger'),
     }),
-    rebuildPatienceMs: link ? PATIENCE_MS.redis : PATIENCE_MS.memory,
+    patience: link ? PATIENCE_MS.redis : PATIENCE_MS.memory,
     keepsCopies: link !== undefined,
     readyPods,
     now,
     sums: async (tenant, accounts) => {
       const since = startsOf(accounts);
       const spend = ledger.spend(tenant, since, epochMillis(now())).catch(() => undefined);
-      const found = await Promise.race([spend, pause(PATIENCE_MS.redis)]);
+      const found = await Promise.race([spend, pause(PATIENCE_MS.redis.lost)]);
       return found && sumsFor(accounts, since, found);
     },
     onSettled: events.onSettled,

@@ -197,3 +197,30 @@ test('sums that take too long to make leave the request to the mode of its key',
   assert.equal((await admits.reserve(demand(1, 1), claimant('Deny'), row)).kind, 'unavailable');
   assert.deepEqual(decided, ['Deny false']);
 });
+
+test('a request waits for sums that this process never heard of; sums that got lost leave it to the mode of its key at once', async () => {
+  const real = memoryCounters({ now: () => NOW });
+  let [lost, asked] = [false, 0];
+  const counters: Counters = {
+    ...real,
+    reserve: async (...args) => (lost ? { kind: 'unknown', accounts: ['a'] } : real.reserve(...args)),
+    settle: real.settle.bind(real),
+  };
+  const { admits, decided } = stage({
+    counters,
+    patience: { lost: 1, unheard: 5_000 },
+    // Other processes have to bring their rows to the ledger first.
+    rebuild: async tenant => {
+      if (lost || ++asked < 3) return false;
+      await real.rebuild(tenant, sumsOf(0));
+      return true;
+    },
+  });
+  assert.equal((await admits.reserve(demand(1, 100), claimant('Deny'), row)).kind, 'granted');
+  assert.deepEqual([asked, decided], [3, []]);
+  lost = true;
+  const startedAt = performance.now();
+  assert.equal((await admits.reserve(demand(2, 100), claimant('LocalShare'), row)).kind, 'granted');
+  assert.ok(performance.now() - startedAt < 1_000);
+  assert.deepEqual(decided, ['LocalShare true']);
+});

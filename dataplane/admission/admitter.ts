@@ -1,5 +1,6 @@
 // Limits and budgets for the loop, whether or not the counters can be reached. Away, slow or without their sums, the fail mode of
 // the key decides (LocalShare, Allow, Deny); whatever is settled meanwhile waits until the counters have taken it.
+import { setTimeout } from 'node:timers/promises';
 import type { Admission, Demand, Settled, Settlement } from '#core/admission/demand.ts';
 import { uuidTime } from '#core/units.ts';
 import type { Counters, RowCopy } from '../counters/counters.ts';
@@ -11,8 +12,8 @@ import { SettleQueue } from './settle-queue.ts';
 export type AdmitterParts = LocalShareParts & {
   readonly counters: Counters;
   readonly rebuild: Rebuild;
-  /** How long a request may wait for sums that are not known, in milliseconds. */
-  readonly rebuildPatienceMs: number;
+  /** How long a request may wait for sums that are not known. */
+  readonly patience: Patience;
   /** Whether the counters keep copies of rows. */
   readonly keepsCopies: boolean;
   readonly onSettled: (settlement: Settlement, settled: Settled, key: Claimant) => void;
@@ -22,16 +23,34 @@ export type AdmitterParts = LocalShareParts & {
   readonly onFailMode: (mode: FailMode, passed: boolean) => void;
 };
 
+/** In milliseconds. */
+export type Patience = {
+  /** Sums that this process had heard of and that got lost: the fail mode has something to go by. */
+  readonly lost: number;
+  /** Sums of a new key, or after a start: there is nothing to go by, and the wait is short where the stores are well. */
+  readonly unheard: number;
+};
+
+/** Where sums may not be rebuilt yet, or not by this process, they are asked for again. */
+const ASK_AGAIN_MS = 50;
+
 export function admitter(parts: AdmitterParts): Admitter {
-  const { counters, rebuild, rebuildPatienceMs, keepsCopies: copied, onFailMode } = parts;
+  const { counters, rebuild, patience, keepsCopies: copied, onFailMode } = parts;
   const local = new LocalShare(parts);
   const queue = new SettleQueue({ ...parts, onDrained: () => local.reset() });
 
   const ask = async (demand: Demand, key: Claimant, row: RowCopy): Promise<Admission | undefined> => {
-    const answer = await counters.reserve(demand, row).catch(() => undefined);
-    if (answer?.kind !== 'unknown') return answer;
-    const rebuilt = await rebuild(demand.tenant, accountsOf(demand, key), rebuildPatienceMs);
-    return rebuilt ? counters.reserve(demand, row).catch(() => undefined) : undefined;
+    const isLost = local.remainder(demand) !== undefined;
+    const deadline = parts.now() + (isLost ? patience.lost : patience.unheard);
+    for (;;) {
+      const answer = await counters.reserve(demand, row).catch(() => undefined);
+      if (answer?.kind !== 'unknown') return answer;
+      const left = deadline - parts.now();
+      if (left <= 0) return undefined;
+      if (await rebuild(demand.tenant, accountsOf(demand, key), left)) continue;
+      if (isLost) return undefined;
+      await setTimeout(Math.max(0, Math.min(ASK_AGAIN_MS, deadline - parts.now())));
+    }
   };
   const byFailMode = async (demand: Demand, key: Claimant): Promise<Reserved> => {
     const failMode = key.entry.onStoreFailure;
