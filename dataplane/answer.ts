@@ -3,7 +3,7 @@ import { type Failure, failures, statusOf } from '#core/failure.ts';
 import type { HttpHeaders } from '#platform/http-client.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
-import { headerSafe, headOf } from './head.ts';
+import { headerSafe, headOf, pushLimits } from './head.ts';
 import type { Ports } from './ports.ts';
 import { reportedCost } from './settle.ts';
 import type { Trip } from './trip.ts';
@@ -43,7 +43,7 @@ function successHead(
   upstreamMs: number,
   cost: ReturnType<typeof reportedCost>,
 ): string[] {
-  const { exchange, call, candidate, attempts, fallbacks, dropped } = trip;
+  const { exchange, call, candidate, attempts, fallbacks, dropped, hold } = trip;
   const totalMs = now - exchange.startedAt;
   return headOf({
     requestId: exchange.id,
@@ -57,6 +57,7 @@ function successHead(
     dropped,
     cost,
     upstream,
+    limits: hold.limits,
   });
 }
 
@@ -92,7 +93,7 @@ export function breakStream({ exchange }: Trip, reason: Failure): void {
   exchange.client.breakOff(exchange.frontend.encodeStreamError(reason, exchange.id));
 }
 
-function tripHead({ call, candidate, attempts, fallbacks }: Trip): string[] {
+function tripHead({ call, candidate, attempts, fallbacks, hold }: Trip): string[] {
   const head = [
     'x-tollgate-attempts',
     String(attempts),
@@ -103,6 +104,7 @@ function tripHead({ call, candidate, attempts, fallbacks }: Trip): string[] {
   ];
   if (call.plan.route) head.push('x-tollgate-route', call.plan.route.id);
   head.push('x-tollgate-provider', candidate.provider.id, 'x-tollgate-model', headerSafe(candidate.model.name));
+  pushLimits(head, hold.limits);
   return head;
 }
 

@@ -1,5 +1,7 @@
 // The response headers of an answer: ours, and LiteLLM's names beside them (gateways.md 2.5).
+
 import { formatUsd } from '#core/accounting/money.ts';
+import type { LimitDemand } from '#core/admission/demand.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { NanoUsd } from '#core/units.ts';
 import type { HttpHeaders } from '#platform/http-client.ts';
@@ -21,7 +23,11 @@ export type HeadFacts = {
   /** undefined: not known before the body; null: the price is not known. */
   readonly cost: NanoUsd | null | undefined;
   readonly upstream: HttpHeaders;
+  readonly limits: readonly RemainingLimit[];
 };
+
+/** A limit of the key and what was left of it after this request. */
+export type RemainingLimit = Pick<LimitDemand, 'kind' | 'max'> & { readonly remaining: number };
 
 /** `[name, value, name, value, ...]`, as node's writeHead takes them fastest. */
 export function headOf(facts: HeadFacts): string[] {
@@ -52,6 +58,7 @@ export function headOf(facts: HeadFacts): string[] {
     const usd = formatUsd(cost);
     head.push('x-tollgate-cost-usd', usd, 'x-litellm-response-cost', usd);
   }
+  pushLimits(head, facts.limits);
   for (const name in facts.upstream) {
     const value = facts.upstream[name];
     if (typeof value === 'string' && isPassedOn(name)) head.push(`llm_provider-${name}`, headerSafe(value));
@@ -68,6 +75,17 @@ export function listed(names: readonly string[]): string {
   if (all.length <= LISTED_MAX) return all;
   const shown = all.slice(0, LISTED_MAX).split(',').slice(0, -1);
   return [...shown, `+${names.length - shown.length}`].join(',');
+}
+
+/** OpenAI's names, which LiteLLM has too; of several limits of a kind, the one with the least left. */
+export function pushLimits(head: string[], limits: readonly RemainingLimit[]): void {
+  for (const kind of ['requests', 'tokens'] as const) {
+    let tightest: RemainingLimit | undefined;
+    for (const limit of limits) if (limit.kind === kind && limit.remaining < (tightest?.remaining ?? Infinity)) tightest = limit;
+    if (!tightest) continue;
+    head.push(`x-ratelimit-limit-${kind}`, String(tightest.max));
+    head.push(`x-ratelimit-remaining-${kind}`, String(Math.max(0, tightest.remaining)));
+  }
 }
 
 /** What of the upstream's headers a client may see: its limits, its ids, its time. Others name hosts and organisations. */

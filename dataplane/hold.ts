@@ -1,7 +1,7 @@
 // What one request holds of its tenant's limits and budgets: an upper bound, taken before the first upstream byte, widened before
 // each further attempt, and given back against what was really used when the request is over.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
-import type { BudgetDemand, BudgetLevel, Demand, LimitDemand } from '#core/admission/demand.ts';
+import type { BudgetDemand, BudgetLevel, Demand } from '#core/admission/demand.ts';
 import { type Refusal, refusalOf } from '#core/admission/refusal.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
@@ -9,6 +9,7 @@ import { type EpochMillis, millis, type NanoUsd, nanoUsd, type Tokens, tokens } 
 import type { Admitter, Claimant, FailMode, Reserved } from './admission/admission.ts';
 import type { AttemptBounds, Basis, Bound } from './bounds.ts';
 import type { RowCopy } from './counters/counters.ts';
+import type { RemainingLimit } from './head.ts';
 
 /** An attempt that wants to be sent. */
 export type Intent = {
@@ -50,7 +51,7 @@ export class Hold {
   /** Attempts that the counters keep a row of. */
   readonly #copied = new Set<number>();
   /** Each limit and what was left of it. Empty under a fail mode. */
-  limits: readonly { readonly limit: LimitDemand; readonly remaining: number }[] = [];
+  limits: readonly RemainingLimit[] = [];
   /** By which the request passed, if the counters could not be asked. */
   failMode: FailMode | undefined;
 
@@ -94,12 +95,13 @@ export class Hold {
       if (outputLimit !== undefined) asked = await this.#reserve(intent, await bounds.bound('counted', outputLimit));
     }
     const { answer, demand, row } = asked;
+    if (answer.kind !== 'unavailable')
+      this.limits = answer.remaining.map((remaining, index) => ({ ...demand.limits[index]!, remaining }));
     if (answer.kind !== 'granted') return { kind: 'refused', failure: this.#refusal(answer, demand) };
     this.#demand = demand;
     this.#held = asked.bound;
     if (answer.copied) this.#copied.add(intent.attempt);
     this.failMode = answer.failMode;
-    this.limits = answer.remaining.map((remaining, index) => ({ limit: demand.limits[index]!, remaining }));
     const budget = exhaustedDowngrade(demand.budgets, answer.levels);
     if (budget < 0) return { kind: 'covered', row, copied: answer.copied, outputLimit };
     return {
