@@ -1,5 +1,4 @@
-// The columns of the table `attempts`: how a row of the cost log is written into them and read back from them.
-// Text is bounded, well-formed and without NUL, which Postgres takes in no text: a row must never be refused for what a client sent.
+// The columns of the table `attempts`: where a row of the cost log has what is in them, and how it is read back from them.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { Dialect, Operation } from '#core/chat/dialect.ts';
 import { promptTokens } from '#core/chat/usage.ts';
@@ -9,90 +8,131 @@ import { epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
 export type Value = string | number | boolean | null;
 export type Row = Readonly<Record<string, unknown>>;
 
-type Column = {
-  /** The type in Postgres. */
-  readonly type: 'uuid' | 'text' | 'jsonb' | 'integer' | 'bigint' | 'double precision' | 'boolean';
-  readonly of: (row: CostRecord) => Value;
-};
+/** What a column holds, by its type in Postgres. */
+const kinds = {
+  id: 'uuid',
+  text: 'text',
+  tags: 'jsonb',
+  json: 'jsonb',
+  integer: 'integer',
+  bigint: 'bigint',
+  real: 'double precision',
+  duration: 'double precision',
+  boolean: 'boolean',
+} as const;
+export type Kind = keyof typeof kinds;
 
-/** At most three bytes of UTF-8 for each: an index of Postgres takes 2,704 bytes. */
-const MAX_TEXT = 512;
-const MAX_TAGS = 64;
-const MAX_INTEGER = 2 ** 31 - 1;
+/** One field of a row, or of an object in it. */
+type Path = keyof CostRecord | `usage.${keyof CostRecord['usage']}` | `isFirst.${keyof CostRecord['isFirst']}`;
 
-const column =
-  <In>(type: Column['type'], encode: (value: In) => Value) =>
-  (of: (row: CostRecord) => In): Column => ({ type, of: row => encode(of(row)) });
+/** The same made of a row, and, in Postgres, of its JSON, whose fields are columns of `r`. */
+type Made = { readonly of: (row: CostRecord) => Value; readonly sql: string };
 
-const text = column<string | undefined>('text', value => (value === undefined ? null : cleanText(value)));
-const boolean = column<boolean>('boolean', value => value);
-const integer = column<number>('integer', value => whole(value, MAX_INTEGER));
-const bigint = column<number | null>('bigint', value => (value === null ? null : whole(value, Number.MAX_SAFE_INTEGER)));
-const real = column<number | undefined>('double precision', value =>
-  value !== undefined && Number.isFinite(value) ? value : null,
-);
-const json = column<unknown>('jsonb', value => (value === undefined ? null : JSON.stringify(value)));
+const prompt = ['inputUncached', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h'].map(name => `(r.usage ->> '${name}')::bigint`);
 
 const columns = {
-  request_id: column<string>('uuid', id => id.toLowerCase())(row => row.requestId),
-  attempt: integer(row => row.attempt),
-  at: bigint(row => row.at),
-  state: text(row => (row.state === 'open' ? 'open' : 'settled')),
-  recovered: boolean(row => row.state === 'recovered'),
-  tenant: text(row => row.tenant),
-  key_id: text(row => row.keyId),
-  key_name: text(row => row.keyName),
-  key_alias: text(row => row.keyAlias),
-  user_id: text(row => row.userId),
-  tags: json(row => cleanTags(row.tags)),
-  route: text(row => row.route),
-  operation: text(row => row.operation),
-  model_requested: text(row => row.modelRequested),
-  model: text(row => row.model),
-  upstream_model: text(row => row.upstreamModel),
-  provider: text(row => row.provider),
-  endpoint: text(row => row.endpoint),
-  dialect: text(row => row.dialect),
-  streamed: boolean(row => row.streamed),
-  status: integer(row => row.upstreamStatus),
-  failure: text(row => row.failure),
-  fallback_position: integer(row => row.fallbackPosition),
-  retry_position: integer(row => row.retryPosition),
-  first_of_provider: boolean(row => row.isFirst.ofProvider),
-  first_of_model: boolean(row => row.isFirst.ofModel),
-  first_of_both: boolean(row => row.isFirst.ofBoth),
-  upstream_id: text(row => row.upstreamId),
-  prompt_tokens: bigint(row => promptTokens(row.usage)),
-  completion_tokens: bigint(row => row.usage.output),
-  uncached_tokens: bigint(row => row.usage.inputUncached),
-  cache_read_tokens: bigint(row => row.usage.cacheRead),
-  cache_write_5m_tokens: bigint(row => row.usage.cacheWrite5m),
-  cache_write_1h_tokens: bigint(row => row.usage.cacheWrite1h),
-  reasoning_tokens: bigint(row => row.usage.reasoning),
-  audio_input_tokens: bigint(row => row.usage.audioInput),
-  audio_output_tokens: bigint(row => row.usage.audioOutput),
-  estimated: boolean(row => row.estimated),
-  cost_nano_usd: bigint(row => row.cost),
-  reserved_nano_usd: bigint(row => row.reserved),
-  exceeded: boolean(row => row.exceeded),
-  lease_until: bigint(row => row.leaseUntil),
-  unit_prices: json(row => row.rates),
-  price_source: text(row => row.priceSource),
-  price_version: text(row => row.priceVersion),
-  gpu_seconds: real(row => row.gpuSeconds),
-  cache: text(row => row.cache),
-  similarity: real(row => row.similarity),
-  saved_nano_usd: bigint(row => row.saved),
-  possibly_billed: boolean(row => row.possiblyBilled),
-  first_token_ms: real(row => row.firstToken),
-  duration_ms: column<number>('double precision', value => (Number.isFinite(value) ? value : 0))(row => row.duration),
-} satisfies Record<string, Column>;
+  request_id: ['id', 'requestId'],
+  attempt: ['integer', 'attempt'],
+  at: ['bigint', 'at'],
+  state: {
+    of: row => (row.state === 'open' ? 'open' : 'settled'),
+    sql: "case r.state when 'open' then 'open' else 'settled' end",
+  },
+  recovered: { of: row => row.state === 'recovered', sql: "r.state = 'recovered'" },
+  tenant: ['text', 'tenant'],
+  key_id: ['text', 'keyId'],
+  key_name: ['text', 'keyName'],
+  key_alias: ['text', 'keyAlias'],
+  user_id: ['text', 'userId'],
+  tags: ['tags', 'tags'],
+  route: ['text', 'route'],
+  operation: ['text', 'operation'],
+  model_requested: ['text', 'modelRequested'],
+  model: ['text', 'model'],
+  upstream_model: ['text', 'upstreamModel'],
+  provider: ['text', 'provider'],
+  endpoint: ['text', 'endpoint'],
+  dialect: ['text', 'dialect'],
+  streamed: ['boolean', 'streamed'],
+  status: ['integer', 'upstreamStatus'],
+  failure: ['text', 'failure'],
+  fallback_position: ['integer', 'fallbackPosition'],
+  retry_position: ['integer', 'retryPosition'],
+  first_of_provider: ['boolean', 'isFirst.ofProvider'],
+  first_of_model: ['boolean', 'isFirst.ofModel'],
+  first_of_both: ['boolean', 'isFirst.ofBoth'],
+  upstream_id: ['text', 'upstreamId'],
+  prompt_tokens: { of: row => promptTokens(row.usage), sql: prompt.join(' + ') },
+  completion_tokens: ['bigint', 'usage.output'],
+  uncached_tokens: ['bigint', 'usage.inputUncached'],
+  cache_read_tokens: ['bigint', 'usage.cacheRead'],
+  cache_write_5m_tokens: ['bigint', 'usage.cacheWrite5m'],
+  cache_write_1h_tokens: ['bigint', 'usage.cacheWrite1h'],
+  reasoning_tokens: ['bigint', 'usage.reasoning'],
+  audio_input_tokens: ['bigint', 'usage.audioInput'],
+  audio_output_tokens: ['bigint', 'usage.audioOutput'],
+  estimated: ['boolean', 'estimated'],
+  cost_nano_usd: ['bigint', 'cost'],
+  reserved_nano_usd: ['bigint', 'reserved'],
+  exceeded: ['boolean', 'exceeded'],
+  lease_until: ['bigint', 'leaseUntil'],
+  unit_prices: ['json', 'rates'],
+  price_source: ['text', 'priceSource'],
+  price_version: ['text', 'priceVersion'],
+  gpu_seconds: ['real', 'gpuSeconds'],
+  cache: ['text', 'cache'],
+  similarity: ['real', 'similarity'],
+  saved_nano_usd: ['bigint', 'saved'],
+  possibly_billed: ['boolean', 'possiblyBilled'],
+  first_token_ms: ['real', 'firstToken'],
+  duration_ms: ['duration', 'duration'],
+} as const satisfies Record<string, readonly [Kind, Path] | Made>;
 
 type Name = keyof typeof columns;
 
 export const columnNames = Object.keys(columns) as readonly Name[];
-export const columnTypes = columnNames.map(name => columns[name].type);
-export const valuesOf = (row: CostRecord): Value[] => columnNames.map(name => columns[name].of(row));
+
+/** The name of a field, and of the field within it if it is an object. */
+export type FieldPath = readonly [string, string | undefined];
+
+const pathOf = (path: Path): FieldPath => {
+  const [name, inner] = path.split('.');
+  return [name!, inner];
+};
+
+/** The columns that are a field of the row as it is. */
+export const fields = Object.values(columns).flatMap(column =>
+  'sql' in column ? [] : [{ kind: column[0], path: pathOf(column[1]) }],
+);
+
+export function fieldAt([name, inner]: FieldPath): (row: CostRecord) => unknown {
+  const read = (row: CostRecord) => row[name as keyof CostRecord];
+  return inner === undefined ? read : row => (read(row) as Record<string, unknown>)[inner];
+}
+
+/** For a database that takes values one by one. */
+export const valuesOf = (row: CostRecord): Value[] => readers.map(read => read(row));
+
+const readers = Object.values(columns).map(column => ('sql' in column ? column.of : readerOf(column[0], pathOf(column[1]))));
+
+function readerOf(kind: Kind, path: FieldPath): (row: CostRecord) => Value {
+  const read = fieldAt(path);
+  if (kind === 'id') return row => (read(row) as string).toLowerCase();
+  if (kinds[kind] === 'jsonb') return row => JSON.stringify(read(row)) ?? null;
+  return row => (read(row) as Value | undefined) ?? null;
+}
+
+/** SQL of Postgres: the columns in their order, of a row `r` of `rowsInJson`. */
+export const columnsOfJson = Object.values(columns).map(column => {
+  if ('sql' in column) return column.sql;
+  const [name, inner] = pathOf(column[1]);
+  return inner === undefined ? `r."${name}"` : `(r."${name}" ->> '${inner}')::${kinds[column[0]]}`;
+});
+
+/** SQL of Postgres: the rows in the JSON of parameter 1. */
+export const rowsInJson = `json_to_recordset($1) as r (state text, ${[
+  ...new Set(fields.map(({ kind, path: [name, inner] }) => `"${name}" ${inner === undefined ? kinds[kind] : 'json'}`)),
+].join(', ')})`;
 
 /** How final a version of a row is; the same in `rank` and in SQL. */
 export const rank = { open: 0, recovered: 1, settled: 2 } as const satisfies Record<CostRecord['state'], number>;
@@ -114,18 +154,6 @@ export function folded(rows: readonly CostRecord[]): CostRecord[] {
   }
   return [...latest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }
-
-const whole = (value: number, max: number): number =>
-  Number.isNaN(value) ? 0 : Math.trunc(Math.min(max, Math.max(-max, value)));
-
-export const cleanText = (value: string): string => value.slice(0, MAX_TEXT).replace(/\0/g, '\uFFFD').toWellFormed();
-
-const cleanTags = (tags: CostRecord['tags']): CostRecord['tags'] =>
-  Object.fromEntries(
-    Object.entries(tags)
-      .slice(0, MAX_TAGS)
-      .map(([name, value]) => [cleanText(name), cleanText(value)]),
-  );
 
 /** @param stored as either database gives it: numbers may be bigints, JSON is text, booleans may be 0 and 1 */
 export function recordOf(stored: Row): CostRecord {

@@ -1,5 +1,6 @@
 // The conditions of a filter as SQL, on a row `a` of the table `attempts` or, without users and tags, of `rollups`.
-import { cleanText, type Value } from './columns.ts';
+import { cleanText } from './clean.ts';
+import type { Value } from './columns.ts';
 import type { FigureFilter } from './ledger.ts';
 import type { Store } from './store.ts';
 

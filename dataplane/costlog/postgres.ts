@@ -1,7 +1,7 @@
 // The ledger in Postgres. Two small pools, so that a long report never holds up a write. A lost connection is an error of the call
 // that needed it, and the next call opens another.
 import pg from 'pg';
-import { columnNames, columnTypes, folded, onConflict, type Value, valuesOf } from './columns.ts';
+import { columnNames, columnsOfJson, onConflict, rowsInJson, type Value } from './columns.ts';
 import type { Ledger } from './ledger.ts';
 import { migrationsOf, runMigrations } from './migrations.ts';
 import { dropMonthsBefore, makeMonths } from './months.ts';
@@ -44,10 +44,8 @@ function postgresStore(url: string, connections: number, timeoutMs: number): Sto
   return {
     view: work => transaction(pool, beginView, work),
     change: work => transaction(pool, 'begin', work),
-    insert: async rows => {
-      const values = folded(rows).map(valuesOf);
-      const parameters = columnNames.map((_, i) => values.map(row => row[i]));
-      const insert = () => pool.query(insertText, parameters);
+    insert: async json => {
+      const insert = () => pool.query(insertText, [json]);
       await insert().catch((error: unknown) => {
         if ((error as { code?: unknown }).code !== MOVED) throw error;
         return insert();
@@ -85,9 +83,10 @@ const parsers: Readonly<Record<number, (text: string) => unknown>> = {
   1700: BigInt,
 };
 
+/** As one text of JSON: to write 52 arrays took this process three times as long (measured: 15 µs and 5 µs for each row). */
 const insertText = `insert into attempts (${columnNames.join(', ')})
-select * from unnest(${columnTypes.map((type, i) => `$${i + 1}::${type}[]`).join(', ')}) as fresh (${columnNames.join(', ')})
-where ledger_admitted(request_id) >= (select value from ledger_state where name = 'kept_from')
+select ${columnsOfJson.join(', ')} from ${rowsInJson}
+where ledger_admitted(r."requestId") >= (select value from ledger_state where name = 'kept_from')
 ${onConflict}`;
 
 async function transaction<T>(pool: pg.Pool, begin: string, work: (query: Query) => Promise<T>): Promise<T> {

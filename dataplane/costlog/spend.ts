@@ -12,7 +12,7 @@ import {
   isWithin,
   TIERS,
 } from './blocks.ts';
-import { cleanText } from './columns.ts';
+import { cleanText } from './clean.ts';
 import type { SpendSum, TenantSpend } from './ledger.ts';
 import { staleIn } from './rollups.ts';
 import type { Query, Store } from './store.ts';

@@ -8,13 +8,14 @@ export type Call = { readonly id: number; readonly method: string; readonly args
 export type Answer = { readonly id: number } & ({ readonly value: unknown } | { readonly error: string });
 
 const { file, ...retention } = workerData as Start;
-const ledger = storedLedger(sqliteStore(file), retention) as unknown as Record<
+const store = sqliteStore(file);
+const methods = { ...storedLedger(store, retention), insert: store.insert } as unknown as Record<
   string,
   (...args: readonly unknown[]) => Promise<unknown>
 >;
 
 parentPort!.on('message', ({ id, method, args }: Call) => {
-  ledger[method]!(...args).then(
+  methods[method]!(...args).then(
     value => parentPort!.postMessage({ id, value } satisfies Answer),
     (error: unknown) =>
       parentPort!.postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies Answer),

@@ -1,0 +1,77 @@
+// What the databases take of a row: text bounded, well-formed and without NUL, which Postgres takes in no text, and numbers that are some.
+// A row must never be refused for what a client sent. Rows travel to the database as JSON; nearly all need nothing done to them.
+import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { fieldAt, fields, type Kind } from './columns.ts';
+
+/** At most three bytes of UTF-8 for each: an index of Postgres takes 2,704 bytes. */
+const MAX_TEXT = 512;
+const MAX_TAGS = 64;
+const MAX_INTEGER = 2 ** 31 - 1;
+
+export const cleanText = (value: string): string => value.slice(0, MAX_TEXT).replace(/\0/g, '\uFFFD').toWellFormed();
+
+/** `fits`: but for what `\u` in its JSON tells. */
+type Rule = { readonly fits: (value: never) => boolean; readonly clean: (value: never) => unknown };
+
+const untouched: Rule = { fits: () => true, clean: value => value };
+const text: Rule = {
+  fits: (value: string | null | undefined) => value == null || value.length <= MAX_TEXT,
+  clean: (value: string | null | undefined) => (value == null ? value : cleanText(value)),
+};
+const whole = (max: number): Rule => ({
+  fits: (value: number | null) => value === null || (Number.isInteger(value) && Math.abs(value) <= max),
+  clean: (value: number | null) => {
+    if (value === null) return null;
+    return Number.isNaN(value) ? 0 : Math.trunc(Math.min(max, Math.max(-max, value)));
+  },
+});
+const real = (otherwise: number | undefined): Rule => ({
+  fits: (value: number | undefined) => value === undefined || Number.isFinite(value),
+  clean: (value: number | undefined) => (Number.isFinite(value) ? value : otherwise),
+});
+
+const rules: Readonly<Record<Kind, Rule>> = {
+  id: untouched,
+  boolean: untouched,
+  json: untouched,
+  text,
+  tags: { fits: tagsFit, clean: cleanTags },
+  integer: whole(MAX_INTEGER),
+  bigint: whole(Number.MAX_SAFE_INTEGER),
+  real: real(undefined),
+  duration: real(0),
+};
+
+const ruled = fields
+  .filter(({ kind }) => rules[kind] !== untouched)
+  .map(({ kind, path }) => ({ path, read: fieldAt(path), ...rules[kind] }));
+
+/** JSON of these rows that every database takes. */
+export function jsonOf(rows: readonly CostRecord[]): string {
+  const json = JSON.stringify(rows.map(row => (fits(row) ? row : cleaned(row))));
+  // Control characters and broken surrogates are written this way, and little else is.
+  return json.includes('\\u') ? JSON.stringify(rows.map(cleaned)) : json;
+}
+
+const fits = (row: CostRecord): boolean => ruled.every(({ read, fits }) => fits(read(row) as never));
+
+function cleaned(row: CostRecord): CostRecord {
+  const copy: Record<string, unknown> = { ...row, usage: { ...row.usage } };
+  for (const { path, read, clean } of ruled) {
+    const [name, inner] = path;
+    const within = inner === undefined ? copy : (copy[name] as Record<string, unknown>);
+    within[inner ?? name] = clean(read(row) as never);
+  }
+  return copy as CostRecord;
+}
+
+function tagsFit(tags: CostRecord['tags']): boolean {
+  let count = 0;
+  for (const name in tags) if (++count > MAX_TAGS || name.length > MAX_TEXT || tags[name]!.length > MAX_TEXT) return false;
+  return true;
+}
+
+function cleanTags(tags: CostRecord['tags']): CostRecord['tags'] {
+  const some = Object.entries(tags).slice(0, MAX_TAGS);
+  return Object.fromEntries(some.map(([name, value]) => [cleanText(name), cleanText(value)]));
+}
