@@ -31,7 +31,7 @@ a broken one is reported while the last good version stays.
 
 Environment: PORT (4000), INTERNAL_PORT (4001), HOST (127.0.0.1), TOLLGATE_DATA (.tollgate: keys that were made here),
 TOLLGATE_MASTER_KEY (made once and kept in TOLLGATE_DATA), LOG_LEVEL (info), MAX_BODY_BYTES (33554432), DRAIN_TIMEOUT_MS (600000),
-ALLOW_UPSTREAM_CIDRS, ALERT_WEBHOOK_URL (warnings, as Slack takes them), TOLLGATE_PRICE_FILE (a price list in LiteLLM's format), and whatever \`$(NAME)\` in a Secret asks for.
+ALLOW_UPSTREAM_CIDRS, ALERT_WEBHOOK_URL (warnings, as Slack takes them), BUDGET_EXCEEDED_STATUS (402), TOLLGATE_PRICE_FILE (a price list in LiteLLM's format), and whatever \`$(NAME)\` in a Secret asks for.
 `;
 
 export async function run(args: string[], io: Io): Promise<number> {

@@ -21,6 +21,8 @@ export type Settings = {
   readonly retentionDays?: number;
   /** Where warnings are sent; the URL is a secret. */
   readonly alertWebhook: string | undefined;
+  /** HTTP status of a request that a budget refuses. */
+  readonly budgetExceededStatus: number;
 };
 
 /** A setting that cannot be used, in words that name it. */
@@ -40,6 +42,7 @@ export function settingsOf(env: Environment): Settings {
     drainMs: integer(env, 'DRAIN_TIMEOUT_MS', 600_000, 0, 3_600_000),
     policy,
     alertWebhook: webhook(env, policy),
+    budgetExceededStatus: Number(oneOf(env, 'BUDGET_EXCEEDED_STATUS', ['400', '402', '429'], '402')),
     adminOnPublic: env.ADMIN_ON_PUBLIC !== 'false',
     podName: env.POD_NAME || hostname(),
     pods: integer(env, 'TOLLGATE_PODS', 1, 1, 10_000),

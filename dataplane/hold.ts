@@ -33,7 +33,12 @@ export type Written = { readonly record: CostRecord; readonly json: string };
 
 export const written = (record: CostRecord): Written => ({ record, json: JSON.stringify(record) });
 
-export type HoldPorts = { readonly admitter: Admitter; readonly now: () => number };
+export type HoldPorts = {
+  readonly admitter: Admitter;
+  readonly now: () => number;
+  /** HTTP status of a request that a budget refuses. */
+  readonly budgetExceededStatus: number;
+};
 export type Asking = (bound: Bound, leaseUntil: EpochMillis) => Demand;
 
 /** Where the cost is this small a part of what is left, a rough bound does as well as a count. */
@@ -122,7 +127,7 @@ export class Hold {
     const { tenant, id, limits, budgets } = this.#demand!;
     const extension = { tenant, id, limits, budgets, ...more, leaseUntil: intent.leaseUntil };
     const extended = await this.#ports.admitter.extend(extension, this.#key, copiesOf([...before, row]));
-    if (extended.kind !== 'granted') return { kind: 'refused', failure: failure('budget_exceeded') };
+    if (extended.kind !== 'granted') return { kind: 'refused', failure: failure('budget_exceeded', { status: this.#ports.budgetExceededStatus }) };
     this.#held = { cost: nanoUsd(held.cost + more.cost), tokens: tokens(held.tokens + more.tokens) };
     if (extended.copied) this.#copied.add(intent.attempt);
     return { kind: 'covered', row, copied: extended.copied, outputLimit: undefined };
@@ -150,7 +155,8 @@ export class Hold {
 
   #refusal(answer: Refused, demand: Demand): Failure {
     if (answer.kind === 'unavailable') return failure('store_unavailable', { retryAfter: millis(1000) });
-    return refusalOf(answer, demand, this.#ports.now() as EpochMillis);
+    const refused = refusalOf(answer, demand, this.#ports.now() as EpochMillis);
+    return answer.kind === 'exhausted' ? { ...refused, status: this.#ports.budgetExceededStatus } : refused;
   }
 }
 

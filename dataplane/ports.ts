@@ -73,6 +73,8 @@ export type Ports = {
   readonly http: HttpClient;
   readonly costLog: CostLog;
   readonly admitter: Admitter;
+  /** HTTP status of a request that a budget refuses. */
+  readonly budgetExceededStatus: number;
   readonly observer: Observer;
   readonly now: () => number;
   readonly monotonic: () => number;

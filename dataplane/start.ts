@@ -37,6 +37,8 @@ export type DataPlaneOptions = StoreSettings & {
   readonly maxBodyBytes: number;
   /** Where warnings are sent. */
   readonly alertWebhook: string | undefined;
+  /** HTTP status of a request that a budget refuses. */
+  readonly budgetExceededStatus: number;
   readonly keys: KeyStore;
   /** Whether the administration API is on the public listener; else it is on the internal one. */
   readonly adminOnPublic: boolean;
@@ -71,6 +73,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     http,
     alerts,
     admitter: stores.admitter,
+    budgetExceededStatus: options.budgetExceededStatus,
     costLog: stores.costLog,
     gate: stores.gate,
     gpuTime: stores.replicas,
