@@ -16,6 +16,8 @@ export type RecordedRequest = {
   /** Content frames written, and the tokens in them. */
   readonly chunks: number;
   readonly tokens: number;
+  /** Tokens of the prompt, as they are billed when the answer is over. */
+  readonly promptTokens: number;
   /** The client went away before the answer was complete. */
   readonly aborted: boolean;
   readonly outcome: Outcome;
@@ -46,6 +48,7 @@ export class Requests {
       bodyBytes: 0,
       chunks: 0,
       tokens: 0,
+      promptTokens: 0,
       aborted: false,
       outcome: 'open',
       at: Date.now(),

@@ -184,7 +184,8 @@ function generated(context: Context, wire: Wire, ask: Ask, fault: Fault | undefi
 
 function charge(bill: Bill, ask: Ask, entry: Entry): void {
   bill.requests += 1;
-  bill.prompt_tokens += promptTotal(ask.usage);
+  entry.promptTokens = promptTotal(ask.usage);
+  bill.prompt_tokens += entry.promptTokens;
   bill.cached_tokens += ask.usage.cacheRead;
   bill.completion_tokens += entry.tokens;
   bill.aborted += entry.aborted ? 1 : 0;

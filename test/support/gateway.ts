@@ -30,15 +30,24 @@ export type Gateway = {
   /** Sends SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
   terminate(): void;
+  /** At once, as the kernel does it to a process that takes too much memory. */
+  kill(): Promise<void>;
   readonly exited: Promise<number | null>;
 };
 
-export type GatewayOptions = { readonly yaml: string; readonly env?: Readonly<Record<string, string>> };
+export type GatewayOptions = {
+  readonly yaml: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Arguments for Node itself, such as a module to load first. */
+  readonly nodeArguments?: readonly string[];
+  /** Told before it is ready: a way to end it while it starts. */
+  readonly onSpawn?: (child: Pick<ChildProcess, 'kill'>) => void;
+};
 
 const READY_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 15_000;
 
-export async function startGateway({ yaml, env = {} }: GatewayOptions): Promise<Gateway> {
+export async function startGateway({ yaml, env = {}, nodeArguments = [], onSpawn }: GatewayOptions): Promise<Gateway> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tollgate-test-'));
   const config = path.join(folder, 'config');
   const dataFolder = path.join(folder, 'data');
@@ -47,7 +56,7 @@ export async function startGateway({ yaml, env = {} }: GatewayOptions): Promise<
   const [port, internalPort] = [await freePort(), await freePort()];
   const masterKey = 'sk-master-00112233445566778899aabbccddeeff';
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ['cli/main.ts', 'run', '--config', config], {
+  const child = spawn(process.execPath, [...nodeArguments, 'cli/main.ts', 'run', '--config', config], {
     cwd: root,
     env: {
       PATH: process.env.PATH,
@@ -64,6 +73,7 @@ export async function startGateway({ yaml, env = {} }: GatewayOptions): Promise<
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  onSpawn?.(child);
   const logs = collectOutput(child);
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   void exited.then(() => rmSync(folder, { recursive: true, force: true }));
@@ -87,9 +97,13 @@ export async function startGateway({ yaml, env = {} }: GatewayOptions): Promise<
     dataFolder,
     rssMiB: () => residentMiB(child.pid!),
     terminate: () => void child.kill('SIGTERM'),
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
     exited,
     async stop() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+      if (!isOver(child)) child.kill('SIGTERM');
       try {
         return await within(STOP_DEADLINE_MS, 'the gateway stops', exited);
       } catch (error) {
@@ -120,15 +134,17 @@ async function ready(url: string, child: ChildProcess): Promise<void> {
   await until(
     'the gateway is ready',
     async () => {
-      if (child.exitCode !== null) return 'exited' as const;
+      if (isOver(child)) return 'exited' as const;
       const response = await fetch(`${url}/health/readiness`);
       await response.arrayBuffer();
       return response.status === 200;
     },
     READY_DEADLINE_MS,
   );
-  if (child.exitCode !== null) throw new Error(`it ended with exit code ${child.exitCode}`);
+  if (isOver(child)) throw new Error(`it ended with exit code ${child.exitCode ?? child.signalCode}`);
 }
+
+const isOver = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
 
 /** Linux only, as the tests that ask for it say. */
 function residentMiB(pid: number): number {
