@@ -127,7 +127,8 @@ export class Hold {
     const { tenant, id, limits, budgets } = this.#demand!;
     const extension = { tenant, id, limits, budgets, ...more, leaseUntil: intent.leaseUntil };
     const extended = await this.#ports.admitter.extend(extension, this.#key, copiesOf([...before, row]));
-    if (extended.kind !== 'granted') return { kind: 'refused', failure: failure('budget_exceeded', { status: this.#ports.budgetExceededStatus }) };
+    if (extended.kind !== 'granted')
+      return { kind: 'refused', failure: failure('budget_exceeded', { status: this.#ports.budgetExceededStatus }) };
     this.#held = { cost: nanoUsd(held.cost + more.cost), tokens: tokens(held.tokens + more.tokens) };
     if (extended.copied) this.#copied.add(intent.attempt);
     return { kind: 'covered', row, copied: extended.copied, outputLimit: undefined };
