@@ -140,12 +140,6 @@ describe('what is not built yet', () => {
     ['POST', '/v1/responses'],
     ['POST', '/v1/completions'],
     ['POST', '/v1/embeddings'],
-    ['POST', '/key/generate'],
-    ['GET', '/key/info'],
-    ['GET', '/spend/logs'],
-    ['GET', '/cost/report'],
-    ['GET', '/global/spend/report'],
-    ['GET', '/user/daily/activity'],
     ['DELETE', '/cache'],
   ];
   for (const [method, path] of paths) {

@@ -67,6 +67,12 @@ describe('the limits of a provider', () => {
     for (const say of held.splice(0)) say();
   };
 
+  const leftSoFar = async () => {
+    const text = await (await fetch(`${gateway.url}/metrics`)).text();
+    const counts = [...text.matchAll(/^tollgate_requests_total\{.*status="499".*\} (\d+)$/gm)];
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+
   test('let one through at a time, have two wait by the priority of their keys, and refuse the fourth with Retry-After', async () => {
     const order: string[] = [];
     const done = (name: string) => (answered: { status: number }) => order.push(`${name} ${answered.status}`);
@@ -108,6 +114,7 @@ describe('the limits of a provider', () => {
       await sleep(30);
       leaves.abort();
       assert.deepEqual(await Promise.all(requests), ['left', 'left']);
+      await until('the gateway has noticed', async () => (await leftSoFar()) === 2 * (i + 1), 3_000);
       held.length = 0;
     }
     holds = false;
