@@ -124,7 +124,14 @@ export async function metricsOf(gateway: Pick<Gateway, 'url'>): Promise<(name: s
 
 async function rowsIn(database: string): Promise<readonly LedgerRow[]> {
   const { rows } = await run(database, 'select * from attempts order by at, request_id, attempt');
-  return rows.map(row => ({ ...row, cost: Number(row.cost_nano_usd), reserved: Number(row.reserved_nano_usd) }));
+  // Numbers of 64 bits come as text.
+  return rows.map(row => ({
+    ...row,
+    prompt_tokens: Number(row.prompt_tokens),
+    completion_tokens: Number(row.completion_tokens),
+    cost: Number(row.cost_nano_usd),
+    reserved: Number(row.reserved_nano_usd),
+  }));
 }
 
 export const costOfRows = (rows: readonly LedgerRow[]): number => rows.reduce((sum, { cost }) => sum + cost, 0);
