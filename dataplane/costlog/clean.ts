@@ -1,5 +1,5 @@
 // What the databases take of a row: text bounded, well-formed and without NUL, which Postgres takes in no text, and numbers that are some.
-// A row must never be refused for what a client sent. Rows travel to the database as JSON; nearly all need nothing done to them.
+// A row must never be refused for what a client sent. Nearly all are so already.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { fieldAt, fields, type Kind } from './columns.ts';
 
@@ -46,16 +46,18 @@ const ruled = fields
   .filter(({ kind }) => rules[kind] !== untouched)
   .map(({ kind, path }) => ({ path, read: fieldAt(path), ...rules[kind] }));
 
-/** JSON of these rows that every database takes. */
-export function jsonOf(rows: readonly CostRecord[]): string {
-  const json = JSON.stringify(rows.map(row => (fits(row) ? row : cleaned(row))));
-  // Control characters and broken surrogates are written this way, and little else is.
-  return json.includes('\\u') ? JSON.stringify(rows.map(cleaned)) : json;
+/** The same rows as every database takes them, and their JSON. */
+export function cleaned(rows: readonly CostRecord[]): { readonly rows: readonly CostRecord[]; readonly json: string } {
+  const json = JSON.stringify(rows);
+  // Control characters and broken surrogates stand in JSON as this, and little else does.
+  if (rows.every(fits) && !json.includes('\\u')) return { rows, json };
+  const clean = rows.map(cleanRow);
+  return { rows: clean, json: JSON.stringify(clean) };
 }
 
 const fits = (row: CostRecord): boolean => ruled.every(({ read, fits }) => fits(read(row) as never));
 
-function cleaned(row: CostRecord): CostRecord {
+function cleanRow(row: CostRecord): CostRecord {
   const copy: Record<string, unknown> = { ...row, usage: { ...row.usage } };
   for (const { path, read, clean } of ruled) {
     const [name, inner] = path;

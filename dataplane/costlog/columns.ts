@@ -131,7 +131,7 @@ export const columnsOfJson = Object.values(columns).map(column => {
 
 /** SQL of Postgres: the rows in the JSON of parameter 1. */
 export const rowsInJson = `json_to_recordset($1) as r (state text, ${[
-  ...new Set(fields.map(({ kind, path: [name, inner] }) => `"${name}" ${inner === undefined ? kinds[kind] : 'json'}`)),
+  ...new Set(fields.map(({ kind, path: [name, inner] }) => `"${name}" ${inner === undefined ? kinds[kind] : 'jsonb'}`)),
 ].join(', ')})`;
 
 /** How final a version of a row is; the same in `rank` and in SQL. */

@@ -1,6 +1,6 @@
 // SQLite as a store of the ledger, for one thread: statements run at once, transactions one after the other. Several processes share the file.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { cleaned } from './clean.ts';
 import { columnNames, onConflict, type Value, valuesOf } from './columns.ts';
 import { migrationsOf, runMigrations } from './migrations.ts';
 import type { Query, Store } from './store.ts';
@@ -27,13 +27,11 @@ export function sqliteStore(file: string): Store {
   return {
     view: work => transaction('begin', work),
     change: work => transaction('begin immediate', work),
-    insert: async json => {
-      const rows = (JSON.parse(json) as CostRecord[]).map(valuesOf);
-      await transaction('begin immediate', async () => {
+    insert: rows =>
+      transaction('begin immediate', async () => {
         const insert = prepared(database, insertText);
-        for (const row of rows) insert.run(...row.map(binding));
-      });
-    },
+        for (const row of cleaned(rows).rows) insert.run(...valuesOf(row).map(binding));
+      }),
     migrate: () =>
       transaction('begin exclusive', query => runMigrations(query, async text => database.exec(text), migrationsOf('sqlite'))),
     // A transaction that writes is alone.

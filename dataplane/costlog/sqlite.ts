@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Ledger } from './ledger.ts';
 import type { Answer, Call, Start } from './sqlite-worker.ts';
-import { insertable, ledgerOf, type Retention } from './stored.ts';
+import { ledgerOf, type Retention } from './stored.ts';
 
 export type SqliteOptions = Retention & { readonly file: string };
 
@@ -24,10 +24,8 @@ function threaded(start: Start): Ledger {
       thread.call(name, args);
   return {
     migrate: method('migrate'),
-    // As text: a thread takes that in at once, and a thousand objects one by one.
-    write: async rows => {
-      if (rows.length > 0) await thread.call('insert', [insertable(rows)]);
-    },
+    // As text: it takes this thread and the other half the time of the objects themselves.
+    write: async rows => thread.call('write', [JSON.stringify(rows)]),
     rowsOf: method('rowsOf'),
     overdue: method('overdue'),
     spend: method('spend'),

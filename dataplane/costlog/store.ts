@@ -1,4 +1,5 @@
 // What the statements of the ledger need of a database. Postgres and SQLite implement it; the statements are the same for both.
+import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { Row, Value } from './columns.ts';
 
@@ -10,11 +11,8 @@ export type Store = {
   view<T>(work: (query: Query) => Promise<T>): Promise<T>;
   /** All or nothing. */
   change<T>(work: (query: Query) => Promise<T>): Promise<T>;
-  /**
-   * Leaves out rows admitted before `kept_from`.
-   * @param json of rows that are clean, each once, in the order of their keys
-   */
-  insert(json: string): Promise<void>;
+  /** Takes rows in the order of their keys, each once; leaves out those admitted before `kept_from`. */
+  insert(rows: readonly CostRecord[]): Promise<void>;
   migrate(): Promise<void>;
   /** Within `change`: whether this process alone maintains the ledger until the end of it. */
   maintains(query: Query): Promise<boolean>;

@@ -1,7 +1,7 @@
 // The ledger over a database: the statements that Postgres and SQLite share.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { epochMillis } from '#core/units.ts';
-import { cleanText, jsonOf } from './clean.ts';
+import { cleanText } from './clean.ts';
 import { folded, type Row, recordOf } from './columns.ts';
 import { Conditions } from './conditions.ts';
 import { figures } from './figures.ts';
@@ -18,7 +18,7 @@ export type Retention = {
 export const storedLedger = (store: Store, { retentionDays }: Retention = {}): Ledger => ({
   migrate: () => store.migrate(),
   write: async rows => {
-    if (rows.length > 0) await store.insert(insertable(rows));
+    if (rows.length > 0) await store.insert(folded(rows));
   },
   rowsOf: ids => rowsOf(store, ids),
   overdue: (now, max) => overdue(store, now, max),
@@ -30,9 +30,6 @@ export const storedLedger = (store: Store, { retentionDays }: Retention = {}): L
   maintain: now => maintain(store, now, retentionDays),
   close: () => store.close(),
 });
-
-/** What `Store.insert` takes. */
-export const insertable = (rows: readonly CostRecord[]): string => jsonOf(folded(rows));
 
 /** Two of them for one ledger: a long report never holds up a write. */
 export const ledgerOf = (urgent: Ledger, reports: Ledger): Ledger => ({
