@@ -113,7 +113,16 @@ function signalAll(cluster: string, signal: NodeJS.Signals): void {
   if (!existsSync(file)) return;
   const parent = Number(readFileSync(file, 'utf8').split('\n')[0]);
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean);
-  for (const pid of [parent, ...children.map(Number)]) process.kill(pid, signal);
+  for (const pid of [parent, ...children.map(Number)]) signalled(pid, signal);
+}
+
+/** A child that serves a connection may have ended meanwhile. */
+function signalled(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 async function answers(url: string): Promise<boolean> {
