@@ -48,7 +48,7 @@ export class InputKnowledge {
   }
 
   get hasAudio(): boolean {
-    return this.#body.has('audio') || this.#body.bytes.includes('"input_audio"');
+    return this.#body.has('audio') || (this.#body.bytes.includes(PART_MARK) && this.#body.bytes.includes('"input_audio"'));
   }
 
   #look(): InputFacts {
@@ -60,7 +60,7 @@ export class InputKnowledge {
   /** Only a body that names such a part is read for them. */
   #attachments(): Attachments {
     const { bytes } = this.#body;
-    if (!ATTACHMENT_MARKS.some(mark => bytes.includes(mark))) return noAttachments;
+    if (!bytes.includes(PART_MARK) || !ATTACHMENT_MARKS.some(mark => bytes.includes(mark))) return noAttachments;
     const request = this.#exchange.frontend.decode(this.#body);
     // Parts that we do not know, in a body that its own dialect may take: each mark counts as an image.
     return request.ok ? attachmentsOf(request.value) : { ...noAttachments, images: occurrences(bytes) };
@@ -74,6 +74,8 @@ export class InputKnowledge {
   }
 }
 
+/** Every part of a message that is no plain text has one; a JSON string cannot hold it unescaped. */
+const PART_MARK = '"type"';
 const ATTACHMENT_MARKS = ['"image', '"input_image', '"document"', '"file"'];
 
 function occurrences(bytes: Buffer): number {
