@@ -30,7 +30,12 @@ const commands: Readonly<Record<string, Command>> = {
     // (some 25 MiB) is not loaded at all.
     summary: 'compile what a start needs, once, as `npm ci` does',
     run: async () => {
-      await Promise.all([import('./run.ts'), import('#simulator/index.ts'), import('@pydantic/genai-prices')]);
+      const stores = [
+        import('#dataplane/costlog/postgres.ts'),
+        import('#dataplane/costlog/sqlite-store.ts'),
+        import('#dataplane/counters/redis.ts'),
+      ];
+      await Promise.all([import('./run.ts'), import('#simulator/index.ts'), import('@pydantic/genai-prices'), ...stores]);
       return 0;
     },
   },

@@ -7,14 +7,13 @@ import type { Settlement } from '#core/admission/demand.ts';
 import { startsOf, sumsFor } from '#core/admission/sums.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
 import type { Log } from '#platform/log.ts';
-import { connectRedis, type RedisLink } from '#platform/redis.ts';
+import type { RedisLink } from '#platform/redis.ts';
 import type { Admitter } from './admission/admission.ts';
 import { type AdmitterParts, admitter } from './admission/admitter.ts';
 import { type RebuildParts, rebuilder } from './admission/rebuild.ts';
 import type { LiveConfig } from './config/live.ts';
 import type { Ledger } from './costlog/ledger.ts';
 import { migrated } from './costlog/migrated.ts';
-import { postgresLedger } from './costlog/postgres.ts';
 import { type Recovery, recovery } from './costlog/recovery.ts';
 import { openSpool, type Spool } from './costlog/spool.ts';
 import { sqliteLedger } from './costlog/sqlite.ts';
@@ -23,7 +22,6 @@ import { rejectedFile } from './costlog/writer-delivery.ts';
 import type { Counters } from './counters/counters.ts';
 import { joinFleet } from './counters/fleet.ts';
 import { memoryCounters } from './counters/memory.ts';
-import { redisCounters } from './counters/redis.ts';
 import type { CostLog } from './ports.ts';
 import { ProviderGate } from './quota/gate.ts';
 import { redisPool } from './quota/pool.ts';
@@ -80,8 +78,8 @@ export async function openStores(
   { log, now, monotonic }: { readonly log: Log; readonly now: () => number; readonly monotonic: () => number },
 ): Promise<Stores> {
   const pod = `${settings.podName}-${randomUUID().slice(0, 8)}`;
-  const link = settings.redisUrl === undefined ? undefined : connectRedis({ url: settings.redisUrl, log });
-  const ledger = migrated(ledgerOf(settings));
+  const link = settings.redisUrl === undefined ? undefined : await linkTo(settings.redisUrl, log);
+  const ledger = migrated(await ledgerOf(settings));
   const root = path.join(settings.dataFolder, 'spool');
   const setAside = rejectedFile(root, now);
   const spool = await openSpool({ root, name: pod, onPressure: fill => log.error({ fill }, 'the spool is nearly full') });
@@ -89,7 +87,7 @@ export async function openStores(
     log.warn({ tenant, account }, 'redis has less than it had: its sums are made anew from the ledger');
     void fleet?.renew();
   };
-  const counters = link ? redisCounters({ link, onStale }) : memoryCounters({ now });
+  const counters = link ? (await import('./counters/redis.ts')).redisCounters({ link, onStale }) : memoryCounters({ now });
   const forget = (rows: readonly CostRecord[]) => {
     for (const [tenant, own] of Map.groupBy(rows, row => row.tenant)) void counters.forget(tenant, own).catch(() => {});
   };
@@ -183,12 +181,15 @@ export async function openStores(
   };
 }
 
-const ledgerOf = ({ databaseUrl, dataFolder, retentionDays }: StoreSettings): Ledger => {
+// The clients of Redis and Postgres are 12 MiB each: only who uses one loads it.
+const linkTo = async (url: string, log: Log): Promise<RedisLink> =>
+  (await import('#platform/redis.ts')).connectRedis({ url, log });
+
+async function ledgerOf({ databaseUrl, dataFolder, retentionDays }: StoreSettings): Promise<Ledger> {
   const retention = retentionDays === undefined ? {} : { retentionDays };
-  return databaseUrl === undefined
-    ? sqliteLedger({ file: path.join(dataFolder, 'ledger.db'), ...retention })
-    : postgresLedger({ url: databaseUrl, ...retention });
-};
+  if (databaseUrl === undefined) return sqliteLedger({ file: path.join(dataFolder, 'ledger.db'), ...retention });
+  return (await import('./costlog/postgres.ts')).postgresLedger({ url: databaseUrl, ...retention });
+}
 
 const pause = (ms: number): Promise<undefined> => new Promise(resolve => setTimeout(() => resolve(undefined), ms).unref());
 

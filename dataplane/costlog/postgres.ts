@@ -20,10 +20,10 @@ export type PostgresOptions = Retention & {
 const CONNECT_TIMEOUT_MS = 2000;
 
 export function postgresLedger({ url, timeoutMs = 5000, reportTimeoutMs = 60_000, ...retention }: PostgresOptions): Ledger {
-  return ledgerOf(
-    storedLedger(postgresStore(url, 2, timeoutMs), retention),
-    storedLedger(postgresStore(url, 2, reportTimeoutMs), retention),
-  );
+  const reports = storedLedger(postgresStore(url, 2, reportTimeoutMs), retention);
+  const urgent = storedLedger(postgresStore(url, 2, timeoutMs), retention);
+  // A migration may take as long as a report.
+  return ledgerOf({ ...urgent, migrate: reports.migrate }, reports);
 }
 
 function postgresStore(url: string, connections: number, timeoutMs: number): Store {

@@ -34,8 +34,6 @@ export const storedLedger = (store: Store, { retentionDays }: Retention = {}): L
 /** Two of them for one ledger: a long report never holds up a write. */
 export const ledgerOf = (urgent: Ledger, reports: Ledger): Ledger => ({
   ...urgent,
-  // It may take as long as a report.
-  migrate: () => reports.migrate(),
   figures: query => reports.figures(query),
   rows: query => reports.rows(query),
   audits: query => reports.audits(query),
