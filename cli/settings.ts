@@ -1,6 +1,7 @@
 // What the commands take from the environment (architecture.md, "Environment"), read once and checked.
 import { hostname } from 'node:os';
 import { isCidr, type UpstreamPolicy, webhookComplaint } from '#core/compile/index.ts';
+import { readRedisUrl } from '#platform/redis-url.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -46,8 +47,8 @@ export function settingsOf(env: Environment): Settings {
     adminOnPublic: env.ADMIN_ON_PUBLIC !== 'false',
     podName: env.POD_NAME || hostname(),
     pods: integer(env, 'TOLLGATE_PODS', 1, 1, 10_000),
-    ...(env.REDIS_URL && { redisUrl: env.REDIS_URL }),
-    ...(env.DATABASE_URL && { databaseUrl: env.DATABASE_URL }),
+    ...(env.REDIS_URL && { redisUrl: redisUrl(env.REDIS_URL) }),
+    ...(env.DATABASE_URL && { databaseUrl: databaseUrl(env.DATABASE_URL) }),
     ...(env.LEDGER_RETENTION_DAYS && { retentionDays: integer(env, 'LEDGER_RETENTION_DAYS', 0, 1, 100_000) }),
   };
 }
@@ -67,6 +68,22 @@ function webhook({ ALERT_WEBHOOK_URL: url }: Environment, policy: UpstreamPolicy
   if (!url) return undefined;
   const complaint = webhookComplaint(url, policy);
   if (complaint !== undefined) throw new BadSetting(`ALERT_WEBHOOK_URL ${complaint}`);
+  return url;
+}
+
+/** What is wrong with a URL of a store is said without it: it may hold a password. */
+function redisUrl(url: string): string {
+  try {
+    readRedisUrl(url);
+    return url;
+  } catch {
+    throw new BadSetting('REDIS_URL must be redis://, rediss://, redis+cluster://, redis+sentinel:// or unix:/path');
+  }
+}
+
+function databaseUrl(url: string): string {
+  const isPostgres = /^postgres(ql)?:\/\//.test(url) && URL.canParse(url);
+  if (!isPostgres) throw new BadSetting('DATABASE_URL must be postgres://USER:PASSWORD@HOST:PORT/DATABASE');
   return url;
 }
 

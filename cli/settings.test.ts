@@ -1,0 +1,34 @@
+// What a start refuses in its environment, and that it says so without the value of a secret.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BadSetting, settingsOf } from './settings.ts';
+
+const usable = [
+  { REDIS_URL: 'redis://:secret@10.0.0.1:6379/2' },
+  { REDIS_URL: 'redis+cluster://a:6379,b:6379' },
+  { REDIS_URL: 'unix:/run/redis.sock' },
+  { DATABASE_URL: 'postgres://tollgate:secret@db/tollgate' },
+  { DATABASE_URL: 'postgresql:///tollgate?host=/run/postgresql' },
+];
+for (const env of usable)
+  test(`${JSON.stringify(env)} is a setting as it stands`, () => {
+    const { redisUrl, databaseUrl } = settingsOf(env);
+    assert.deepEqual([redisUrl, databaseUrl], [env.REDIS_URL, env.DATABASE_URL]);
+  });
+
+const wrong = [
+  { REDIS_URL: '10.0.0.1:6379' },
+  { REDIS_URL: 'http://:secret@10.0.0.1' },
+  { DATABASE_URL: 'tollgate' },
+  { DATABASE_URL: 'mysql://tollgate:secret@db/tollgate' },
+  { TOLLGATE_PODS: '0' },
+  { BUDGET_EXCEEDED_STATUS: '500' },
+];
+for (const env of wrong)
+  test(`${JSON.stringify(env)} is refused by name, without its password`, () => {
+    const [name] = Object.keys(env) as [string];
+    assert.throws(
+      () => settingsOf(env),
+      error => error instanceof BadSetting && error.message.startsWith(name) && !error.message.includes('secret'),
+    );
+  });
