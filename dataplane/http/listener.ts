@@ -1,6 +1,6 @@
 // The HTTP listeners: what node:http must be told on purpose, the bounds of a request, and which path goes where.
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { type FailureClass, failures, ok, type Parsed, refuse } from '#core/failure.ts';
 import { collector } from '#platform/body.ts';
 
@@ -8,7 +8,7 @@ export type Handler = (req: IncomingMessage, res: ServerResponse, path: string, 
 
 export type Listener = {
   readonly port: number;
-  /** Stops accepting, closes idle connections, and resolves when the last request is answered. */
+  /** Stops accepting, has clients leave the connections they have, and resolves when the last request is answered. */
   drain(): Promise<void>;
   /** Ends all connections. */
   close(): void;
@@ -19,7 +19,11 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_MS = 75_000;
 const CHECK_INTERVAL_MS = 2_000;
-/** How often a listener that drains looks for connections that have become idle. */
+/**
+ * For so long a connection of a listener that drains is left idle: a client may be about to ask on it, and loses that request if it is closed
+ * just then. What is asked in time is answered, with `connection: close`.
+ */
+const IDLE_WHILE_DRAINING_MS = 500;
 const SWEEP_MS = 50;
 const MAX_HEADER_BYTES = 16 * 1024;
 
@@ -33,8 +37,13 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
       maxHeaderSize: MAX_HEADER_BYTES,
       noDelay: true,
     },
-    (req, res) => dispatch(handler, req, res),
+    (req, res) => {
+      connections.busy(req.socket, res);
+      dispatch(handler, req, res);
+    },
   );
+  const connections = new Connections();
+  server.on('connection', socket => connections.add(socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseSocket(socket, error.code));
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -47,18 +56,47 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
             server.prependListener('request', (_req, res) => {
               res.shouldKeepAlive = false;
             });
-            // A connection whose answer was begun before is idle only after it.
-            const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
-            server.close(() => {
+            const startedAt = performance.now();
+            const sweep = setInterval(() => {
+              if (performance.now() - startedAt >= IDLE_WHILE_DRAINING_MS) connections.closeIdle(IDLE_WHILE_DRAINING_MS);
+            }, SWEEP_MS);
+            // Not http's own `close`, which ends idle connections at once.
+            NetServer.prototype.close.call(server, () => {
               clearInterval(sweep);
               done();
             });
-            server.closeIdleConnections();
           }),
         close: () => server.closeAllConnections(),
       });
     });
   });
+}
+
+/** Which connections are idle, and since when. */
+class Connections {
+  readonly #lines = new Map<Socket, { open: number; idleSince: number }>();
+
+  add(socket: Socket): void {
+    this.#lines.set(socket, { open: 0, idleSince: performance.now() });
+    socket.once('close', () => this.#lines.delete(socket));
+  }
+
+  /** Until this response is over. */
+  busy(socket: Socket, res: ServerResponse): void {
+    const line = this.#lines.get(socket);
+    if (!line) return;
+    line.open++;
+    res.once('close', () => {
+      line.open--;
+      line.idleSince = performance.now();
+    });
+  }
+
+  /** Those that have been idle for so long. */
+  closeIdle(ms: number): void {
+    const since = performance.now() - ms;
+    for (const [socket, { open, idleSince }] of this.#lines) if (open === 0 && idleSince <= since) socket.destroy();
+  }
 }
 
 /** A host name or address with an optional port; anything else in Host is an attempt to be read differently by somebody (reliability.md 5.2 #5). */

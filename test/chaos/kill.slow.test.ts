@@ -11,7 +11,8 @@ import { type Simulator, startSimulator } from '#simulator/index.ts';
 import {
   type Ask,
   ask,
-  type Billed,
+  type Bill,
+  billOf,
   chance,
   chaosYaml,
   differences,
@@ -21,7 +22,6 @@ import {
   rowsInSqlite,
   seeds,
   sumsInRedis,
-  takeBill,
   total,
 } from '#test/support/chaos.ts';
 import { metricsOf, withoutStores } from '#test/support/fleet.ts';
@@ -77,7 +77,7 @@ const points: readonly { readonly name: string; readonly come: (sight: Sight) =>
 // ---------------------------------------------------------------- a life
 
 /** What several lives on the same stores left behind. */
-type Accounts = { readonly bill: Billed[]; readonly outcomes: Outcome[]; readonly kills: string[] };
+type Accounts = { readonly outcomes: Outcome[]; readonly kills: string[] };
 
 function traffic(seed: number, random: () => number): readonly (Ask & { readonly after: number })[] {
   return Array.from({ length: 6 + Math.floor(random() * 6) }, (_, i) => ({
@@ -90,9 +90,13 @@ function traffic(seed: number, random: () => number): readonly (Ask & { readonly
   }));
 }
 
+const seenBy = (simulator: Simulator): number => simulator.requests().at(-1)?.seq ?? 0;
+
 /** Requests in plenty, and a kill in the middle of them. */
-async function live(seed: number, gateway: Gateway, simulator: Simulator, accounts: Accounts): Promise<void> {
+async function live(seed: number, { simulator, start }: World, accounts: Accounts): Promise<void> {
+  const gateway = await start();
   const random = chance(seed);
+  const before = seenBy(simulator);
   let [pieces, ended] = [0, 0];
   const requests = traffic(seed, random).map(async ({ after, ...one }) => {
     await sleep(after);
@@ -100,11 +104,10 @@ async function live(seed: number, gateway: Gateway, simulator: Simulator, accoun
     ended++;
   });
   const point = points[seed % points.length]!;
-  await point.come({ random, reached: () => simulator.requests().length, pieces: () => pieces, ended: () => ended });
+  await point.come({ random, reached: () => seenBy(simulator) - before, pieces: () => pieces, ended: () => ended });
   await gateway.kill();
   accounts.kills.push(point.name);
   await Promise.all(requests);
-  accounts.bill.push(...(await until('the provider is done', () => takeBill(simulator))));
 }
 
 /** Killed while it starts, and so while it brings in what the one before left. */
@@ -117,6 +120,7 @@ type Spawned = NonNullable<Parameters<typeof startGateway>[0]['onSpawn']>;
 
 type World = {
   readonly simulator: Simulator;
+  readonly bill: Bill;
   /** TOLLGATE_DATA of all of them. */
   readonly data: string;
   readonly start: (more?: { readonly onSpawn?: Spawned; readonly isLater?: boolean }) => Promise<Gateway>;
@@ -128,10 +132,10 @@ async function livesOf(
   world: World,
   all: readonly number[],
 ): Promise<Accounts & { readonly rows: readonly Row[]; readonly last: Gateway }> {
-  const accounts: Accounts = { bill: [], outcomes: [], kills: [] };
+  const accounts: Accounts = { outcomes: [], kills: [] };
   for (const seed of all) {
     if (seed % 7 === 0) await dieYoung(chance(-seed), onSpawn => world.start({ onSpawn }));
-    await live(seed, await world.start(), world.simulator, accounts);
+    await live(seed, world, accounts);
   }
   const last = await world.start();
   const rows = await recovered(world, last);
@@ -152,7 +156,8 @@ async function recovered(world: World, gateway: Gateway): Promise<readonly Row[]
   );
 }
 
-function agree({ bill, rows, kills, outcomes }: Accounts & { readonly rows: readonly Row[] }): void {
+async function agree(world: World, { kills, outcomes }: Accounts, rows: readonly Row[]): Promise<void> {
+  const bill = await world.bill.all();
   const lost = rows.filter(row => row.isRecovered);
   console.log(
     `${kills.length} kills, ${outcomes.length} requests (${outcomes.filter(o => o.isWhole).length} answered), ${bill.length} attempts billed, ` +
@@ -169,17 +174,19 @@ function agree({ bill, rows, kills, outcomes }: Accounts & { readonly rows: read
 
 // ---------------------------------------------------------------- the variants
 
-const simulated = () => startSimulator({ settings: { latency: 15, tokensPerSecond: 600, jitter: 0.5 } });
+const simulated = () => startSimulator({ settings: { latency: 15, tokensPerSecond: 1200, jitter: 0.5 } });
 
 type Stores = { readonly env: Record<string, string>; readonly rows: (data: string) => Promise<readonly Row[]> | readonly Row[] };
 
 /** A world with these stores for as long as it is used; whoever still lives in it then is ended. */
 async function inWorld({ env, rows }: Stores, use: (world: World) => Promise<void>): Promise<void> {
   const [simulator, data] = [await simulated(), mkdtempSync(path.join(tmpdir(), 'tollgate-chaos-'))];
+  const bill = billOf(simulator);
   const alive: Gateway[] = [];
   try {
     await use({
       simulator,
+      bill,
       data,
       async start({ onSpawn, isLater } = {}) {
         const gateway = await startGateway({
@@ -194,6 +201,7 @@ async function inWorld({ env, rows }: Stores, use: (world: World) => Promise<voi
       rows: () => rows(data),
     });
   } finally {
+    bill.close();
     await Promise.all(alive.map(gateway => gateway.kill()));
     await simulator.close();
     rmSync(data, { recursive: true, force: true });
@@ -203,7 +211,7 @@ async function inWorld({ env, rows }: Stores, use: (world: World) => Promise<voi
 test('killed at any point, with SQLite and counters in memory: rows are the bill, and the budgets are the rows', () =>
   inWorld({ env: {}, rows: data => rowsInSqlite(path.join(data, 'ledger.db')) }, async world => {
     const result = await livesOf(world, seeds(16, 1000));
-    agree(result);
+    await agree(world, result, result.rows);
     // Its sums are made from the ledger for the first request; what they are is in the metrics.
     await ask(result.last.url, { user: 'probe' });
     const rows = await recovered(world, result.last);
@@ -244,21 +252,21 @@ describe('with Postgres and Redis', { skip: withoutStores }, () => {
   test('killed at any point: rows are the bill, and the counters are the rows', async () =>
     inWorld(await stores(), async world => {
       const result = await livesOf(world, seeds(16, 1000));
-      agree(result);
+      await agree(world, result, result.rows);
       await result.last.stop();
       // Reservations whose rows were complete end with their lease; a row that died on its way to the disk has its copy.
       await world.start({ isLater: true });
-      agree({ ...result, rows: await countersAgree(world) });
+      await agree(world, result, await countersAgree(world));
     }));
 
   test('killed, and the disk lost with it: another pod brings in the rows from their copies in Redis', async () =>
     inWorld(await stores(), async world => {
-      const accounts: Accounts = { bill: [], outcomes: [], kills: [] };
+      const accounts: Accounts = { outcomes: [], kills: [] };
       for (const seed of seeds(8, 100)) {
-        await live(seed, await world.start(), world.simulator, accounts);
+        await live(seed, world, accounts);
         rmSync(world.data, { recursive: true, force: true });
       }
       await world.start({ isLater: true });
-      agree({ ...accounts, rows: await countersAgree(world) });
+      await agree(world, accounts, await countersAgree(world));
     }));
 });

@@ -2,10 +2,14 @@
 // three accounts that have to agree: the provider's bill, the ledger (by SQL), the counters (by Redis).
 import { DatabaseSync } from 'node:sqlite';
 import type { Redis } from 'ioredis';
-import type { RecordedRequest, Simulator } from '#simulator/index.ts';
-import { chat, chatPath } from './client.ts';
-import { run } from './postgres.ts';
+import { type RecordedRequest, type Simulator, startSimulator } from '#simulator/index.ts';
+import { chat, chatPath, get } from './client.ts';
+import { metricsOf } from './fleet.ts';
+import { type Gateway, startGateway } from './gateway.ts';
+import { type PostgresServer, run, startPostgres } from './postgres.ts';
+import { startRedis, type TestRedis } from './redis.ts';
 import { clientKey, provider, providerSecret, type Resource, route, tenantKey, yamlOf } from './resources.ts';
+import { until } from './until.ts';
 
 /** The whole length of everything, as `npm run soak` runs it. */
 export const isWhole = process.env.TOLLGATE_SOAK === '1';
@@ -75,6 +79,8 @@ export type Outcome = {
   readonly code: string | undefined;
   readonly isWhole: boolean;
   readonly ms: number;
+  /** Nobody listened: the request was not sent. */
+  readonly isRefusedConnection: boolean;
 };
 
 /** Asks a gateway; never rejects. */
@@ -88,6 +94,7 @@ export async function ask(
     code: status >= 400 ? codeIn(text) : undefined,
     isWhole: status === 200 && (stream ? text.includes('data: [DONE]') : text.endsWith('}')),
     ms: performance.now() - startedAt,
+    isRefusedConnection: false,
   });
   const leaving = new AbortController();
   let status = 0;
@@ -109,8 +116,9 @@ export async function ask(
       if (pieces === how.leaveAfter) leaving.abort();
     }
     return outcome(status, text);
-  } catch {
-    return outcome(leaving.signal.aborted ? status : 0, '');
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as { code?: string };
+    return { ...outcome(leaving.signal.aborted ? status : 0, ''), code, isRefusedConnection: code === 'ECONNREFUSED' };
   }
 }
 
@@ -120,6 +128,52 @@ function codeIn(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+export type Load = {
+  /** Ends it; resolves when every request has its answer. */
+  stop(): Promise<readonly (Outcome & { readonly user: string })[]>;
+  readonly answered: () => readonly (Outcome & { readonly user: string })[];
+};
+
+/** So many requests a second, whether or not they are answered, each to the next of the gateways. */
+export function load(
+  gateways: readonly Pick<Gateway, 'url' | 'isAlive'>[],
+  name: string,
+  perSecond: number,
+  more: Omit<Ask, 'user'> = {},
+): Load {
+  const answered: (Outcome & { user: string })[] = [];
+  const running = new Set<Promise<void>>();
+  let sent = 0;
+  const startedAt = performance.now();
+  const send = () => {
+    if (!gateways.some(gateway => gateway.isAlive())) clearInterval(timer);
+    for (; sent < ((performance.now() - startedAt) / 1000) * perSecond; sent++) {
+      const user = `${name}-${sent}`;
+      const model = sent % 4 === 3 ? 'spare' : 'plain';
+      const one = ask(gateways[sent % gateways.length]!.url, { stream: sent % 2 === 0, model, ...more, user }).then(outcome => {
+        answered.push({ ...outcome, user });
+        running.delete(one);
+      });
+      running.add(one);
+    }
+  };
+  const timer = setInterval(send, 5);
+  return {
+    answered: () => answered,
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(running);
+      return answered;
+    },
+  };
+}
+
+/** The 99th percentile of their times. */
+export function p99(outcomes: readonly Outcome[]): number {
+  const times = outcomes.map(({ ms }) => ms).sort((a, b) => a - b);
+  return times[Math.ceil(times.length * 0.99) - 1] ?? Number.NaN;
 }
 
 // ---------------------------------------------------------------- the provider's account
@@ -132,21 +186,31 @@ export type Billed = {
   readonly outcome: RecordedRequest['outcome'];
 };
 
-/** Takes what reached the simulator since the last time; it remembers a thousand. */
-export function takeBill(simulator: Simulator): readonly Billed[] {
-  const requests = simulator.requests();
-  const open = requests.filter(({ outcome }) => outcome === 'open');
-  if (open.length > 0) throw new Error(`${open.length} requests are not over`);
-  if (requests.length >= 1000) throw new Error('more requests than the simulator remembers');
-  simulator.reset();
-  return requests
-    .filter(({ body }) => body !== null)
-    .map(({ body, promptTokens, tokens, status = 0, outcome }) => ({
-      user: (body as { user: string }).user,
-      cost: promptTokens === 0 ? 0 : promptTokens * UNIT.prompt + tokens * UNIT.completion,
-      status,
-      outcome,
-    }));
+export type Bill = {
+  /** Everything that reached the simulator, once it has answered all of it. */
+  all(): Promise<readonly Billed[]>;
+  close(): void;
+};
+
+/** Keeps what reaches the simulator, which remembers a thousand requests. */
+export function billOf(simulator: Simulator): Bill {
+  const taken = new Map<number, Billed>();
+  const take = () => {
+    for (const { seq, outcome, body, promptTokens, tokens, status = 0 } of simulator.requests()) {
+      if (outcome === 'open' || body === null || taken.has(seq)) continue;
+      const cost = promptTokens === 0 ? 0 : promptTokens * UNIT.prompt + tokens * UNIT.completion;
+      taken.set(seq, { user: (body as { user: string }).user, cost, status, outcome });
+    }
+  };
+  const timer = setInterval(take, 200);
+  return {
+    async all() {
+      await until('the provider has answered all', () => simulator.requests().every(({ outcome }) => outcome !== 'open'));
+      take();
+      return [...taken].sort(([a], [b]) => a - b).map(([, billed]) => billed);
+    },
+    close: () => clearInterval(timer),
+  };
 }
 
 // ---------------------------------------------------------------- the ledger's account
@@ -242,4 +306,108 @@ function* complaints(billed: Billed, row: Row): Generator<string> {
     if (!row.isEstimated) yield 'recovered, and not flagged as estimated';
     if (row.cost < billed.cost) yield `recovered at ${row.cost}, below the bill of ${billed.cost}`;
   } else if (!row.isEstimated && row.cost !== billed.cost) yield `costs ${row.cost}, billed ${billed.cost}`;
+}
+
+// ---------------------------------------------------------------- gateways and their stores
+
+export type Pods = {
+  readonly simulator: Simulator;
+  readonly bill: Bill;
+  readonly redis: TestRedis;
+  readonly postgres: PostgresServer;
+  readonly database: string;
+  /** One gateway more, with a data folder of its own. */
+  start(env?: Readonly<Record<string, string>>): Promise<Gateway>;
+  /** Starts Redis where it was: empty, or with what it had written down before. */
+  restartRedis(dump?: Buffer): Promise<void>;
+  rows(): Promise<readonly Row[]>;
+  /** The rows, once each gateway has brought in all it has, and none is open. */
+  settledRows(): Promise<readonly Row[]>;
+};
+
+export type PodsOptions = {
+  readonly count: number;
+  readonly yaml?: (origin: string) => string;
+};
+
+/** Gateways over one Redis and one Postgres, for as long as they are used. */
+export async function withPods(
+  { count, yaml = chaosYaml }: PodsOptions,
+  use: (pods: Pods, gateways: readonly Gateway[]) => Promise<void>,
+): Promise<void> {
+  const [simulator, first, postgres] = await Promise.all([
+    startSimulator({ settings: { latency: 10, tokensPerSecond: 2000 } }),
+    startRedis(),
+    startPostgres(),
+  ]);
+  const bill = billOf(simulator);
+  const database = await postgres.database();
+  const started: Gateway[] = [];
+  let redis = first;
+  const pods: Pods = {
+    simulator,
+    bill,
+    get redis() {
+      return redis;
+    },
+    postgres,
+    database,
+    async start(env = {}) {
+      const stores = { REDIS_URL: redis.url, DATABASE_URL: database, TOLLGATE_PODS: String(count || 1) };
+      const gateway = await startGateway({
+        yaml: yaml(simulator.origin),
+        env: { POD_NAME: `pod-${started.length}`, ...stores, ...env },
+      });
+      started.push(gateway);
+      return gateway;
+    },
+    async restartRedis(dump) {
+      const { port } = redis;
+      await redis.stop();
+      redis = await startRedis({ port, ...(dump && { dump }) });
+    },
+    rows: () => rowsInPostgres(database),
+    settledRows: () =>
+      until(
+        'every row is settled, in the ledger and in the counters',
+        async () => {
+          const alive = started.filter(gateway => gateway.isAlive());
+          const waiting = await Promise.all(alive.map(isBusy));
+          if (waiting.includes(true)) return undefined;
+          const rows = await rowsInPostgres(database);
+          return rows.every(({ state }) => state === 'settled') && rows;
+        },
+        30_000,
+      ),
+  };
+  try {
+    await use(pods, await Promise.all(Array.from({ length: count }, () => pods.start())));
+  } finally {
+    bill.close();
+    redis.resume();
+    postgres.resume();
+    await Promise.all(started.map(gateway => gateway.kill()));
+    await Promise.all([simulator.close(), redis.stop(), postgres.stop()]);
+  }
+}
+
+/** Something of it is on its way to Redis or to Postgres. */
+async function isBusy(gateway: Gateway): Promise<boolean> {
+  const metric = await metricsOf(gateway);
+  return metric('tollgate_spool_rows_waiting') !== 0 || metric('tollgate_settlements_waiting') !== 0;
+}
+
+/** The gateway's own words on what is away. */
+export async function degradedIn(gateway: Pick<Gateway, 'url'>): Promise<readonly string[]> {
+  return (await get(`${gateway.url}/health/readiness`)).json().degraded;
+}
+
+/** Lines of the access log, one for each request. */
+export function requestLines(gateway: Pick<Gateway, 'logs'>): readonly Record<string, unknown>[] {
+  return gateway
+    .logs()
+    .split('\n')
+    .filter(line => line.startsWith('{'))
+    .map(line => JSON.parse(line))
+    .filter(({ msg }) => msg === 'request');
 }

@@ -32,6 +32,7 @@ export type Gateway = {
   terminate(): void;
   /** At once, as the kernel does it to a process that takes too much memory. */
   kill(): Promise<void>;
+  isAlive(): boolean;
   readonly exited: Promise<number | null>;
 };
 
@@ -101,6 +102,7 @@ export async function startGateway({ yaml, env = {}, nodeArguments = [], onSpawn
       child.kill('SIGKILL');
       await exited;
     },
+    isAlive: () => !isOver(child),
     exited,
     async stop() {
       if (!isOver(child)) child.kill('SIGTERM');

@@ -1,7 +1,7 @@
 // A redis-server for tests: on a free port, in a temporary folder, nothing kept on disk.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,6 +18,8 @@ export type TestRedis = {
   /** Stops answering without closing anything, as a machine that hangs. */
   pause(): void;
   resume(): void;
+  /** All it has, as it is now, for another one to begin with. */
+  dump(): Promise<Buffer>;
   stop(): Promise<void>;
 };
 
@@ -25,10 +27,18 @@ export type TestRedis = {
 export const withoutRedis: string | false =
   spawnSync('redis-server', ['--version']).status === 0 ? false : 'redis-server is not installed on this machine';
 
-/** @param options.port to start it again where it was */
-export async function startRedis(options: { readonly port?: number; readonly cluster?: boolean } = {}): Promise<TestRedis> {
+export type RedisOptions = {
+  /** To start it again where it was. */
+  readonly port?: number;
+  readonly cluster?: boolean;
+  /** What it begins with: the file that `SAVE` wrote. */
+  readonly dump?: Buffer;
+};
+
+export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
   const port = options.port ?? (await freePort());
   const folder = await mkdtemp(path.join(tmpdir(), 'tollgate-redis-'));
+  if (options.dump) await writeFile(path.join(folder, 'dump.rdb'), options.dump);
   const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, '--databases', 4];
   if (options.cluster)
     args.push(
@@ -74,6 +84,11 @@ class RunningRedis implements TestRedis {
 
   resume(): void {
     this.#server.kill('SIGCONT');
+  }
+
+  async dump(): Promise<Buffer> {
+    await this.client.save();
+    return readFile(path.join(this.#folder, 'dump.rdb'));
   }
 
   async stop(): Promise<void> {
