@@ -1,17 +1,8 @@
 // docs/errors.md, from the table of failures: what a client sees of each, and what the gateway does about it first.
 import { type FailureClass, type FailurePolicy, failures } from '#core/failure.ts';
 
-/** Classes whose behaviour is still to come: nothing answers with them yet. */
-const toCome: ReadonlySet<FailureClass> = new Set([
-  'permission_denied',
-  'budget_exceeded',
-  'rate_limit_exceeded',
-  'store_unavailable',
-  'shutting_down',
-]);
-
 export function errorsPage(): string {
-  const rows = (Object.entries(failures) as [FailureClass, FailurePolicy][]).filter(([cls]) => !toCome.has(cls));
+  const rows = Object.entries(failures) as [FailureClass, FailurePolicy][];
   const refused = rows.filter(([, { origin }]) => origin !== 'upstream');
   const upstream = rows.filter(([, { origin }]) => origin === 'upstream');
   return [introduction, table(refused), betweenTables, table(upstream), rest].join('\n');
@@ -59,7 +50,8 @@ connection is closed. Nothing is retried after the first token.
 ## From the request and the gateway
 
 What is wrong with the request or the key, or what the gateway itself cannot do. \`content_filtered\` and the classes beginning with
-\`upstream_\` come from the provider, but about the request. Nothing here is retried. \`client_closed\` is in logs and metrics only.
+\`upstream_\` come from the provider, but about the request. Nothing here is retried. \`client_closed\` is in logs, metrics
+and the ledger only, \`gateway_died\` in the ledger. \`budget_exceeded\`, \`rate_limit_exceeded\` and \`store_unavailable\`: [budgets.md](budgets.md#refusals).
 `;
 
 const betweenTables = `## From the provider
@@ -77,8 +69,9 @@ const rest = `## What the client sees in the end
 - A provider's 409 and 422 keep their status (class \`upstream_invalid_request\`), on Anthropic also a 404 that is not about a model.
 - A provider's message is passed on without keys, account names, hosts and URLs. The messages of \`upstream_auth_failed\` and
   \`upstream_quota_exhausted\` of the OpenAI wires are replaced, as they describe the operator's account.
-- \`Retry-After\` and \`retry-after-ms\` are set where the provider asked for a wait.
-- \`x-should-retry: false\` stops the official SDKs from retrying what cannot get better. It is on provider failures that are never retried here.
+- \`Retry-After\` and \`retry-after-ms\` are set where the provider asked for a wait, and where it is known when a limit or budget has room again.
+- \`x-should-retry: false\` stops the official SDKs from retrying what cannot get better. It is on provider failures that are never retried
+  here, and on \`budget_exceeded\`, whose status \`BUDGET_EXCEEDED_STATUS\` can change.
 - A route's \`catchAllAnswer\` replaces status and message of a provider's failure, with class \`no_backend\`.
 - A request that is not HTTP as it should be gets a 400, 408 (headers or body too slow) or 431 (headers too large) and the connection is
   closed. There is no \`request_id\` then.

@@ -29,9 +29,10 @@ a broken one is reported while the last good version stays.
                  simulator as long as no provider key is in the environment)
   --help         this text
 
-Environment: PORT (4000), INTERNAL_PORT (4001), HOST (127.0.0.1), TOLLGATE_DATA (.tollgate: keys that were made here),
-TOLLGATE_MASTER_KEY (made once and kept in TOLLGATE_DATA), LOG_LEVEL (info), MAX_BODY_BYTES (33554432), DRAIN_TIMEOUT_MS (600000),
-ALLOW_UPSTREAM_CIDRS, ALERT_WEBHOOK_URL (warnings, as Slack takes them), BUDGET_EXCEEDED_STATUS (402), TOLLGATE_PRICE_FILE (a price list in LiteLLM's format), and whatever \`$(NAME)\` in a Secret asks for.
+Environment: PORT (4000), INTERNAL_PORT (4001), HOST (127.0.0.1), TOLLGATE_DATA (.tollgate: keys that were made here, spool, ledger),
+TOLLGATE_MASTER_KEY (made once and kept in TOLLGATE_DATA), DATABASE_URL (the ledger in Postgres), REDIS_URL (counters that several
+processes share), ADMIN_ON_PUBLIC (true), LOG_LEVEL (info), and whatever \`$(NAME)\` in a Secret asks for. All of them, with their bounds:
+docs/configuration.md.
 `;
 
 export async function run(args: string[], io: Io): Promise<number> {
