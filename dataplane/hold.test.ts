@@ -58,6 +58,7 @@ async function stage(
     },
     forget: (_, rows) => void forgotten.push(...rows),
     remainder: () => (remainder === undefined ? undefined : nanoUsd(remainder)),
+    waitingNow: () => new Set(),
     forgetWaiting: () => {},
     waiting: () => 0,
     close: () => {},

@@ -96,7 +96,20 @@ export async function openStores(
   const flushSpool = async () => {
     if (!(await flushed(FLUSH_MS))) throw new Error('the ledger does not have all rows of this process yet');
   };
-  const fleet = link && joinFleet({ link, pod, flushSpool, onLoss: () => admits.forgetWaiting(), initialPods: settings.pods });
+  // Settlements that wait when the flush begins are in the ledger when it ends; later ones may not be.
+  let covered: ReadonlySet<string> = new Set();
+  const fleet =
+    link &&
+    joinFleet({
+      link,
+      pod,
+      initialPods: settings.pods,
+      flushSpool() {
+        covered = admits.waitingNow();
+        return flushSpool();
+      },
+      onLoss: () => admits.forgetWaiting(covered),
+    });
   const readyPods = fleet ? () => fleet.readyPods() : () => 1;
   const admits = admitter({
     counters,

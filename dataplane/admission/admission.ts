@@ -38,8 +38,10 @@ export type Admitter = {
   forget(tenant: string, rows: readonly RowKey[]): void;
   /** What is left in the tightest of the budgets, as last heard; undefined where nothing was. */
   remainder(demand: Pick<Demand, 'tenant' | 'budgets'>): NanoUsd | undefined;
-  /** All that was settled so far is in the ledger, from which the counters will be rebuilt. */
-  forgetWaiting(): void;
+  /** Requests whose settlement waits for the counters now. */
+  waitingNow(): ReadonlySet<string>;
+  /** What these have cost is in the ledger, from which the counters will be rebuilt. */
+  forgetWaiting(ids: ReadonlySet<string>): void;
   /** Settlements that the counters have not taken yet. */
   waiting(): number;
   close(): void;

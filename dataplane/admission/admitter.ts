@@ -82,7 +82,8 @@ export function admitter(parts: AdmitterParts): Admitter {
     },
     forget: (tenant, rows) => void counters.forget(tenant, rows).catch(() => {}),
     remainder: demand => local.remainder(demand),
-    forgetWaiting: () => queue.clear(),
+    waitingNow: () => queue.ids(),
+    forgetWaiting: ids => queue.forget(ids),
     waiting: () => queue.size,
     close: () => queue.close(),
   };

@@ -14,6 +14,8 @@ const RETRY_MS = 250;
  * it held is settled from the ledger when its lease ends.
  */
 const REPEAT_MS = 100_000;
+/** Settlements of this time leave in one write: nobody waits for them, and a write of its own is most of what each costs. */
+const TOGETHER_MS = 5;
 /** Sent together at a retry. */
 const BATCH = 200;
 
@@ -32,26 +34,42 @@ export class SettleQueue {
   readonly #parts: SettleQueueParts;
   readonly #waiting = new Map<string, Waiting>();
   #timer: NodeJS.Timeout | undefined;
+  readonly #fresh: Waiting[] = [];
+  #freshTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: SettleQueueParts) {
     this.#parts = parts;
   }
 
   get size(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#fresh.length;
   }
 
   add(settlement: Settlement, key: Claimant, rows: readonly RowCopy[]): void {
-    void this.#send({ settlement, key, rows });
+    this.#fresh.push({ settlement, key, rows });
+    this.#freshTimer ??= setTimeout(() => this.#sendFresh(), TOGETHER_MS);
   }
 
-  clear(): void {
-    this.#waiting.clear();
+  /** Ids of those that wait now. */
+  ids(): ReadonlySet<string> {
+    return new Set(this.#waiting.keys());
+  }
+
+  forget(ids: ReadonlySet<string>): void {
+    for (const id of ids) this.#waiting.delete(id);
     this.#rest();
   }
 
+  /** What waits is left to the ledger; what is fresh is sent. */
   close(): void {
+    clearTimeout(this.#freshTimer);
+    this.#sendFresh();
     clearTimeout(this.#timer);
+  }
+
+  #sendFresh(): void {
+    this.#freshTimer = undefined;
+    for (const waiting of this.#fresh.splice(0)) void this.#send(waiting);
   }
 
   async #send(waiting: Waiting): Promise<void> {
