@@ -57,7 +57,7 @@ export class Hold {
   readonly #copied = new Set<number>();
   /** Each limit and what was left of it. Empty under a fail mode. */
   limits: readonly RemainingLimit[] = [];
-  /** By which the request passed, if the counters could not be asked. */
+  /** Which decided, if the counters could not be asked. */
   failMode: FailMode | undefined;
 
   constructor(asking: Asking, key: Claimant, ports: HoldPorts) {
@@ -102,11 +102,11 @@ export class Hold {
     const { answer, demand, row } = asked;
     if (answer.kind !== 'unavailable')
       this.limits = answer.remaining.map((remaining, index) => ({ ...demand.limits[index]!, remaining }));
+    this.failMode = answer.failMode;
     if (answer.kind !== 'granted') return { kind: 'refused', failure: this.#refusal(answer, demand) };
     this.#demand = demand;
     this.#held = asked.bound;
     if (answer.copied) this.#copied.add(intent.attempt);
-    this.failMode = answer.failMode;
     const budget = exhaustedDowngrade(demand.budgets, answer.levels);
     if (budget < 0) return { kind: 'covered', row, copied: answer.copied, outputLimit };
     return {
@@ -127,6 +127,8 @@ export class Hold {
     const { tenant, id, limits, budgets } = this.#demand!;
     const extension = { tenant, id, limits, budgets, ...more, leaseUntil: intent.leaseUntil };
     const extended = await this.#ports.admitter.extend(extension, this.#key, copiesOf([...before, row]));
+    if (extended.kind === 'granted' || extended.kind === 'unavailable') this.failMode ??= extended.failMode;
+    if (extended.kind === 'unavailable') return { kind: 'refused', failure: unavailable() };
     if (extended.kind !== 'granted')
       return { kind: 'refused', failure: failure('budget_exceeded', { status: this.#ports.budgetExceededStatus }) };
     this.#held = { cost: nanoUsd(held.cost + more.cost), tokens: tokens(held.tokens + more.tokens) };
@@ -155,11 +157,13 @@ export class Hold {
   }
 
   #refusal(answer: Refused, demand: Demand): Failure {
-    if (answer.kind === 'unavailable') return failure('store_unavailable', { retryAfter: millis(1000) });
+    if (answer.kind === 'unavailable') return unavailable();
     const refused = refusalOf(answer, demand, this.#ports.now() as EpochMillis);
     return answer.kind === 'exhausted' ? { ...refused, status: this.#ports.budgetExceededStatus } : refused;
   }
 }
+
+const unavailable = (): Failure => failure('store_unavailable', { retryAfter: millis(1000) });
 
 type Asked = { readonly bound: Bound; readonly row: Written; readonly demand: Demand; readonly answer: Reserved };
 type Refused = Extract<Reserved, { kind: 'unavailable' }> | Refusal;

@@ -62,7 +62,7 @@ function refusalLine({ id, path }: Exchange, reason: Failure, ms: number): objec
 }
 
 function requestLine(trip: Trip, ms: number): object {
-  const { exchange, call, candidate, failure, firstTokenMs } = trip;
+  const { exchange, call, candidate, failure, firstTokenMs, hold } = trip;
   const { entry } = call.key;
   return {
     request_id: exchange.id,
@@ -79,6 +79,7 @@ function requestLine(trip: Trip, ms: number): object {
     fallback: trip.fallbacks > 0,
     ms: round(ms),
     ...(firstTokenMs !== undefined && { first_token_ms: round(firstTokenMs) }),
+    ...(hold.failMode && { fail_mode: hold.failMode }),
   };
 }
 

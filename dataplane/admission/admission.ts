@@ -27,7 +27,10 @@ export type Reserved =
     }
   | { readonly kind: 'unavailable'; readonly failMode: FailMode };
 
-export type Widened = { readonly kind: 'granted'; readonly copied: boolean } | Exclude<Extended, { kind: 'granted' }>;
+export type Widened =
+  | { readonly kind: 'granted'; readonly copied: boolean; readonly failMode: FailMode | undefined }
+  | { readonly kind: 'unavailable'; readonly failMode: FailMode }
+  | Exclude<Extended, { kind: 'granted' } | { kind: 'lost' }>;
 
 export type Admitter = {
   reserve(demand: Demand, key: Claimant, row: RowCopy): Promise<Reserved>;

@@ -69,12 +69,13 @@ export function admitter(parts: AdmitterParts): Admitter {
     },
     async extend(extension, key, rows) {
       const answer = await counters.extend(extension, rows).catch(() => undefined);
-      if (answer?.kind === 'granted') return { kind: 'granted', copied };
+      if (answer?.kind === 'granted') return { kind: 'granted', copied, failMode: undefined };
       if (answer && answer.kind !== 'lost') return answer;
-      const { onStoreFailure } = key.entry;
-      if (onStoreFailure === 'Deny') return { kind: 'lost' };
-      const allowed = onStoreFailure === 'Allow' || (await local.extend(extension, accountsOf(extension, key)));
-      return allowed ? { kind: 'granted', copied: false } : { kind: 'exhausted', budget: 0 };
+      const failMode = key.entry.onStoreFailure;
+      const passed =
+        failMode === 'Allow' || (failMode === 'LocalShare' && (await local.extend(extension, accountsOf(extension, key))));
+      onFailMode(failMode, passed);
+      return passed ? { kind: 'granted', copied: false, failMode } : { kind: 'unavailable', failMode };
     },
     settle(settlement, key, rows) {
       local.settle(settlement);
