@@ -1,5 +1,16 @@
 // The statement of a report: a union of rollups, where they are fresh, and of the rows themselves, where they are not.
-import { answered, blocksOf, END_OF_TIME, type Interval, isAdmittedWithin, isWithin, QUARTER, TIERS, without } from './blocks.ts';
+import {
+  answered,
+  blocksOf,
+  END_OF_TIME,
+  floor,
+  type Interval,
+  isAdmittedWithin,
+  isWithin,
+  QUARTER,
+  TIERS,
+  without,
+} from './blocks.ts';
 import type { Value } from './columns.ts';
 import { Conditions } from './conditions.ts';
 import type { FigureFilter, GroupBy } from './ledger.ts';
@@ -22,12 +33,13 @@ const groupColumns: Readonly<Record<string, (typeof rolled)[number]>> = {
 export class ReportStatement {
   readonly #conditions: Conditions;
   readonly #groups: readonly string[];
-  readonly #isRolled: boolean;
+  /** Whether rollups have what is asked for. */
+  readonly isRolled: boolean;
 
   constructor(store: Store, filter: FigureFilter, names: readonly GroupBy[]) {
     this.#conditions = new Conditions(store, filter);
     this.#groups = names.map(name => this.#group(name));
-    this.#isRolled = filter.user === undefined && filter.tag === undefined && names.every(name => groupColumns[name]);
+    this.isRolled = filter.user === undefined && filter.tag === undefined && names.every(name => groupColumns[name]);
   }
 
   #group(name: GroupBy): string {
@@ -36,9 +48,9 @@ export class ReportStatement {
     return name === 'user' ? this.#conditions.user() : this.#conditions.tagValue(name.slice('tag:'.length));
   }
 
-  /** @param ranges one after the other, without a gap */
+  /** @param ranges may lie within each other; those that do not begin and end with the first and the last of all do so on a quarter of an hour */
   of(ranges: readonly Labelled[], stale: readonly Interval[][]): { readonly text: string; readonly values: readonly Value[] } {
-    const parts = this.#isRolled ? this.#fromBoth(ranges, stale) : ranges.map(range => this.#part(rows, range));
+    const parts = this.isRolled ? this.#fromBoth(ranges, stale) : ranges.map(range => this.#part(rows, range));
     const groups = ['label', ...this.#groupNames()].join(', ');
     const text = `select ${groups}, ${sums(name => name)} from (${parts.join('\nunion all ')}) parts group by ${groups}`;
     return { text, values: this.#conditions.values };
@@ -82,13 +94,12 @@ export class ReportStatement {
 
   /** Of many ranges, for rows that any of them may have: summed up by quarters of an hour first, as there are few of those. */
   #summedPart({ table, time, amounts }: Source, ranges: readonly Labelled[], condition: string): string {
-    const [first, last] = [ranges[0]!, ranges.at(-1)!];
-    const unit = ranges.slice(1).every(range => range.from % QUARTER === 0) ? QUARTER : 1;
-    const columns = [`${time} - ${time} % ${unit} as quarter`, ...this.#groupColumns(), sums(name => amounts[name])];
+    const [start, end] = [Math.min(...ranges.map(({ from }) => from)), Math.max(...ranges.map(({ to }) => to))];
+    const columns = [`${time} - ${time} % ${QUARTER} as quarter`, ...this.#groupColumns(), sums(name => amounts[name])];
     const groups = this.#groupNames();
-    const summed = `select ${columns.join(', ')} from ${table} a where ${this.#all(isWithin(time, [{ from: first.from, to: last.to }]), condition)}
+    const summed = `select ${columns.join(', ')} from ${table} a where ${this.#all(isWithin(time, [{ from: start, to: end }]), condition)}
       group by ${['quarter', ...groups].join(', ')}`;
-    const labels = ranges.map(({ label, from, to }) => `${label} as label, ${from - (from % unit)} as lo, ${to} as hi`);
+    const labels = ranges.map(({ label, from, to }) => `${label} as label, ${floor(from, QUARTER)} as lo, ${to} as hi`);
     return `select ${['s.label', ...groups, ...measureNames].join(', ')} from (select ${labels.join(' union all select ')}) s
       join (${summed}) a on a.quarter >= s.lo and a.quarter < s.hi`;
   }
