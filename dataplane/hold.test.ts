@@ -51,7 +51,8 @@ async function stage(
     async extend(extension) {
       asked.push({ cost: extension.cost, tokens: extension.tokens });
       const answer = await counters.extend(extension);
-      return answer.kind === 'granted' ? { kind: 'granted', copied: true } : answer;
+      if (answer.kind === 'lost') return { kind: 'unavailable', failMode: 'LocalShare' };
+      return answer.kind === 'granted' ? { kind: 'granted', copied: true, failMode: undefined } : answer;
     },
     settle(settlement, _, rows) {
       settled.push({ cost: settlement.cost, tokens: settlement.tokens, rows: rows.map(({ attempt }) => attempt) });

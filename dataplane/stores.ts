@@ -128,9 +128,8 @@ export async function openStores(
     now,
     sums: async (tenant, accounts) => {
       const since = startsOf(accounts);
-      const spend = ledger.spend(tenant, since, epochMillis(now())).catch(() => undefined);
-      const found = await Promise.race([spend, pause(PATIENCE_MS.redis.lost)]);
-      return found && sumsFor(accounts, since, found);
+      const spend = await ledger.spend(tenant, since, epochMillis(now())).catch(() => undefined);
+      return spend && sumsFor(accounts, since, spend);
     },
     onSettled: events.onSettled,
     onExhausted: events.onExhausted,
@@ -203,8 +202,6 @@ async function ledgerOf({ databaseUrl, dataFolder, retentionDays }: StoreSetting
   if (databaseUrl === undefined) return sqliteLedger({ file: path.join(dataFolder, 'ledger.db'), ...retention });
   return (await import('./costlog/postgres.ts')).postgresLedger({ url: databaseUrl, ...retention });
 }
-
-const pause = (ms: number): Promise<undefined> => new Promise(resolve => setTimeout(() => resolve(undefined), ms).unref());
 
 const tenantsOf = ({ snapshot }: LiveConfig): readonly string[] => [...new Set(snapshot.keys.map(key => key.tenant))];
 

@@ -186,10 +186,33 @@ describe('with counters that are away', () => {
     state.away = true;
     const more = (cost: number) => ({ ...demand(1, cost), limits: [] });
     assert.equal((await admits.extend(more(5000), claimant('Allow'), [])).kind, 'granted');
-    assert.equal((await admits.extend(more(1), claimant('Deny'), [])).kind, 'lost');
+    assert.equal((await admits.extend(more(1), claimant('Deny'), [])).kind, 'unavailable');
     assert.equal((await admits.extend(more(400), claimant('LocalShare'), [])).kind, 'granted');
-    assert.equal((await admits.extend(more(400), claimant('LocalShare'), [])).kind, 'exhausted');
+    assert.equal((await admits.extend(more(400), claimant('LocalShare'), [])).kind, 'unavailable');
   });
+});
+
+test('requests that know nothing of what is left wait for one answer of the ledger; one that comes too late serves whoever comes then', async () => {
+  let asked = 0;
+  let answer = (_: TenantSums) => {};
+  const sums = () => {
+    asked++;
+    return new Promise<TenantSums>(resolve => {
+      answer = resolve;
+    });
+  };
+  const { admits, state } = stage({ sums, patience: { lost: 20, unheard: 20 } });
+  state.away = true;
+  const first = await Promise.all([1, 2, 3].map(i => admits.reserve(demand(i, 100), claimant('LocalShare'), row)));
+  assert.deepEqual(
+    first.map(({ kind }) => kind),
+    ['unavailable', 'unavailable', 'unavailable'],
+  );
+  assert.equal(asked, 1);
+  answer(sumsOf(0));
+  await new Promise(setImmediate);
+  assert.equal((await admits.reserve(demand(4, 100), claimant('LocalShare'), row)).kind, 'granted');
+  admits.close();
 });
 
 test('sums that take too long to make leave the request to the mode of its key', async () => {

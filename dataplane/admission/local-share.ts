@@ -13,8 +13,10 @@ const MAX_KNOWN = 50_000;
 export type LocalShareParts = {
   readonly readyPods: () => number;
   readonly now: () => number;
-  /** What the ledger knows of accounts that this process has not heard of yet; undefined where it is away, or slow. */
+  /** What the ledger knows of accounts that this process has not heard of yet; undefined where it is away. */
   readonly sums: (tenant: string, accounts: readonly Account[]) => Promise<TenantSums | undefined>;
+  /** How long a request waits for that, in milliseconds; who comes later has it. */
+  readonly patience: { readonly unheard: number };
 };
 
 export class LocalShare {
@@ -24,6 +26,8 @@ export class LocalShare {
   #counters: Counters | undefined;
   /** Requests that hold something here. Those of the counters hold their part of the remainder already. */
   readonly #held = new Set<string>();
+  /** Questions to the ledger that are under way: a thousand requests that know nothing wait for the same answer. */
+  readonly #asking = new Map<string, Promise<void>>();
 
   constructor(parts: LocalShareParts) {
     this.#parts = parts;
@@ -93,7 +97,8 @@ export class LocalShare {
   /** The demand's limits and budgets with this process's share as their size, and the accounts known to the store. */
   async #share(demand: Sized, accounts: readonly Account[]): Promise<Pick<Demand, 'limits' | 'budgets'> | undefined> {
     const { tenant, limits, budgets } = demand;
-    if (this.remainder(demand) === undefined) await this.#ask(demand, accounts);
+    if (this.remainder(demand) === undefined)
+      await Promise.race([this.#ask(demand, accounts), pause(this.#parts.patience.unheard)]);
     const left = budgets.map(({ account, period }) => this.#known.get(`${tenant} ${account} ${period}`));
     if (left.includes(undefined)) return undefined;
     const pods = this.#parts.readyPods();
@@ -109,7 +114,17 @@ export class LocalShare {
   }
 
   /** The counters were never heard of these accounts: the ledger may know. */
-  async #ask(demand: Sized, accounts: readonly Account[]): Promise<void> {
+  #ask(demand: Sized, accounts: readonly Account[]): Promise<void> {
+    const key = `${demand.tenant} ${demand.budgets.map(({ account, period }) => `${account} ${period}`).join(' ')}`;
+    let asking = this.#asking.get(key);
+    if (!asking) {
+      asking = this.#learnFromLedger(demand, accounts).finally(() => this.#asking.delete(key));
+      this.#asking.set(key, asking);
+    }
+    return asking;
+  }
+
+  async #learnFromLedger(demand: Sized, accounts: readonly Account[]): Promise<void> {
     const sums = await this.#parts.sums(demand.tenant, accounts);
     if (!sums) return;
     const reserved = (account: string) =>
@@ -121,5 +136,7 @@ export class LocalShare {
     this.learn(demand, levels);
   }
 }
+
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms).unref());
 
 type Sized = Pick<Demand, 'tenant' | 'limits' | 'budgets'>;
