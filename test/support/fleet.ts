@@ -25,6 +25,7 @@ export type LedgerRow = {
   readonly completion_tokens: number;
   readonly estimated: boolean;
   readonly exceeded: boolean;
+  readonly possibly_billed: boolean;
   readonly price_version: string | null;
   readonly unit_prices: Readonly<Record<string, number>> | null;
   /** Nano-dollars. */
