@@ -32,8 +32,12 @@ const price: Price = {
 };
 
 /** A nano-dollar a token, so that costs read as tokens. */
-function boundsOf(path: string, body: object, output: OutputAsked = { maxTokens: 0, choices: 1 }, model: object = {}) {
-  const scanned = scanObject(Buffer.from(JSON.stringify(body)), { maxDepth: 64, interpreted: new Set(), isUtf8 });
+function boundsOf(path: string, body: object | string, output: OutputAsked = { maxTokens: 0, choices: 1 }, model: object = {}) {
+  const scanned = scanObject(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), {
+    maxDepth: 64,
+    interpreted: new Set(),
+    isUtf8,
+  });
   assert.ok(scanned.ok);
   const exchange = { ...endpoints.get(path)! } as Exchange;
   const input = new InputKnowledge(exchange, scanned.value, estimateTokens);
@@ -78,6 +82,32 @@ describe('the bound of an input', () => {
     const talk = (await boundsOf(CHAT, chat('"type": "image_url"')).bound('bytes')).cost;
     assert.ok(talk < 500, String(talk));
   });
+  test('has room for a picture whose words are written as escapes', async () => {
+    const plain = JSON.stringify(chat([picture]));
+    const hidden = plain
+      .replace('"image_url"', '"\\u0069mage_url"')
+      .replace('"image_url":', '"image_ur\\u006c":')
+      .replace('"type"', '"\\u0074ype"');
+    assert.deepEqual(JSON.parse(hidden), JSON.parse(plain));
+    const { cost } = await boundsOf(CHAT, hidden).bound('bytes');
+    assert.ok(cost > 5_000, String(cost));
+    const unknown = (await boundsOf(CHAT, hidden.replace('mage_url"', 'mage_of_tomorrow"')).bound('bytes')).cost;
+    assert.ok(unknown > 5_000, String(unknown));
+    const audio = JSON.stringify(chat([{ type: 'input_audio', input_audio: { data: 'AAAA', format: 'wav' } }]));
+    const heard = (await boundsOf(CHAT, audio.replaceAll('input_audio', 'input_\\u0061udio')).bound('bytes')).cost;
+    assert.ok(heard > audio.length * 4, String(heard));
+  });
+  test('counts what is prompt outside of the messages: schemas, grammars, templates', async () => {
+    const text = 'one of the words that a schema has '.repeat(100);
+    const real = await estimateTokens(text);
+    for (const field of ['response_format', 'guided_json', 'chat_template', 'functions'])
+      for (const basis of ['bytes', 'counted'] as const) {
+        const { cost } = await boundsOf(CHAT, { ...chat('hi'), [field]: { description: text } }).bound(basis);
+        assert.ok(cost >= real, `${field}, ${basis}: ${cost} < ${real}`);
+      }
+    const labelled = await boundsOf(CHAT, { ...chat('hi'), metadata: { a: text } }).bound('counted');
+    assert.ok(labelled.cost < 100, String(labelled.cost));
+  });
   test('is never more than fits into the model', async () => {
     const { cost } = await boundsOf(CHAT, chat([picture]), { maxTokens: 0, choices: 1 }, { contextWindow: 1000 }).bound('bytes');
     assert.equal(cost, 1000);
@@ -103,6 +133,18 @@ describe('the bound of an output', () => {
     ];
     for (const [asked, model, tokens] of outputs)
       assert.equal((await boundsOf(CHAT, chat('hi'), asked, model).bound('bytes')).cost - input, tokens);
+  });
+  test('has room for a prediction, which is billed as output where the answer is another', async () => {
+    const prediction = { type: 'content', content: 'x'.repeat(1000) };
+    const asked = { maxTokens: 1, choices: 1 };
+    const [plain, predicted] = await Promise.all(
+      [{}, { prediction }].map(more => boundsOf(CHAT, { ...chat('hi'), ...more }, asked).bound('counted')),
+    );
+    assert.ok(predicted!.cost >= plain!.cost + 1000, `${plain!.cost} ${predicted!.cost}`);
+  });
+  test('is nothing for a count of tokens', async () => {
+    const bounds = boundsOf('/v1/messages/count_tokens', chat('hi'), { choices: 1 });
+    assert.deepEqual(await bounds.bound('bytes'), { cost: 0, tokens: 0 });
   });
   test('fits what is left, or says that nothing does, or that nothing has to be shortened', async () => {
     const asked = { maxTokens: 100, choices: 1 };

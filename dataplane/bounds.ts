@@ -12,7 +12,7 @@ import {
 } from '#core/admission/bound.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
-import { type Millis, type NanoUsd, type Tokens, tokens } from '#core/units.ts';
+import { type Millis, type NanoUsd, nanoUsd, type Tokens, tokens } from '#core/units.ts';
 import type { Exchange } from './exchange.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import type { OutputAsked, Provider } from './providers/provider.ts';
@@ -48,7 +48,19 @@ export class InputKnowledge {
   }
 
   get hasAudio(): boolean {
-    return this.#body.has('audio') || (this.#body.bytes.includes(PART_MARK) && this.#body.bytes.includes('"input_audio"'));
+    const { bytes } = this.#body;
+    return this.#body.has('audio') || (bytes.includes(PART_MARK) && bytes.includes('"input_audio"')) || hidesLetters(bytes);
+  }
+
+  /** OpenAI's `prediction`: what of it the answer does not take up is billed as output all the same. A byte is at least a token. */
+  get predicted(): number {
+    const field = this.#body.fields.get('prediction');
+    return field ? field.end - field.start : 0;
+  }
+
+  /** A provider's count of tokens is no answer of a model: it takes nothing of limits and budgets but a request. */
+  get isFree(): boolean {
+    return this.#exchange.action === 'count-tokens';
   }
 
   #look(): InputFacts {
@@ -60,7 +72,8 @@ export class InputKnowledge {
   /** Only a body that names such a part is read for them. */
   #attachments(): Attachments {
     const { bytes } = this.#body;
-    if (!bytes.includes(PART_MARK) || !ATTACHMENT_MARKS.some(mark => bytes.includes(mark))) return noAttachments;
+    const names = bytes.includes(PART_MARK) && ATTACHMENT_MARKS.some(mark => bytes.includes(mark));
+    if (!names && !hidesLetters(bytes)) return noAttachments;
     const request = this.#exchange.frontend.decode(this.#body);
     // Parts that we do not know, in a body that its own dialect may take: each mark counts as an image.
     return request.ok ? attachmentsOf(request.value) : { ...noAttachments, images: occurrences(bytes) };
@@ -69,8 +82,18 @@ export class InputKnowledge {
   async #count(facts: InputFacts): Promise<InputFacts> {
     const request = this.#exchange.frontend.decode(this.#body);
     if (!request.ok) return facts;
-    const counted = await estimateInputTokens(request.value, this.#estimate);
+    const told = await estimateInputTokens(request.value, this.#estimate);
+    const counted = tokens(told + (await this.#estimate(this.#besides())));
     return { ...facts, counted: { tokens: counted, messages: request.value.messages.length, tokenizer: 'own' } };
+  }
+
+  /** Other fields that are long enough to hold text: a schema, a grammar, a template. Providers make prompt of them. */
+  #besides(): string {
+    const { bytes, fields } = this.#body;
+    const long = [...fields].filter(
+      ([name, { start, end }]) => end - start > SMALL_FIELD_BYTES && !MEASURED.has(name) && !LABELS.has(name),
+    );
+    return long.map(([, { start, end }]) => bytes.toString('utf8', start, end)).join('\n');
   }
 }
 
@@ -78,9 +101,20 @@ export class InputKnowledge {
 const PART_MARK = '"type"';
 const ATTACHMENT_MARKS = ['"image', '"input_image', '"document"', '"file"'];
 
+/** A to z by their numbers. No encoder of JSON writes them so: who does hides a word such as `image_url` from those who look for it. */
+const LETTER_ESCAPES = ['\\u004', '\\u005', '\\u006', '\\u007'];
+const hidesLetters = (bytes: Buffer): boolean => LETTER_ESCAPES.some(letter => bytes.includes(letter));
+
+/** Fields that `estimateInputTokens` reads. */
+const MEASURED: ReadonlySet<string> = new Set(['messages', 'system', 'tools']);
+/** Fields that are never part of a prompt, however long. */
+const LABELS: ReadonlySet<string> = new Set(['metadata', 'user', 'tags', 'prediction', 'fallbacks']);
+/** Settings, and names of models. */
+const SMALL_FIELD_BYTES = 128;
+
 function occurrences(bytes: Buffer): number {
   let count = 0;
-  for (const mark of ATTACHMENT_MARKS)
+  for (const mark of [...ATTACHMENT_MARKS, ...LETTER_ESCAPES])
     for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + mark.length)) count++;
   return count;
 }
@@ -102,9 +136,10 @@ export class AttemptBounds {
   }
 
   async bound(basis: Basis, outputLimit = this.#output.maxTokens): Promise<Bound> {
+    if (this.#input.isFree) return { cost: nanoUsd(0), tokens: tokens(0) };
     const { model } = this.#candidate;
     const input = await this.#inputBound(basis);
-    const output = outputBound(outputLimit, this.#output.choices, model);
+    const output = tokens(outputBound(outputLimit, this.#output.choices, model) + this.#input.predicted);
     return { cost: costBound(input, output, model.price, this.#price), tokens: tokens(input + output) };
   }
 
