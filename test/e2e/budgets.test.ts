@@ -8,20 +8,32 @@ import { price, provider, providerSecret, type Resource, route, tenantKey, yamlO
 import { until } from '#test/support/until.ts';
 import { json, startUpstream, type Upstream } from '#test/support/upstream.ts';
 
-const keys = ['pair-one', 'pair-two', 'warned', 'smaller', 'clamped', 'doubled', 'lowered', 'stopped', 'priced'] as const;
+const keys = [
+  'pair-one',
+  'pair-two',
+  'warned',
+  'smaller',
+  'clamped',
+  'doubled',
+  'lowered',
+  'stopped',
+  'priced',
+  'rotated',
+] as const;
 type Key = (typeof keys)[number];
 const secretOf = (key: Key): string => `sk-test-${key}-2f1d9c4be87a4f0fa6de9b1c5d3e7f80`;
 
 const monthly = (amount: string, rest: object = {}) => [{ name: 'monthly', amount, period: 'Monthly', ...rest }];
-const key = (name: Key, budgets: object[], rest: object = {}): Resource[] =>
-  tenantKey(name, secretOf(name), { tenant: name.split('-')[0], budgets, ...rest });
+const key = (name: Key, budgets: object[], rest: object = {}, secret = secretOf(name)): Resource[] =>
+  tenantKey(name, secret, { tenant: name.split('-')[0], budgets, ...rest });
 
 /** What the edit changes. */
-type Edited = { readonly amount: string; readonly suspended: boolean; readonly output: string };
-const unedited: Edited = { amount: '1.00', suspended: false, output: '2' };
+type Edited = { readonly amount: string; readonly suspended: boolean; readonly output: string; readonly rotated: string };
+const unedited: Edited = { amount: '1.00', suspended: false, output: '2', rotated: secretOf('rotated') };
+const NEW_SECRET = 'sk-test-rotated-anew-2f1d9c4be87a4f0fa6de9b1c5d3e7f';
 
 /** 1 microdollar a token in, 2 out. */
-function yaml(origin: string, { amount, suspended, output }: Edited = unedited): string {
+function yaml(origin: string, { amount, suspended, output, rotated }: Edited = unedited): string {
   const served = (name: string, upstreamName = 'gpt-4o', rest = {}) => ({ name, upstreamName, maxOutputTokens: 400, ...rest });
   const both = [...monthly('0.01'), { name: 'all', scope: 'Tenant', amount: '0.002', period: 'Monthly' }];
   return yamlOf(
@@ -46,6 +58,7 @@ function yaml(origin: string, { amount, suspended, output }: Edited = unedited):
     key('lowered', monthly(amount)),
     key('stopped', monthly('1.00'), { suspended }),
     key('priced', monthly('1.00')),
+    key('rotated', monthly('0.0005'), {}, rotated),
   );
 }
 
@@ -175,14 +188,26 @@ describe('budgets over three processes', { skip: withoutStores }, () => {
       return ask(name, model, { ...tokens(60), stream: true, stream_options: { include_usage: true } });
     });
     await until('all three are open', async () => (await fleet.rows()).filter(row => row.state === 'open').length === 3);
+    const hundred = { ...tokens(100), max_tokens: 110 };
+    assert.equal((await ask('rotated', 'plain', hundred)).status, 200);
     const edited = performance.now();
-    fleet.configure(yaml(fleet.simulator.origin, { amount: '0.00001', suspended: true, output: '20' }));
+    const edit = { amount: '0.00001', suspended: true, output: '20', rotated: NEW_SECRET };
+    fleet.configure(yaml(fleet.simulator.origin, edit));
     for (const gateway of fleet.gateways) {
       await until('the budget is lower', async () => (await ask('lowered', 'plain', tokens(1), gateway)).status === 402, 2_000);
       await until('the key is suspended', async () => (await ask('stopped', 'plain', tokens(1), gateway)).status === 403, 2_000);
+      await until('the secret is no more', async () => (await ask('rotated', 'plain', tokens(1), gateway)).status === 401, 2_000);
     }
     const took = performance.now() - edited;
     assert.ok(took < 2_000, `${took} ms`);
+    // What the old secret spent is spent for the new one.
+    const withNew = () => post(fleet.next().url + chatPath, chat('plain', hundred), { key: NEW_SECRET });
+    assert.equal((await withNew()).status, 200);
+    const both = await rowsOf('rotated');
+    assert.equal(new Set(both.map(row => row.key_id)).size, 2);
+    const refused = await withNew();
+    assert.equal(refused.status, 402);
+    assert.match(refused.json().error.message, new RegExp(`Current cost: ${costOfRows(both) / 1e9}, `));
     for (const { status, text } of await Promise.all(streams)) {
       assert.equal(status, 200);
       assert.match(text, /\[DONE\]/);

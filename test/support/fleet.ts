@@ -15,6 +15,8 @@ export type LedgerRow = {
   readonly attempt: number;
   readonly state: 'open' | 'settled';
   readonly recovered: boolean;
+  /** Changes with the secret. */
+  readonly key_id: string;
   readonly key_name: string;
   readonly model_requested: string;
   readonly model: string;
