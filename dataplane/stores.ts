@@ -117,7 +117,7 @@ export async function openStores(
       counters,
       ledger,
       flushed: flushSpool,
-      mayRebuild: fleet ? () => fleet.mayRebuild() : async () => true,
+      epoch: fleet ? () => fleet.rebuildEpoch() : async () => 'the only one',
       now,
       onRebuilt: events.onRebuilt,
       onError: (tenant, error) => log.warn({ tenant, err: error }, 'sums could not be rebuilt from the ledger'),

@@ -12,8 +12,8 @@ export type RebuildParts = {
   readonly ledger: Pick<Ledger, 'spend'>;
   /** All rows of this process are in the ledger. */
   readonly flushed: () => Promise<void>;
-  /** All rows of the other processes are, where the store was lost. */
-  readonly mayRebuild: () => Promise<boolean>;
+  /** Names the time since the store last lost something, once all rows that the other processes had then are in the ledger too. */
+  readonly epoch: () => Promise<string | undefined>;
   readonly now: () => number;
   readonly onRebuilt: (tenant: string, ms: number) => void;
   readonly onError: (tenant: string, error: unknown) => void;
@@ -27,10 +27,13 @@ export function rebuilder(parts: RebuildParts): Rebuild {
 
   const run = async (tenant: string, accounts: readonly Account[]): Promise<boolean> => {
     const startedAt = parts.now();
-    if (!(await parts.mayRebuild())) return false;
+    const epoch = await parts.epoch();
+    if (epoch === undefined) return false;
     await parts.flushed();
     const since = startsOf(accounts);
     const spend = await parts.ledger.spend(tenant, since, epochMillis(parts.now() - LATELY_MS));
+    // Lost again meanwhile, or a loss that was not yet told: the others may have rows that these sums do not have.
+    if ((await parts.epoch()) !== epoch) return false;
     await parts.counters.rebuild(tenant, sumsFor(accounts, since, spend));
     parts.onRebuilt(tenant, parts.now() - startedAt);
     return true;

@@ -56,7 +56,7 @@ test('pods count each other, and one that leaves is not counted', { skip }, asyn
 test('a fresh system that expects one pod may build its sums at once', { skip }, async () => {
   const started = performance.now();
   const { fleet, losses } = await pod('only');
-  await until('it may', () => fleet.mayRebuild());
+  await until('it may', () => fleet.rebuildEpoch());
   assert.ok(performance.now() - started < 1000);
   assert.deepEqual(losses, [], 'nothing was lost');
   await fleet.close();
@@ -65,7 +65,7 @@ test('a fresh system that expects one pod may build its sums at once', { skip },
 test('after FLUSHALL nothing is built before every pod has flushed its spool, and everything within 5 s', { skip }, async () => {
   const pods = await Promise.all(['a', 'b', 'c'].map(name => pod(name)));
   await until('all know of three', () => pods.every(p => p.fleet.readyPods() === 3));
-  await until('steady', () => pods[0]!.fleet.mayRebuild());
+  await until('steady', () => pods[0]!.fleet.rebuildEpoch());
   const before = pods.map(p => p.flushes);
   const { promise, resolve } = Promise.withResolvers<void>();
   pods[1]!.blocked = promise;
@@ -73,10 +73,10 @@ test('after FLUSHALL nothing is built before every pod has flushed its spool, an
   const lost = performance.now();
   await until('the others have flushed', () => [0, 2].every(i => pods[i]!.flushes > before[i]!));
   await new Promise(done => setTimeout(done, 600));
-  assert.equal(await pods[0]!.fleet.mayRebuild(), false, 'one pod still has rows in its spool');
+  assert.equal(await pods[0]!.fleet.rebuildEpoch(), undefined, 'one pod still has rows in its spool');
   assert.equal(pods[0]!.fleet.readyPods(), 3, 'all are still there');
   resolve();
-  await until('all may', async () => (await Promise.all(pods.map(p => p.fleet.mayRebuild()))).every(Boolean), 2000);
+  await until('all may', async () => (await Promise.all(pods.map(p => p.fleet.rebuildEpoch()))).every(Boolean), 2000);
   assert.ok(performance.now() - lost < 5000);
   assert.deepEqual(
     pods.map(p => p.losses.length),
@@ -92,7 +92,7 @@ test('a loss that only one pod sees makes all of them flush, once', { skip }, as
     await Promise.all(pods.map(p => p.fleet.renew()));
     return pods.every(p => p.losses.length > 0);
   });
-  await until('steady again', () => pods[0]!.fleet.mayRebuild());
+  await until('steady again', () => pods[0]!.fleet.rebuildEpoch());
   assert.deepEqual(
     pods.map(p => p.losses.length),
     [1, 1],
@@ -102,10 +102,10 @@ test('a loss that only one pod sees makes all of them flush, once', { skip }, as
 
 test('a pod that dies without a word is waited for no longer than it takes to be dead', { skip }, async () => {
   const { fleet } = await pod('alive');
-  await until('it may', () => fleet.mayRebuild());
+  await until('it may', () => fleet.rebuildEpoch());
   const now = Number((await server!.client.time())[0]) * 1000;
   await server!.client.zadd('tollgate:{fleet}:pods', now, 'dead');
-  assert.equal(await fleet.mayRebuild(), false);
-  await until('it may again', () => fleet.mayRebuild(), 3000);
+  assert.equal(await fleet.rebuildEpoch(), undefined);
+  await until('it may again', () => fleet.rebuildEpoch(), 3000);
   await fleet.close();
 });

@@ -7,8 +7,8 @@ import { readScript, runScript, type Script } from './scripts.ts';
 export type Fleet = {
   /** Live pods as last known, this one included; while Redis is away or has just lost its data, as known before. */
   readyPods(): number;
-  /** Whether every live pod has brought to the ledger what it had when the data was lost. Asks Redis; false when it is away. */
-  mayRebuild(): Promise<boolean>;
+  /** The epoch, once every live pod has brought to the ledger what it had when it began; undefined before, and when Redis is away. Asks Redis. */
+  rebuildEpoch(): Promise<string | undefined>;
   /** Data was lost though the epoch was not (a stale replica, one shard of a cluster): begins a new one. */
   renew(): Promise<void>;
   /** Leaves: the others need not wait for this pod. */
@@ -71,10 +71,10 @@ class Membership implements Fleet {
     return this.#pods;
   }
 
-  async mayRebuild(): Promise<boolean> {
+  async rebuildEpoch(): Promise<string | undefined> {
     const pulse = await this.#pulse();
-    if (pulse === undefined || pulse.flushed < pulse.live) return false;
-    return pulse.live >= this.#pods || pulse.age >= this.#noticedAfter;
+    if (pulse === undefined || pulse.flushed < pulse.live) return undefined;
+    return pulse.live >= this.#pods || pulse.age >= this.#noticedAfter ? pulse.epoch : undefined;
   }
 
   async renew(): Promise<void> {

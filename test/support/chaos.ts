@@ -343,6 +343,7 @@ export async function withPods(
   const bill = billOf(simulator);
   const database = await postgres.database();
   const started: Gateway[] = [];
+  let names = 0;
   let redis = first;
   const pods: Pods = {
     simulator,
@@ -356,7 +357,7 @@ export async function withPods(
       const stores = { REDIS_URL: redis.url, DATABASE_URL: database, TOLLGATE_PODS: String(count || 1) };
       const gateway = await startGateway({
         yaml: yaml(simulator.origin),
-        env: { POD_NAME: `pod-${started.length}`, ...stores, ...env },
+        env: { POD_NAME: `pod-${names++}`, ...stores, ...env },
       });
       started.push(gateway);
       return gateway;
