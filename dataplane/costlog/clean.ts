@@ -4,7 +4,7 @@ import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { fieldAt, fields, type Kind } from './columns.ts';
 
 /** At most three bytes of UTF-8 for each: an index of Postgres takes 2,704 bytes. */
-const MAX_TEXT = 512;
+export const MAX_TEXT = 512;
 const MAX_TAGS = 64;
 const MAX_INTEGER = 2 ** 31 - 1;
 

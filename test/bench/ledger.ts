@@ -22,6 +22,8 @@ const reports: Readonly<Record<string, FigureQuery>> = {
   'by key, of one tenant': { ...base, groupBy: ['key'], filter: { tenant: 'tenant-3' } },
   'by day, UTC': { ...base, groupBy: ['day'] },
   'by day, Europe/Berlin': { ...base, groupBy: ['day'], timeZone: 'Europe/Berlin' },
+  'by day, Australia/Sydney': { ...base, groupBy: ['day'], timeZone: 'Australia/Sydney' },
+  'by day, Asia/Kathmandu': { ...base, groupBy: ['day'], timeZone: 'Asia/Kathmandu' },
   '30 days that begin at 07:07, by model': {
     ...base,
     from: epochMillis(MONTH + 427 * 60_000),
