@@ -59,12 +59,19 @@ function planAll(
   if (!plan.ok || others.length === 0) return plan;
   const candidates = [...plan.value.candidates];
   for (const model of others) {
+    if (!key.demands.covers(first, model)) return ownLimits(model);
     const more = planFor(config, key, { ...facts, model }, ports);
     if (!more.ok) return more;
     for (const candidate of more.value.candidates) if (!candidates.some(isSameTarget(candidate))) candidates.push(candidate);
   }
   return ok({ ...plan.value, candidates });
 }
+
+const ownLimits = (model: string) =>
+  refuse('model_not_allowed', {
+    message: `This key has limits or budgets of its own for the model '${model}': it can be asked for, but not as a fallback.`,
+    param: 'fallbacks',
+  });
 
 /** A backend that failed once is no fallback for itself, under whatever name it comes. */
 const isSameTarget = (one: Candidate) => (other: Candidate) => one.provider === other.provider && one.model === other.model;

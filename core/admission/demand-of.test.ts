@@ -41,6 +41,21 @@ const accountsOf = (...budgets: BudgetEntry[]) =>
     .of(ask())
     .budgets.map(({ account }) => account);
 
+test('a fallback of the client is covered where no limit and no budget is for its model alone', () => {
+  const perModel = demandsOf({ limits: { rpm: 9, perModel: [{ model: 'gpt-4o', rpm: 1 }] } });
+  const budgeted = demandsOf({ budgets: [budget(), budget({ models: ['gpt-4o'] })] });
+  const patterns = demandsOf({ budgets: [budget({ models: ['gpt-*'] })] }, [budget({ scope: 'Tenant', models: ['*'] })]);
+  for (const demands of [perModel, budgeted]) {
+    assert.equal(demands.covers('gpt-4o-mini', 'gpt-4o'), false);
+    assert.equal(demands.covers('gpt-4o-mini', 'openai/gpt-4o'), false);
+    assert.equal(demands.covers('gpt-4o', 'gpt-4o-mini'), true);
+    assert.equal(demands.covers('gpt-4o', 'openai/gpt-4o'), true);
+  }
+  assert.equal(patterns.covers('gpt-4o-mini', 'gpt-4o'), true);
+  assert.equal(patterns.covers('claude', 'gpt-4o'), false);
+  assert.equal(demandsOf({}).covers('a', 'b'), true);
+});
+
 describe('the limits of a request', () => {
   const limits = {
     rpm: 600,

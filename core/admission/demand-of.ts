@@ -59,6 +59,15 @@ export class KeyDemands {
     };
   }
 
+  /**
+   * Whether a request that names `model` counts in all that one for `other` would: only then may it end there. A request counts by the
+   * name it was made with, so a fallback of the client's own could leave out what its key has for that model.
+   */
+  covers(model: string, other: string): boolean {
+    const [asked, wanted] = [model, other].map(name => this.#byModel.get(name) ?? this.#remembered(name)) as [OfModel, OfModel];
+    return wanted.limits.every(l => asked.limits.includes(l)) && wanted.budgets.every(b => asked.budgets.includes(b));
+  }
+
   /** All sums that requests of the key count in at this moment, whatever their model: what a rebuild restores. */
   accounts(at: EpochMillis): readonly Account[] {
     return this.#budgets.map(({ of: { entry, account, ofKey }, matches }) => ({
