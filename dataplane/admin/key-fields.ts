@@ -206,12 +206,14 @@ const readers: Readonly<Record<string, Reader>> = {
   metadata: (asked, value) => {
     if (value !== null && !isRecord(value)) return 'an object';
     const { tags, ...metadata } = (value ?? {}) as JsonRecord;
+    if (Object.hasOwn(metadata, '__proto__')) return 'without the name __proto__';
     if (JSON.stringify(metadata).length > 32_768) return 'at most 32768 characters of JSON';
     asked.metadata = metadata;
     return tags === undefined ? undefined : readers.tags!(asked, tags, 0);
   },
   tags: (asked, value) => {
     if (value !== null && !isTextList(value)) return 'a list of strings of 1 to 256 characters';
+    if (value?.some(entry => /^\s*__proto__\s*([=:]|$)/.test(entry))) return 'without the name __proto__';
     asked.tagList = value ?? [];
     return undefined;
   },
@@ -256,6 +258,7 @@ const secret: Reader = (asked, value) => {
 
 const ownReaders: Readonly<Record<FieldsOf, Readonly<Record<string, Reader>>>> = {
   generate: {
+    __proto__: null as never,
     key: secret,
     tenant: (asked, value) => {
       if (!isText(value) || value.length > 128) return 'a string of 1 to 128 characters';
@@ -268,8 +271,9 @@ const ownReaders: Readonly<Record<FieldsOf, Readonly<Record<string, Reader>>>> =
       return undefined;
     },
   },
-  update: { tenant: () => 'left out: the tenant of a key never changes' },
+  update: { __proto__: null as never, tenant: () => 'left out: the tenant of a key never changes' },
   regenerate: {
+    __proto__: null as never,
     new_key: secret,
     grace_period: (asked, value) => {
       const seconds = value === null || value === '' ? 0 : secondsOf(value);
@@ -281,10 +285,15 @@ const ownReaders: Readonly<Record<FieldsOf, Readonly<Record<string, Reader>>>> =
 };
 
 /** LiteLLM's words for all and for none. */
+const NO_MODELS = 'no-default-models';
+/** An empty list is all models to LiteLLM's clients: what may use none says so, and may be sent back as it came. */
+export const modelsShown = (allow: readonly string[] | undefined): readonly string[] =>
+  allow?.length === 0 ? [NO_MODELS] : (allow ?? []);
+
 function modelsOf(models: readonly string[]): { allow?: readonly string[] } {
   if (models.length === 0 || models.includes('all-proxy-models') || models.includes('all-team-models') || models.includes('*'))
     return {};
-  return { allow: models.filter(model => model !== 'no-default-models') };
+  return { allow: models.filter(model => model !== NO_MODELS) };
 }
 
 // ---------------------------------------------------------------- the change

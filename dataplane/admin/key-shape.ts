@@ -11,7 +11,7 @@ import { type BudgetView, budgetViews, isoOf, shownBudget } from './budget-view.
 import { integer, usd } from './exact.ts';
 import { fromLedger } from './from-ledger.ts';
 import { limitBudgets, mainBudget, modelBudgets, softBudget } from './key-budgets.ts';
-import { identityTags, noteOf } from './key-fields.ts';
+import { identityTags, modelsShown, noteOf } from './key-fields.ts';
 import { durationOfPeriod, periodOfDuration } from './key-values.ts';
 
 /** The entry in force; undefined for a key that has expired or is not sound. */
@@ -74,7 +74,7 @@ export function settingsOf(key: KeyObject): Record<string, unknown> {
     tenant: spec.tenant,
     soft_budget_cooldown: false,
     expires: spec.expiresAt === undefined ? null : new Date(spec.expiresAt).toISOString(),
-    models: spec.models.allow ?? [],
+    models: modelsShown(spec.models.allow),
     aliases: {},
     config: {},
     router_settings: null,

@@ -36,6 +36,29 @@ spec:
   - {name: monthly, amount: "500.00", period: Monthly, timeZone: Europe/Berlin} # the contract
 `;
 
+test('names that every object has are no fields, no tags and no metadata', async () => {
+  const api = await started();
+  const bodies = ['{"__proto__": {"max_budget": 1}}', '{"constructor": 1}', '{"toString": 1}', '{"hasOwnProperty": null}'];
+  const named = ['{"metadata": {"__proto__": "x"}}', '{"tags": ["__proto__:x"]}', '{"metadata": {"tags": [" __proto__=x"]}}'];
+  for (const path of ['/key/generate', '/key/update', '/key/x/regenerate'])
+    for (const body of [...bodies, ...(path === '/key/generate' ? named : [])]) {
+      const { status, body: answer } = await api.post(path, JSON.parse(body));
+      if (path.endsWith('regenerate')) assert.equal(status, 404);
+      else assert.deepEqual([status, answer.error.code], [400, 'invalid_request'], body);
+    }
+  assert.deepEqual(filesOf(api), []);
+});
+
+test('a key that may use no model says so in the words that keep it so', async () => {
+  const api = await started();
+  const { key, models } = (await api.post('/key/generate', { models: ['no-default-models'] })).body;
+  assert.deepEqual(models, ['no-default-models']);
+  const { info } = (await api.get('/key/info', key)).body;
+  const again = await api.post('/key/update', { key, models: info.models });
+  assert.deepEqual([again.status, again.body.models], [200, ['no-default-models']]);
+  assert.deepEqual(api.config.current().key(sha256(key))?.entry.models.allow, []);
+});
+
 test('a generated key works at once, its secret is shown once and kept nowhere', async () => {
   const api = await started();
   const made = await api.post('/key/generate', {

@@ -142,6 +142,14 @@ test('a tenant key sees its own costs, whatever it asks for', async () => {
   assert.equal((await api.get('/cost/report', 'sk-nobody')).status, 401);
 });
 
+test('spend of all time, or between two dates', async () => {
+  const { api } = await withRows();
+  for (const what of ['keys', 'users', 'models', 'tags']) {
+    assert.equal((await api.get(`/spend/${what}?start_date=1999-01-01&end_date=1999-01-02`)).text, '[]', what);
+    assert.notEqual((await api.get(`/spend/${what}`)).body.length, 0, what);
+  }
+});
+
 test('spend by key, model, provider, user and tag', async () => {
   const { api, a, b } = await withRows();
   const spent = (await api.get('/global/spend/keys?limit=10')).body;

@@ -14,8 +14,8 @@ const DATES = ['start_date', 'end_date'] as const;
 const modelsList = { method: 'GET', access: 'reader', query: ['limit', ...DATES], handle: spendByModel } as const;
 
 export const spendRoutes: readonly AdminRoute[] = [
-  { method: 'GET', path: '/spend/keys', access: 'reader', query: ['limit'], handle: spendByKey },
-  { method: 'GET', path: '/spend/users', access: 'reader', query: ['user_id', 'limit'], handle: spendByUser },
+  { method: 'GET', path: '/spend/keys', access: 'reader', query: ['limit', ...DATES], handle: spendByKey },
+  { method: 'GET', path: '/spend/users', access: 'reader', query: ['user_id', 'limit', ...DATES], handle: spendByUser },
   { method: 'GET', path: '/spend/tags', access: 'reader', query: ['tag_names', 'limit', ...DATES], handle: spendByTag },
   { ...modelsList, path: '/spend/models' },
   {
