@@ -14,6 +14,8 @@ import type { Relay, RelayState } from './relay/relay.ts';
 export type WholeReply = {
   readonly body: Buffer | string;
   readonly usage: Usage | undefined;
+  /** What the model wrote, where `usage` is absent and it can be told from the rest of the body. */
+  readonly said: string | undefined;
   readonly model: string | undefined;
   readonly upstreamId: string | undefined;
 };

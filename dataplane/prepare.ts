@@ -1,6 +1,7 @@
 // From a call and a candidate to one upstream request: bytes passed through where both sides speak the same dialect, else decoded
 // once and encoded for the target.
 import type { ChatReply } from '#core/chat/reply.ts';
+import type { AssistantPart } from '#core/chat/request.ts';
 import { noUsage } from '#core/chat/usage.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { editObject } from '#core/json/edit.ts';
@@ -131,7 +132,7 @@ function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure:
 /** A provider's count of tokens says nothing about usage, and costs none. */
 function readCount(bytes: Buffer): Parsed<WholeReply> {
   const parsed = parseJson(bytes);
-  return parsed.ok ? ok({ body: bytes, usage: noUsage, model: undefined, upstreamId: undefined }) : parsed;
+  return parsed.ok ? ok({ body: bytes, usage: noUsage, said: undefined, model: undefined, upstreamId: undefined }) : parsed;
 }
 
 function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {
@@ -140,7 +141,19 @@ function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIs
   const { empty, filtered, usage, model, id } = inspected.value;
   if (filtered && filteredIsFailure) return refuse('content_filtered');
   if (empty) return refuse('upstream_empty_answer');
-  return ok({ body: bytes, usage, model, upstreamId: id });
+  return ok({ body: bytes, usage, said: usage ? undefined : saidIn(provider, json), model, upstreamId: id });
+}
+
+/** What the model wrote, where there is one answer and no count of it. */
+function saidIn(provider: Provider, json: unknown): string | undefined {
+  const { choices } = json as { choices?: readonly unknown[] };
+  const reply = Array.isArray(choices) && choices.length > 1 ? undefined : provider.decodeReply(json);
+  return reply?.ok ? reply.value.parts.map(textOfPart).join('\n') : undefined;
+}
+
+function textOfPart(part: AssistantPart): string {
+  if (part.kind === 'tool-call') return `${part.name}\n${part.arguments}`;
+  return 'text' in part ? part.text : '';
 }
 
 // ---------------------------------------------------------------- different dialects

@@ -7,6 +7,7 @@ import { type EpochMillis, millis, type NanoUsd, nanoUsd, tokens } from '#core/u
 import type { AttemptResult } from './attempt.ts';
 import type { Estimate } from './bounds.ts';
 import type { Call } from './call.ts';
+import { MAX_TEXT } from './costlog/clean.ts';
 import type { Exchange } from './exchange.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import { messagesOf } from './http/sse.ts';
@@ -66,7 +67,7 @@ async function estimatedUsage({ exchange, call, provider }: Begun, result: Attem
 }
 
 async function outputTokens({ streamed, reply }: AttemptResult, provider: Provider, estimate: Estimate): Promise<number> {
-  if (reply) return estimate(typeof reply.body === 'string' ? reply.body : reply.body.toString());
+  if (reply) return estimate(reply.said ?? reply.body.toString());
   if (!streamed) return 0;
   const { sample, bytes } = streamed;
   const counted = await estimate(textOf(sample, provider));
@@ -90,6 +91,9 @@ function textOf(block: Buffer, provider: Provider): string {
   return text;
 }
 
+/** Texts of clients and providers, as much of them as the ledger keeps: a row that is too long for the spool would be refused. */
+const kept = (text: string | undefined): string | undefined => text?.slice(0, MAX_TEXT);
+
 /** The row of an attempt that is about to be sent. */
 export function openRow(begun: Begun, reserved: NanoUsd): CostRecord {
   const { exchange, call, candidate } = begun;
@@ -104,7 +108,7 @@ export function openRow(begun: Begun, reserved: NanoUsd): CostRecord {
     keyId: entry.id,
     keyName: `${entry.namespace}/${entry.name}`,
     keyAlias: entry.alias,
-    userId: call.envelope.controls.user,
+    userId: kept(call.envelope.controls.user),
     // The key's own win: who pays is not for the client to say.
     tags: { ...call.tags, ...entry.tags },
     route: call.plan.route?.id,
@@ -154,10 +158,10 @@ function settled({ candidate }: Begun, open: CostRecord, { result, usage, estima
   return {
     ...open,
     state: 'settled',
-    upstreamModel: result.model ?? open.upstreamModel,
+    upstreamModel: kept(result.model) ?? open.upstreamModel,
     upstreamStatus: result.upstreamStatus,
     failure: result.kind === 'abandoned' ? 'client_closed' : result.failure?.class,
-    upstreamId: result.upstreamId,
+    upstreamId: kept(result.upstreamId),
     usage,
     estimated,
     cost,
