@@ -17,7 +17,8 @@ function tinyDisk(mebibytes: number): { readonly folder: string; remove(): void 
   const folder = mkdtempSync(path.join(tmpdir(), 'tollgate-disk-'));
   const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder]).status === 0;
   const remove = () => {
-    if (isMounted) spawnSync('umount', [folder]);
+    // Lazily: whoever still has a file open there is about to end.
+    if (isMounted) spawnSync('umount', ['-l', folder]);
     rmSync(folder, { recursive: true, force: true });
   };
   if (isMounted) return { folder, remove };
