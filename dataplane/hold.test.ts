@@ -59,6 +59,7 @@ async function stage(
     },
     forget: (_, rows) => void forgotten.push(...rows),
     remainder: () => (remainder === undefined ? undefined : nanoUsd(remainder)),
+    tellExhausted: () => {},
     waitingNow: () => new Set(),
     forgetWaiting: () => {},
     waiting: () => 0,

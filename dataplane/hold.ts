@@ -103,7 +103,10 @@ export class Hold {
     if (answer.kind !== 'unavailable')
       this.limits = answer.remaining.map((remaining, index) => ({ ...demand.limits[index]!, remaining }));
     this.failMode = answer.failMode;
-    if (answer.kind !== 'granted') return { kind: 'refused', failure: this.#refusal(answer, demand) };
+    if (answer.kind !== 'granted') {
+      if (answer.kind === 'exhausted') this.#ports.admitter.tellExhausted(demand, answer, this.#key);
+      return { kind: 'refused', failure: this.#refusal(answer, demand) };
+    }
     this.#demand = demand;
     this.#held = asked.bound;
     if (answer.copied) this.#copied.add(intent.attempt);
@@ -129,8 +132,12 @@ export class Hold {
     const extended = await this.#ports.admitter.extend(extension, this.#key, copiesOf([...before, row]));
     if (extended.kind === 'granted' || extended.kind === 'unavailable') this.failMode ??= extended.failMode;
     if (extended.kind === 'unavailable') return { kind: 'refused', failure: unavailable() };
-    if (extended.kind !== 'granted')
-      return { kind: 'refused', failure: failure('budget_exceeded', { status: this.#ports.budgetExceededStatus }) };
+    if (extended.kind === 'limited' || extended.kind === 'lost')
+      return { kind: 'refused', failure: failure('rate_limit_exceeded', { retryAfter: millis(1000) }) };
+    if (extended.kind === 'exhausted') {
+      const message = `Budget ${budgets[extended.budget]?.name} has no room for a further attempt of this request.`;
+      return { kind: 'refused', failure: failure('budget_exceeded', { message, status: this.#ports.budgetExceededStatus }) };
+    }
     this.#held = { cost: nanoUsd(held.cost + more.cost), tokens: tokens(held.tokens + more.tokens) };
     if (extended.copied) this.#copied.add(intent.attempt);
     return { kind: 'covered', row, copied: extended.copied, outputLimit: undefined };

@@ -67,7 +67,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const events = storeEvents(metrics, levels, alert => alerts.emit(alert), systemClock.now);
   const stores = await openStores(options, events, () => config.current(), { log, ...systemClock });
   const alerts = alertsOf(options, http, stores, metrics);
-  registerStoreMetrics(metrics.registry, stores, levels);
+  registerStoreMetrics(metrics.registry, stores, levels, systemClock.now);
   const ports: Ports = {
     config,
     http,

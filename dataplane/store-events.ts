@@ -37,22 +37,26 @@ export function storeEvents(
 const MAX_BUDGETS = 10_000;
 
 export class BudgetLevels {
-  readonly #levels = new Map<string, { readonly labels: Record<string, string>; readonly used: number }>();
+  readonly #levels = new Map<
+    string,
+    { readonly labels: Record<string, string>; readonly used: number; readonly resetAt: number }
+  >();
 
   /** @param keyName whose budgets of scope Key these are */
   set({ tenant, budgets }: Pick<Settlement, 'tenant' | 'budgets'>, keyName: string, levels: readonly BudgetLevel[]): void {
-    for (const [index, { name, scope, amount }] of budgets.entries()) {
+    for (const [index, { name, scope, amount, resetAt = Number.POSITIVE_INFINITY }] of budgets.entries()) {
       const level = levels[index];
       if (!level) continue;
       const labels = { tenant, key: scope === 'Key' ? keyName : '', budget: name };
       const id = `${tenant} ${labels.key} ${name}`;
       this.#levels.delete(id);
-      this.#levels.set(id, { labels, used: amount > 0 ? (level.settled + level.reserved) / amount : 1 });
+      this.#levels.set(id, { labels, used: amount > 0 ? (level.settled + level.reserved) / amount : 1, resetAt });
     }
     while (this.#levels.size > MAX_BUDGETS) this.#levels.delete(this.#levels.keys().next().value!);
   }
 
-  entries(): Iterable<{ readonly labels: Record<string, string>; readonly used: number }> {
-    return this.#levels.values();
+  /** A period that is over has left nothing used. */
+  entries(now: number): Iterable<{ readonly labels: Record<string, string>; readonly used: number }> {
+    return this.#levels.values().map(({ labels, used, resetAt }) => ({ labels, used: now < resetAt ? used : 0 }));
   }
 }

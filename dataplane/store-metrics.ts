@@ -3,7 +3,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { BudgetLevels } from './store-events.ts';
 import type { Stores } from './stores.ts';
 
-export function registerStoreMetrics(registry: Registry, stores: Stores, levels: BudgetLevels): void {
+export function registerStoreMetrics(registry: Registry, stores: Stores, levels: BudgetLevels, now: () => number): void {
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -41,7 +41,7 @@ export function registerStoreMetrics(registry: Registry, stores: Stores, levels:
     registers,
     collect() {
       this.reset();
-      for (const { labels, used } of levels.entries()) this.set(labels, used);
+      for (const { labels, used } of levels.entries(now())) this.set(labels, used);
     },
   });
 }

@@ -136,6 +136,9 @@ export async function openStores(
     onFailMode: events.onFailMode,
   });
   const gate = new ProviderGate({ ...(link && { pool: redisPool(link) }), pod, pods: readyPods, monotonic });
+  const shared = link && (await import('./quota/shared-replicas.ts')).sharedReplicas(link, pod);
+  const replicas = new Replicas(monotonic, endpoint => shared?.others(endpoint) ?? 0);
+  shared?.share(replicas);
   const recover = recovery({
     root,
     ownName: pod,
@@ -149,7 +152,17 @@ export async function openStores(
     now,
   });
   const maintain = () => void ledger.maintain(now() as EpochMillis).catch(() => {});
-  if (settings.databaseUrl !== undefined) maintain();
+  // A database of its own may come up after this process: it is asked for at once, and until it is there.
+  let isLedgerReady = settings.databaseUrl === undefined;
+  const prepare = () =>
+    ledger.migrate().then(
+      () => {
+        isLedgerReady = true;
+        maintain();
+      },
+      () => void setTimeout(prepare, RECOVER_EVERY_MS).unref(),
+    );
+  if (!isLedgerReady) void prepare();
   void recover.adopt();
   const timers = [
     setInterval(() => void recover.tick(), RECOVER_EVERY_MS).unref(),
@@ -176,14 +189,18 @@ export async function openStores(
     recovery: recover,
     redis: link,
     gate,
-    replicas: new Replicas(monotonic),
+    replicas,
     flushed,
     readyPods,
-    degraded: () => [...(link?.state().kind === 'down' ? ['redis'] : []), ...(writer.stats().isAway ? ['ledger'] : [])],
+    degraded: () => [
+      ...(link?.state().kind === 'down' ? ['redis'] : []),
+      ...(writer.stats().isAway || !isLedgerReady ? ['ledger'] : []),
+    ],
     async close() {
       for (const timer of timers) clearInterval(timer);
       admits.close();
       gate.close();
+      shared?.close();
       await writer.close(millis(FLUSH_MS * 5));
       await fleet?.close();
       await counters.close();

@@ -37,6 +37,8 @@ export type Admitter = {
   extend(extension: Extension, key: Claimant, rows: readonly RowCopy[]): Promise<Widened>;
   /** Never fails: what cannot be settled now is settled later. */
   settle(settlement: Settlement, key: Claimant, rows: readonly RowCopy[]): void;
+  /** A budget refused a request for good. */
+  tellExhausted(demand: Demand, answer: Extract<Admission, { kind: 'exhausted' }>, key: Claimant): void;
   /** Rows that were copied and never came to be. */
   forget(tenant: string, rows: readonly RowKey[]): void;
   /** What is left in the tightest of the budgets, as last heard; undefined where nothing was. */

@@ -63,7 +63,6 @@ export function admitter(parts: AdmitterParts): Admitter {
     async reserve(demand, key, row) {
       const answer = await ask(demand, key, row);
       if (answer === undefined || answer.kind === 'unknown') return byFailMode(demand, key);
-      if (answer.kind === 'exhausted') parts.onExhausted(demand, answer, key);
       if (answer.kind !== 'limited') local.learn(demand, answer.levels);
       return { ...answer, failMode: undefined, copied };
     },
@@ -81,6 +80,7 @@ export function admitter(parts: AdmitterParts): Admitter {
       local.settle(settlement);
       queue.add(settlement, key, rows);
     },
+    tellExhausted: parts.onExhausted,
     forget: (tenant, rows) => void counters.forget(tenant, rows).catch(() => {}),
     remainder: demand => local.remainder(demand),
     waitingNow: () => queue.ids(),

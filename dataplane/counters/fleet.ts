@@ -2,7 +2,8 @@
 // The protocol and why it is safe: docs/decisions/2026-11-21-counters-and-their-loss.md.
 import { randomUUID } from 'node:crypto';
 import type { RedisLink } from '#platform/redis.ts';
-import { readScript, runScript, type Script } from './scripts.ts';
+import { runScript, type Script } from '#platform/redis-script.ts';
+import { readScript } from './scripts.ts';
 
 export type Fleet = {
   /** Live pods as last known, this one included; while Redis is away or has just lost its data, as known before. */

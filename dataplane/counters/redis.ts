@@ -3,6 +3,7 @@
 import type { Admission, BudgetLevel, Demand, Extended, Extension, Settled, Settlement } from '#core/admission/demand.ts';
 import { type EpochMillis, millis, nanoUsd } from '#core/units.ts';
 import { RedisAway, type RedisClient, type RedisLink } from '#platform/redis.ts';
+import { runScript, type Script } from '#platform/redis-script.ts';
 import {
   type AccountLevel,
   type AccountPeriod,
@@ -16,7 +17,7 @@ import {
 import { type Encoded, memoOf, readMemo, requestArgs } from './encode.ts';
 import { type Generation, highWater, type Seen } from './high-water.ts';
 import { holdsOf } from './periods.ts';
-import { readScript, runScript, type Script } from './scripts.ts';
+import { readScript } from './scripts.ts';
 import { tenantPrefixes } from './tenant-keys.ts';
 
 export type RedisCountersOptions = {

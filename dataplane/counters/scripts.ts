@@ -1,10 +1,7 @@
-// The Lua scripts beside this file: read once when a store is made, run by their digest, sent whole where Redis does not have them
-// (after a restart, SCRIPT FLUSH, a failover). A file name ends in the number of its keys; `+`: and one for each window.
-import { createHash } from 'node:crypto';
+// The Lua scripts beside this file, read once when a store is made. A file name ends in the number of its keys; `+`: and one for
+// each window.
 import { readFileSync } from 'node:fs';
-import type { RedisClient } from '#platform/redis.ts';
-
-export type Script = { readonly source: string; readonly digest: string };
+import { type Script, scriptOf } from '#platform/redis-script.ts';
 
 export type ScriptName =
   | 'reserve-7+'
@@ -21,17 +18,7 @@ export type ScriptName =
 const folder = new URL('scripts/', import.meta.url);
 
 export function readScript(name: ScriptName): Script {
-  const source = read(`${name}.lua`).replace(/^-- @include (\w+)$/gm, (_, part: string) => read(`includes/${part}.lua`));
-  return { source, digest: createHash('sha1').update(source).digest('hex') };
-}
-
-export async function runScript(client: RedisClient, script: Script, keys: number, args: readonly string[]): Promise<unknown> {
-  try {
-    return await client.evalsha(script.digest, keys, ...args);
-  } catch (error) {
-    if (!(error as Error).message.startsWith('NOSCRIPT')) throw error;
-    return client.eval(script.source, keys, ...args);
-  }
+  return scriptOf(read(`${name}.lua`).replace(/^-- @include (\w+)$/gm, (_, part: string) => read(`includes/${part}.lua`)));
 }
 
 const read = (path: string): string => readFileSync(new URL(path, folder), 'utf8');

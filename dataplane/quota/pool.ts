@@ -1,9 +1,9 @@
 // The pool of a provider's quota, in Redis: one script a report, of its own for each provider.
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { HUNGRY_MS, LEASE_MS, type Reply, type Report, SETTLE_MS, WINDOW_SECONDS } from '#core/quota/lease.ts';
 import type { ObjectId } from '#core/snapshot/snapshot.ts';
-import type { RedisClient, RedisLink } from '#platform/redis.ts';
+import type { RedisLink } from '#platform/redis.ts';
+import { runScript, scriptOf } from '#platform/redis-script.ts';
 
 export type QuotaPool = {
   /** Rejects when the pool did not answer in time; what was reported may still happen. */
@@ -14,20 +14,11 @@ const TIMES = [LEASE_MS, SETTLE_MS, HUNGRY_MS, WINDOW_SECONDS].map(String);
 
 /** @param now for tests: the pool's time in ms, instead of the server's */
 export function redisPool(redis: RedisLink, now?: () => number): QuotaPool {
-  const script = readFileSync(new URL('./scripts/lease-1.lua', import.meta.url), 'utf8');
-  const digest = createHash('sha1').update(script).digest('hex');
-  const run = async (client: RedisClient, key: string, args: readonly string[]): Promise<unknown> => {
-    try {
-      return await client.evalsha(digest, 1, key, ...args);
-    } catch (error) {
-      if (!String(error).includes('NOSCRIPT')) throw error;
-      return client.eval(script, 1, key, ...args);
-    }
-  };
+  const script = scriptOf(readFileSync(new URL('./scripts/lease-1.lua', import.meta.url), 'utf8'));
   return {
     async sync(provider, report) {
       const args = [JSON.stringify(report), ...TIMES, now ? String(now()) : ''];
-      const reply = await redis.call(client => run(client, `tollgate:{provider:${provider}}:quota`, args));
+      const reply = await redis.call(client => runScript(client, script, 1, [`tollgate:{provider:${provider}}:quota`, ...args]));
       return JSON.parse(String(reply)) as Reply;
     },
   };

@@ -15,6 +15,11 @@ export class Replicas implements GpuTime {
     this.#others = others;
   }
 
+  /** Requests in flight by endpoint, those in use only. */
+  inFlight(): ReadonlyMap<string, number> {
+    return new Map([...this.#clocks].map(([endpoint, clock]) => [endpoint, clock.inFlight]));
+  }
+
   /** @param endpoint its origin: all models that are served there share its time, whichever provider names them */
   enter(endpoint: string): ReturnType<GpuTime['enter']> {
     const clock = this.#clocks.get(endpoint) ?? new ReplicaClock(() => this.#others(endpoint));
