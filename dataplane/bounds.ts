@@ -52,7 +52,7 @@ export class InputKnowledge {
     return this.#body.has('audio') || (bytes.includes(PART_MARK) && bytes.includes('"input_audio"')) || hidesLetters(bytes);
   }
 
-  /** OpenAI's `prediction`: what of it the answer does not take up is billed as output all the same. A byte is at least a token. */
+  /** Of `prediction`: what of it the answer does not take up is billed as output all the same. A byte is at least a token. */
   get predicted(): number {
     const field = this.#body.fields.get('prediction');
     return field ? field.end - field.start : 0;

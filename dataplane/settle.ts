@@ -1,13 +1,12 @@
 // An attempt's row in the cost log: open before it is sent; afterwards, off the client's path, with its usage and its cost.
 import { costOf, ratesFor } from '#core/accounting/cost.ts';
-import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, millis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Estimate } from './bounds.ts';
 import type { Call } from './call.ts';
-import { MAX_TEXT } from './costlog/clean.ts';
 import type { Exchange } from './exchange.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import { messagesOf } from './http/sse.ts';

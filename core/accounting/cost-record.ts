@@ -11,6 +11,9 @@ import type { EpochMillis, Millis, NanoUsd } from '../units.ts';
  */
 export type RowState = 'open' | 'recovered' | 'settled';
 
+/** Characters of any text in a row, at most: three bytes of UTF-8 each, and an index of Postgres takes 2,704 bytes. */
+export const MAX_TEXT = 512;
+
 export type CostRecord = {
   /** Our own UUIDv7: its time is that of admission, which decides the period of every budget. Unique together with `attempt`. */
   readonly requestId: string;

@@ -1,10 +1,8 @@
 // What the databases take of a row: text bounded, well-formed and without NUL, which Postgres takes in no text, and numbers that are some.
 // A row must never be refused for what a client sent. Nearly all are so already.
-import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
 import { fieldAt, fields, type Kind } from './columns.ts';
 
-/** At most three bytes of UTF-8 for each: an index of Postgres takes 2,704 bytes. */
-export const MAX_TEXT = 512;
 const MAX_TAGS = 64;
 const MAX_INTEGER = 2 ** 31 - 1;
 
