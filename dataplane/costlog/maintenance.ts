@@ -1,6 +1,5 @@
 // What keeps the ledger quick and small: rollups of the blocks that have come to rest, and retention. Every step is a transaction of its
 // own under one lock, so any number of processes may try, and one that dies leaves nothing half done.
-import { setTimeout } from 'node:timers/promises';
 import { type EpochMillis, epochMillis } from '#core/units.ts';
 import { firstIdAt, TIERS } from './blocks.ts';
 import { rollUp } from './rollups.ts';
@@ -31,8 +30,7 @@ async function rollUpMarked(store: Store, tier: number, now: EpochMillis): Promi
   for (const { admitted } of marks) {
     const start = performance.now();
     if (!(await exclusively(store, query => rollUpBlock(query, tier, Number(admitted))))) return false;
-    // SQLite has one writer at a time, and who waits looks seldom: as long again for those who bring rows.
-    await setTimeout(performance.now() - start);
+    await store.giveWay(performance.now() - start);
   }
   return true;
 }

@@ -55,6 +55,7 @@ function postgresStore(url: string, connections: number, timeoutMs: number): Sto
     },
     migrate: () => transaction(pool, 'begin', migrate),
     maintains: async query => (await query(`select pg_try_advisory_xact_lock(${LOCKS.maintenance}) as mine`))[0]!.mine === true,
+    giveWay: async () => {},
     makeRoom: now => makeMonths(work => transaction(pool, 'begin', work), LOCKS.maintenance, now),
     dropBefore: dropMonthsBefore,
     tagValue: name => `a.tags ->> ${name}`,

@@ -16,6 +16,8 @@ export type Store = {
   migrate(): Promise<void>;
   /** Within `change`: whether this process alone maintains the ledger until the end of it. */
   maintains(query: Query): Promise<boolean>;
+  /** Time for others to write, after a step of maintenance that took so long. */
+  giveWay(ms: number): Promise<void>;
   /** Room for the rows to come, where the database wants it made. */
   makeRoom(now: EpochMillis): Promise<void>;
   /** Within `change`: the quickest way to lose rows admitted before this moment; those it leaves are deleted one by one. */
