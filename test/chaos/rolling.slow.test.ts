@@ -30,7 +30,7 @@ test(
       const outcomes: (Outcome & { user: string })[] = [];
       let isOver = false;
       const client = async (number: number) => {
-        for (let i = 0; !isOver; i++) {
+        for (let i = 0; !isOver && gateways.some(one => one.isAlive()); i++) {
           const user = `client-${number}-${i}`;
           const one = { user, stream: i % 2 === 0, model: i % 3 === 0 ? 'spare' : 'plain', tokens: 100 } as const;
           outcomes.push({ ...(await askAny(gateways, number, one)), user });
