@@ -368,6 +368,22 @@ test('updates of one key from two processes at once lose nothing', async () => {
   await other.close();
 });
 
+test('an alias is given once, by whichever of two processes comes first', async () => {
+  const api = await started();
+  const other = await openFolder(api.folder, api.dataFolder, () => api.time.now);
+  const stores = [api.keys, keyFiles({ config: other, folder: api.folder, now: () => api.time.now })];
+  const specOf = (i: number) => ({ tenant: 't', alias: 'one', digest: `sha256:${sha256(`secret ${i}`)}` });
+  const made = await Promise.all(
+    Array.from({ length: 6 }, (_, i) => stores[i % 2]!.create({ namespace: 'default', name: `k${i}`, spec: specOf(i) })),
+  );
+  assert.equal(made.filter(result => result.ok).length, 1);
+  const second = await stores[1]!.create({ namespace: 'default', name: 'second', spec: { ...specOf(7), alias: 'two' } });
+  assert.ok(second.ok);
+  const renamed = await stores[0]!.update('default/second', () => ({ ok: true, value: { spec: { alias: 'one' } } }));
+  assert.ok(!renamed.ok && renamed.failure.class === 'invalid_request');
+  await other.close();
+});
+
 test('the list has pages, filters and objects; a tenant key lists and sees itself only', async () => {
   const api = await started();
   const made = [];

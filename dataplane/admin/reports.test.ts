@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { epochMillis, nanoUsd } from '#core/units.ts';
+import { sha256 } from '#platform/digest.ts';
 import { NOW, row, type Stage, stage } from './testing.ts';
 
 let open: Stage | undefined;
@@ -148,6 +149,17 @@ test('spend of all time, or between two dates', async () => {
     assert.equal((await api.get(`/spend/${what}?start_date=1999-01-01&end_date=1999-01-02`)).text, '[]', what);
     assert.notEqual((await api.get(`/spend/${what}`)).body.length, 0, what);
   }
+});
+
+test('what a key spent is found when it is gone: by its name, and by its secret or the hash of that', async () => {
+  const { api, a, b } = await withRows();
+  const keyId = sha256(a.key).slice(0, 12);
+  await api.ledger.write([row({ keyName: a.tollgate_id, keyId, requestId: '019a0000-0000-7000-8000-00000000000f' })]);
+  assert.equal((await api.post('/key/delete', { keys: [a.key] })).status, 200);
+  assert.equal((await api.get(`/spend/logs?api_key=${a.tollgate_id}`)).body.length, 4);
+  for (const reference of [a.key, a.token]) assert.equal((await api.get(`/spend/logs?api_key=${reference}`)).body.length, 1);
+  assert.deepEqual((await api.get(`/spend/logs?api_key=${a.key}`, b.key)).body, []);
+  assert.deepEqual((await api.get('/spend/logs?api_key=sk-nobody')).body, []);
 });
 
 test('spend by key, model, provider, user and tag', async () => {

@@ -128,8 +128,7 @@ function spendByModel(call: Call): Promise<Parsed<Answer>> {
 
 function spendByProvider(call: Call): Promise<Parsed<Answer>> {
   const filter = keyFilter(call, call.query.get('api_key'));
-  if (!filter.ok) return Promise.resolve(filter);
-  return listed(call, ['provider'], ({ by, figures }) => ({ provider: by.provider, spend: usd(figures.costNano) }), filter.value);
+  return listed(call, ['provider'], ({ by, figures }) => ({ provider: by.provider, spend: usd(figures.costNano) }), filter);
 }
 
 async function spendOfAll(call: Call): Promise<Parsed<Answer>> {
@@ -189,12 +188,16 @@ function rowsOf({ ports, caller }: Call, query: RowQuery) {
   return fromLedger(ports, () => ports.ledger.rows({ ...query, filter: { ...query.filter, ...ownFilter(caller) } }));
 }
 
-/** A key by its secret, token or name, as a filter; a tenant key's own filter wins over it anyway. */
-function keyFilter(call: Call, reference: string | undefined): Parsed<FigureFilter> {
-  if (reference === undefined) return ok({});
-  const digest = call.ports.digest(reference);
-  const key = [...keyNames(call).values()].find(({ token, id }) => token === digest || token === reference || id === reference);
-  return key ? ok({ keyName: key.id }) : refuse('not_found', { message: 'There is no such key.' });
+/** Of a token, what rows have. */
+const KEY_ID_DIGITS = 12;
+
+/** A key by its secret, token or name, deleted or not, as a filter; a tenant key's own filter wins over it anyway. */
+function keyFilter(call: Call, reference: string | undefined): FigureFilter {
+  if (reference === undefined) return {};
+  const token = /^[0-9a-f]{64}$/.test(reference) ? reference : call.ports.digest(reference);
+  const key = [...keyNames(call).values()].find(named => named.token === token || named.id === reference);
+  if (key) return { keyName: key.id };
+  return reference.includes('/') ? { keyName: reference } : { keyId: token.slice(0, KEY_ID_DIGITS) };
 }
 
 /** Without dates, the newest rows; with them, sums by day unless `summarize=false`. */
@@ -205,10 +208,9 @@ async function logs(call: Call): Promise<Parsed<Answer>> {
   const filter = logFilter(call);
   if (!summarize.ok) return summarize;
   if (!window.ok) return window;
-  if (!filter.ok) return filter;
   const id = query.get('request_id');
-  if (window.value && summarize.value && id === undefined) return spendByDay(call, window.value, filter.value);
-  const found = await rowsByQuery(call, { ...window.value, filter: filter.value, offset: 0, max: MAX_ROWS }, id);
+  if (window.value && summarize.value && id === undefined) return spendByDay(call, window.value, filter);
+  const found = await rowsByQuery(call, { ...window.value, filter, offset: 0, max: MAX_ROWS }, id);
   return found.ok ? ok({ body: found.value.lines }) : found;
 }
 
@@ -221,8 +223,7 @@ async function logsPage(call: Call): Promise<Parsed<Answer>> {
   if (!page.ok) return page;
   if (!size.ok) return size;
   if (!window.ok) return window;
-  if (!filter.ok) return filter;
-  const span = { ...window.value, filter: filter.value, offset: (page.value - 1) * size.value, max: size.value };
+  const span = { ...window.value, filter, offset: (page.value - 1) * size.value, max: size.value };
   const found = await rowsByQuery(call, span, query.get('request_id'));
   if (!found.ok) return found;
   const { lines, total } = found.value;
@@ -231,11 +232,10 @@ async function logsPage(call: Call): Promise<Parsed<Answer>> {
   });
 }
 
-function logFilter(call: Call): Parsed<FigureFilter> {
+function logFilter(call: Call): FigureFilter {
   const key = keyFilter(call, call.query.get('api_key'));
-  if (!key.ok) return key;
   const [user, team] = [call.query.get('user_id'), call.query.get('team_id')];
-  return ok({ ...key.value, ...(user !== undefined && { user }), ...(team !== undefined && { team }) });
+  return { ...key, ...(user !== undefined && { user }), ...(team !== undefined && { team }) };
 }
 
 /** By the id in the reply, or by ours: both are ids of a request. */
@@ -276,21 +276,19 @@ async function spendReport(call: Call): Promise<Parsed<Answer>> {
   const window = datesOf(call);
   const filter = reportFilter(call);
   if (!window.ok) return window;
-  if (!filter.ok) return filter;
   const by = query.get('group_by') ?? 'team';
   const customer = query.get('customer_id');
-  if (by === 'api_key') return reportByKey(call, window.value, filter.value);
-  if (by === 'team') return reportByDay(call, window.value, filter.value, { by: 'team', list: 'teams', name: 'team_name' });
+  if (by === 'api_key') return reportByKey(call, window.value, filter);
+  if (by === 'team') return reportByDay(call, window.value, filter, { by: 'team', list: 'teams', name: 'team_name' });
   if (by !== 'customer') return wrong('group_by', 'team, customer or api_key');
-  const ofCustomer = { ...filter.value, ...(customer !== undefined && { user: customer }) };
+  const ofCustomer = { ...filter, ...(customer !== undefined && { user: customer }) };
   return reportByDay(call, window.value, ofCustomer, { by: 'user', list: 'customers', name: 'customer' });
 }
 
-function reportFilter(call: Call): Parsed<FigureFilter> {
+function reportFilter(call: Call): FigureFilter {
   const key = keyFilter(call, call.query.get('api_key'));
-  if (!key.ok) return key;
   const [user, team] = [call.query.get('internal_user_id'), call.query.get('team_id')];
-  return ok({ ...key.value, ...(user !== undefined && { user }), ...(team !== undefined && { team }) });
+  return { ...key, ...(user !== undefined && { user }), ...(team !== undefined && { team }) };
 }
 
 type DayList = { readonly by: 'team' | 'user'; readonly list: string; readonly name: string };

@@ -233,9 +233,10 @@ export class FakeLedger implements Ledger {
 
 const admittedAt = ({ requestId }: CostRecord): number => Number.parseInt(requestId.replace('-', '').slice(0, 12), 16);
 
-const passes = (r: CostRecord, { tenant, keyName, team, user, tag }: FigureFilter): boolean =>
+const passes = (r: CostRecord, { tenant, keyName, keyId, team, user, tag }: FigureFilter): boolean =>
   (tenant === undefined || r.tenant === tenant) &&
   (keyName === undefined || r.keyName === keyName) &&
+  (keyId === undefined || r.keyId === keyId) &&
   (team === undefined || r.tags.team === team) &&
   (user === undefined || (r.userId ?? r.tags.user) === user) &&
   (tag === undefined || (tag.includes('=') ? r.tags[tag.split('=')[0]!] === tag.split('=')[1] : r.tags[tag] !== undefined));

@@ -50,6 +50,7 @@ class KeyFiles implements KeyStore {
     return this.#alone(async folder => {
       const id = `${key.namespace}/${key.name}`;
       if (this.#kept().has(id)) return conflict(`There is a TenantKey ${id} already.`);
+      if (this.#hasAlias(key.spec.alias, id)) return aliasTaken(key.spec.alias);
       const text = newManifest(key, new Date(this.#options.now()).toISOString());
       if (!text.ok) return text;
       const file = join(folder, `key-${key.name}.yaml`);
@@ -65,6 +66,7 @@ class KeyFiles implements KeyStore {
       const { key, file, text, document } = found.value;
       const wanted = change(key);
       if (!wanted.ok) return wanted;
+      if (this.#hasAlias(wanted.value.spec.alias, id)) return aliasTaken(wanted.value.spec.alias);
       edit(document, wanted.value, new Date(this.#options.now()).toISOString());
       return this.#inForce(id, file, document.toString(AS_WRITTEN), text);
     });
@@ -79,6 +81,11 @@ class KeyFiles implements KeyStore {
       await this.#options.config.reload();
       return ok(found.value.key);
     });
+  }
+
+  /** Another key, of this process or of one that shares the folder. */
+  #hasAlias(alias: unknown, id: string): boolean {
+    return alias !== undefined && this.list().some(key => key.id !== id && key.spec.alias === alias);
   }
 
   /** One change at a time, over all processes that share the folder, on what the folder holds at this moment. */
@@ -243,6 +250,8 @@ async function locked(path: string) {
   return undefined;
 }
 
+const aliasTaken = (alias: unknown) =>
+  refuse('invalid_request', { message: `There is a key with the alias ${alias} already.`, param: 'key_alias' });
 const conflict = (message: string) => refuse('invalid_request', { status: 409, message });
 
 /** What the disk said, in words; anything else is a bug and goes on as one. */
