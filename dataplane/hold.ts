@@ -132,7 +132,7 @@ export class Hold {
     const extended = await this.#ports.admitter.extend(extension, this.#key, copiesOf([...before, row]));
     if (extended.kind === 'granted' || extended.kind === 'unavailable') this.failMode ??= extended.failMode;
     if (extended.kind === 'unavailable') return { kind: 'refused', failure: unavailable() };
-    if (extended.kind === 'limited' || extended.kind === 'lost')
+    if (extended.kind === 'limited')
       return { kind: 'refused', failure: failure('rate_limit_exceeded', { retryAfter: millis(1000) }) };
     if (extended.kind === 'exhausted') {
       const message = `Budget ${budgets[extended.budget]?.name} has no room for a further attempt of this request.`;
