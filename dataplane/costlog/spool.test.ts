@@ -122,6 +122,16 @@ describe('a spool', () => {
     assert.equal(full.append('{}', true), false, 'a closed spool takes nothing');
   });
 
+  test('refuses an intent that need not be durable as it does any other, and keeps its reserve', async () => {
+    const spool = await openSpool({ root, name: newName(), maxBytes: 20_000, reserveBytes: 5_000 });
+    const row = JSON.stringify({ text: 'x'.repeat(90) });
+    while (spool.append(row, false, false));
+    assert.ok(spool.end() < 15_200);
+    assert.equal(spool.append(row, true), false);
+    assert.equal(spool.append(row, false), true);
+    await spool.close(true);
+  });
+
   test('hands an intent to the kernel at once, and a completion by the end of the turn', async () => {
     const spool = await openSpool({ root, name: newName() });
     spool.append('{"n":1}', false);

@@ -35,8 +35,12 @@ export type SpooledRows = {
 export type Spool = {
   /** `<root>/<name>`. */
   readonly folder: string;
-  /** @param durable the kernel has the row before this returns; otherwise by the end of this turn of the event loop. @returns whether there was room */
-  append(json: string, durable: boolean): boolean;
+  /**
+   * @param durable the kernel has the row before this returns; otherwise by the end of this turn of the event loop
+   * @param mayUseReserve (=!durable) it completes what was accepted before
+   * @returns whether there was room
+   */
+  append(json: string, durable: boolean, mayUseReserve?: boolean): boolean;
   /** Bytes appended so far: where the next row will begin. */
   end(): number;
   /** Rows from there on, about `maxBytes` of them, or those of one segment; none: nothing has been written beyond. */
@@ -123,8 +127,8 @@ class FileSpool implements Spool {
     this.#unlock = unlock;
   }
 
-  append(json: string, durable: boolean): boolean {
-    if (this.#isFull(durable) || !this.#makeRoom(json)) return false;
+  append(json: string, durable: boolean, mayUseReserve = !durable): boolean {
+    if (this.#isFull(mayUseReserve) || !this.#makeRoom(json)) return false;
     const length = putLine(json, this.#pending, this.#used);
     this.#used += length;
     if (durable && !this.#flush()) {
@@ -210,9 +214,10 @@ class FileSpool implements Spool {
     return this.end() - this.#segments.start();
   }
 
-  #isFull(durable: boolean): boolean {
+  #isFull(mayUseReserve: boolean): boolean {
     if (this.#isClosed) return true;
-    return durable ? !this.#hasReserve || this.#held() >= this.#maxBytes - this.#reserveBytes : this.#held() >= this.#maxBytes;
+    if (mayUseReserve) return this.#held() >= this.#maxBytes;
+    return !this.#hasReserve || this.#held() >= this.#maxBytes - this.#reserveBytes;
   }
 
   /** Room in memory for one more line. */

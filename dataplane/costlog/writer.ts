@@ -94,9 +94,13 @@ class Writer implements LedgerWriter {
   }
 
   record(row: CostRecord, json: string, durable: boolean): boolean {
+    return this.#append(row, json, durable, row.state !== 'open');
+  }
+
+  #append(row: CostRecord, json: string, durable: boolean, mayUseReserve: boolean): boolean {
     const { spool } = this.#options;
     const start = spool.end();
-    if (!spool.append(json, durable)) return false;
+    if (!spool.append(json, durable, mayUseReserve)) return false;
     const placed = { row, end: spool.end() };
     this.#recorded++;
     if (row.state === 'open') this.#open.set(rowKey(row), placed);
@@ -239,7 +243,7 @@ class Writer implements LedgerWriter {
    */
   #carryOver(point: number): boolean {
     const staying = [...this.#open.values()].filter(({ end }) => end <= point);
-    for (const { row } of staying) this.record(row, JSON.stringify(row), false);
+    for (const { row } of staying) this.#append(row, JSON.stringify(row), false, true);
     return staying.length > 0;
   }
 }
