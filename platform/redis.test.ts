@@ -36,6 +36,19 @@ describe('the link to Redis', { skip: withoutRedis }, () => {
     assert.equal(link.state().kind, 'up');
   });
 
+  test('does not take it for away while it answers what was asked before, one after the other', async () => {
+    // Redis answers after each 16 KB that it has read, not after each call.
+    const work = (turns: number, timeoutMs?: number) =>
+      link.call(client => client.eval('for i = 1, ARGV[1] do end', 0, String(turns), ' '.repeat(20_000)), timeoutMs);
+    const startedAt = performance.now();
+    await work(5_000_000, 2_000);
+    const turns = Math.floor((5_000_000 * TIMEOUT_MS) / 2 / (performance.now() - startedAt));
+    const askedAt = performance.now();
+    const asked = Array.from({ length: 7 }, () => work(turns));
+    await Promise.all(asked);
+    assert.ok(performance.now() - askedAt > 2 * TIMEOUT_MS);
+  });
+
   test('waits no longer than its timeout for one that hangs, and for nothing once that is known', async () => {
     redis.pause();
     const startedAt = performance.now();

@@ -34,6 +34,8 @@ export type RedisLinkOptions = {
 };
 
 const COMMAND_TIMEOUT_MS = 40;
+/** So many times as long a call waits in line at most, behind others that are answered. */
+const MOST_TIMEOUTS = 5;
 const CONNECT_TIMEOUT_MS = 2000;
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 1000;
@@ -62,6 +64,8 @@ class Link implements RedisLink {
   /** When the probe that is on its way was sent, by the clock of durations. */
   #probeSent: number | undefined;
   #probeOf = 0;
+  /** When the last answer came, by the clock of durations. */
+  #heardAt = 0;
   /** The calls of this turn of the event loop, which leave at its end. */
   #outbox: Outbox | undefined;
   #isClosed = false;
@@ -94,6 +98,7 @@ class Link implements RedisLink {
     return new Promise<T>((resolve, reject) => {
       let waiting = true;
       const end = (error?: RedisAway) => {
+        if (error === undefined) this.#heardAt = performance.now();
         if (!waiting) return;
         waiting = false;
         clearTimeout(timer);
@@ -107,7 +112,7 @@ class Link implements RedisLink {
       // Being busy is not Redis being away: its time runs from when it was asked, and what arrived meanwhile is read, after the
       // timers of a turn, before it is called missing.
       const due = () => {
-        const left = outbox.leftAt === undefined ? timeoutMs : outbox.leftAt + timeoutMs - performance.now();
+        const left = this.#timeLeft(outbox, timeoutMs);
         if (left > 0) timer = setTimeout(due, Math.ceil(left));
         else setImmediate(() => end(new RedisAway(`no answer within ${timeoutMs} ms`, true)));
       };
@@ -128,6 +133,14 @@ class Link implements RedisLink {
     clearInterval(this.#probing);
     this.#client.disconnect();
     if (this.#client instanceof Redis) this.#client.stream?.destroy();
+  }
+
+  /** A Redis that answers what was asked before is not silent: it has its time again with each answer, up to a bound. */
+  #timeLeft({ leftAt }: Outbox, timeoutMs: number): number {
+    if (leftAt === undefined) return timeoutMs;
+    // One connection answers in order. Of a cluster, another node may be the one that answers.
+    const silentSince = this.#client instanceof Redis ? Math.max(leftAt, this.#heardAt) : leftAt;
+    return Math.min(silentSince + timeoutMs, leftAt + MOST_TIMEOUTS * timeoutMs) - performance.now();
   }
 
   /** All calls of one turn of the event loop leave in one write. A cluster has a stream per node, and its own pipelining. */
