@@ -2,7 +2,7 @@
 import { daysOf } from '#core/accounting/days.ts';
 import { floor, type Interval, QUARTER } from './blocks.ts';
 import type { Row } from './columns.ts';
-import type { FigureQuery, FigureReport, Figures, GroupBy } from './ledger.ts';
+import { type FigureQuery, type FigureReport, type Figures, type GroupBy, TOO_MANY_GROUPS } from './ledger.ts';
 import { ReportStatement } from './report-statement.ts';
 import { type Measure, measureNames, staleIn } from './rollups.ts';
 import { alone, type Part, sectionsOf } from './sections.ts';
@@ -12,6 +12,8 @@ import type { Query, Store } from './store.ts';
 const DAYS_AT_ONCE = 62;
 /** The dearest are told; the totals are those of all. */
 const MAX_GROUPS = 100_000;
+/** Groups in memory while a report is made, one for each day. */
+const MAX_ANSWERS = 200_000;
 
 export const figures = (store: Store, query: FigureQuery): Promise<FigureReport> =>
   store.view(async sql => {
@@ -32,7 +34,9 @@ export const figures = (store: Store, query: FigureQuery): Promise<FigureReport>
         sections.map(({ from, to }, label) => ({ from, to, label })),
         stale,
       );
-      for (const row of await sql(text, values)) for (const part of sections[Number(row.label)]!.parts) answers.add(row, part);
+      const rows = await sql(`${text} limit ${MAX_ANSWERS + 1}`, values);
+      for (const row of rows) for (const part of sections[Number(row.label)]!.parts) answers.add(row, part);
+      if (rows.length > MAX_ANSWERS || answers.size > MAX_ANSWERS) throw new Error(`${TOO_MANY_GROUPS} ${MAX_ANSWERS}`);
     }
     return report(query, answers.all());
   });
@@ -67,6 +71,10 @@ class Answers {
     const sums = known?.sums ?? ({} as Record<Measure, bigint>);
     for (const name of measureNames) sums[name] = (sums[name] ?? 0n) + sign * BigInt(row[name] as bigint);
     if (!known) this.#answers.set(key, { day, names, sums });
+  }
+
+  get size(): number {
+    return this.#answers.size;
   }
 
   /** What a section gave and another took back was never in that day: every row counts as an attempt. */

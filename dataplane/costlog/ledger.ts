@@ -20,6 +20,7 @@ export type Ledger = {
    * @param settledSince requests that ended since, and were admitted within the hour before, are told one by one: the newest 100,000
    */
   spend(tenant: string, since: readonly EpochMillis[], settledSince: EpochMillis): Promise<TenantSpend>;
+  /** Rejects with a message that begins with `TOO_MANY_GROUPS` where the report would have more than fit into memory. */
   figures(query: FigureQuery): Promise<FigureReport>;
   /** Rows themselves, newest first. */
   rows(query: RowQuery): Promise<{ readonly rows: readonly CostRecord[]; readonly total: number }>;
@@ -29,6 +30,9 @@ export type Ledger = {
   maintain(now: EpochMillis): Promise<void>;
   close(): Promise<void>;
 };
+
+/** A message and no class, as it comes from another thread. */
+export const TOO_MANY_GROUPS = 'a report of more groups than';
 
 /** `tag:X` groups by the value of tag X; team, feature and user are the tags of these names (`user`: the client's own name first); `day` is a calendar day of `timeZone`, YYYY-MM-DD. */
 export type GroupBy = 'tenant' | 'model' | 'team' | 'feature' | 'user' | 'provider' | 'key' | 'day' | `tag:${string}`;
