@@ -19,7 +19,7 @@ function storeOf(users: number): Store {
     if (!limit) return [];
     return Array.from({ length: Math.min(users, Number(limit[1])) }, (_, i): Row => ({ label: 0, g0: `user-${i}`, ...sums }));
   };
-  return { view: (use: (query: Query) => unknown) => use(query) } as unknown as Store;
+  return { view: (use: (query: Query) => unknown) => use(query), tagValue: () => "''" } as unknown as Store;
 }
 
 const byUser = {
