@@ -195,6 +195,7 @@ export async function openStores(
     degraded: () => [
       ...(link?.state().kind === 'down' ? ['redis'] : []),
       ...(writer.stats().isAway || !isLedgerReady ? ['ledger'] : []),
+      ...(spool.fill() >= 1 ? ['spool'] : []),
     ],
     async close() {
       for (const timer of timers) clearInterval(timer);
