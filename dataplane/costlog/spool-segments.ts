@@ -23,6 +23,8 @@ type Segment = {
   readonly start: number;
   bytes: number;
   isDirty: boolean;
+  /** Nothing more is written to it, so it may go though it is the last. */
+  isSealed: boolean;
 };
 
 export class Segments {
@@ -32,6 +34,8 @@ export class Segments {
   /** Oldest first; the last one is written. */
   #segments: Segment[] = [];
   #opened = 0;
+  /** Where the stream goes on when there is no segment. */
+  #dropped = 0;
   #isFolderDirty = false;
 
   constructor(folder: string, maxBytes: number, disk: Disk) {
@@ -41,12 +45,12 @@ export class Segments {
   }
 
   start(): number {
-    return this.#segments[0]?.start ?? 0;
+    return this.#segments[0]?.start ?? this.#dropped;
   }
 
   end(): number {
     const last = this.#segments.at(-1);
-    return last ? last.start + last.bytes : 0;
+    return last ? last.start + last.bytes : this.#dropped;
   }
 
   isDirty(): boolean {
@@ -83,10 +87,16 @@ export class Segments {
     }
   }
 
-  /** Ends of the segments that lie wholly before this point; the last segment is never among them. */
+  /** What comes next goes into a new segment: the last one can be deleted where every byte of the disk counts. */
+  seal(): void {
+    const last = this.#segments.at(-1);
+    if (last && last.bytes > 0) last.isSealed = true;
+  }
+
+  /** Ends of the segments that lie wholly before this point; the one that is written is never among them. */
   endsBefore(point: number): readonly number[] {
     return this.#segments
-      .slice(0, -1)
+      .filter(({ isSealed }, i) => isSealed || i < this.#segments.length - 1)
       .map(({ start, bytes }) => start + bytes)
       .filter(end => end <= point);
   }
@@ -95,6 +105,7 @@ export class Segments {
   async dropUntil(point: number): Promise<void> {
     const gone = this.endsBefore(point).length;
     for (const segment of this.#segments.splice(0, gone)) {
+      this.#dropped = segment.start + segment.bytes;
       fs.closeSync(segment.fd);
       await unlink(segment.file);
     }
@@ -125,9 +136,9 @@ export class Segments {
 
   #writable(): Segment {
     const last = this.#segments.at(-1);
-    if (last && last.bytes < this.#maxBytes) return last;
+    if (last && last.bytes < this.#maxBytes && !last.isSealed) return last;
     const file = path.join(this.#folder, `${String(++this.#opened).padStart(6, '0')}.jsonl`);
-    const segment = { file, fd: this.#disk.openSync(file), start: this.end(), bytes: 0, isDirty: false };
+    const segment = { file, fd: this.#disk.openSync(file), start: this.end(), bytes: 0, isDirty: false, isSealed: false };
     this.#segments.push(segment);
     this.#isFolderDirty = true;
     return segment;

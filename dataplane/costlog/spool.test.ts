@@ -238,6 +238,31 @@ describe('a spool without room', () => {
     }
   });
 
+  test('goes on after a full disk also where all of it was one segment, and loses nothing of what came meanwhile', async t => {
+    const folder = path.join(root, 'one-segment');
+    mkdirSync(folder);
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]).status !== 0)
+      return t.skip('mounting a small file system needs root');
+    try {
+      const spool = await openSpool({ root: folder, name: 'p', reserveBytes: 500_000 });
+      const row = JSON.stringify({ text: 'x'.repeat(990) });
+      while (spool.append(row, false, false)) await new Promise(setImmediate);
+      const point = spool.end();
+      assert.ok(spool.append('{"late":1}', false));
+      await spool.sync();
+      assert.equal(spool.endsBefore(point).length, 0, 'it holds a row that is not in the ledger yet');
+      await spool.acknowledge(spool.endsBefore(spool.end()).at(-1)!);
+      assert.deepEqual(segmentFiles(spool.folder), []);
+      const from = spool.end();
+      assert.ok(from > point, 'the stream goes on where it was');
+      await until('intents are taken again', () => spool.append('{"next":1}', true), 3000);
+      assert.deepEqual(await rowsFrom(spool, from), ['{"next":1}']);
+      await spool.close(false);
+    } finally {
+      spawnSync('umount', ['-l', folder]);
+    }
+  });
+
   test('refuses a row that is larger than any row is', async () => {
     const spool = await openSpool({ root, name: newName() });
     assert.equal(spool.append('x'.repeat(200_000), true), false);

@@ -158,6 +158,8 @@ class FileSpool implements Spool {
   }
 
   endsBefore(point: number): readonly number[] {
+    // Room for the reserve is made wherever there is some.
+    if (!this.#hasReserve) this.#segments.seal();
     return this.#segments.endsBefore(point);
   }
 
