@@ -180,6 +180,31 @@ describe('with counters that are away', () => {
     admits.close();
   });
 
+  test('what passed meanwhile is held in the counters as soon as they answer, beyond the budget too, and once', async () => {
+    const { admits, state, level } = stage();
+    await admits.reserve(demand(1, 100), claimant('Deny'), row);
+    state.away = true;
+    await admits.reserve(demand(2, 300), claimant('LocalShare'), row);
+    await admits.reserve(demand(3, 900), claimant('Allow'), row);
+    await admits.reserve(demand(4, 50), claimant('Allow'), row);
+    admits.settle(settlement(4, 40), claimant('Allow'), []);
+    state.away = false;
+    await until('what ended is settled', async () => admits.waiting() === 0);
+    assert.equal((await admits.reserve(demand(5, 10), claimant('Deny'), row)).kind, 'granted');
+    await until('both are held', async () => (await level())?.[1] === 100 + 300 + 900 + 10);
+    assert.equal((await admits.reserve(demand(6, 10), claimant('Deny'), row)).kind, 'exhausted');
+    for (const [n, cost] of [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [5, 4],
+    ] as const)
+      admits.settle(settlement(n, cost), claimant('Deny'), []);
+    await until('all is settled', async () => (await level())?.[1] === 0);
+    assert.deepEqual(await level(), [50, 0]);
+    admits.close();
+  });
+
   test('an extension follows the mode of its key', async () => {
     const { admits, state } = stage();
     await admits.reserve(demand(1, 100), claimant('LocalShare'), row);

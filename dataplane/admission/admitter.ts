@@ -5,6 +5,7 @@ import type { Admission, Demand, Settled, Settlement } from '#core/admission/dem
 import { uuidTime } from '#core/units.ts';
 import type { Counters, RowCopy } from '../counters/counters.ts';
 import type { Admitter, Claimant, FailMode, Reserved } from './admission.ts';
+import { CarryOver } from './carry-over.ts';
 import { LocalShare, type LocalShareParts } from './local-share.ts';
 import type { Rebuild } from './rebuild.ts';
 import { SettleQueue } from './settle-queue.ts';
@@ -38,6 +39,7 @@ export function admitter(parts: AdmitterParts): Admitter {
   const { counters, rebuild, patience, keepsCopies: copied, onFailMode } = parts;
   const local = new LocalShare(parts);
   const queue = new SettleQueue({ ...parts, onDrained: () => local.reset() });
+  const carryOver = new CarryOver(counters);
 
   const ask = async (demand: Demand, key: Claimant, row: RowCopy): Promise<Admission | undefined> => {
     const isLost = local.remainder(demand) !== undefined;
@@ -56,13 +58,16 @@ export function admitter(parts: AdmitterParts): Admitter {
     const failMode = key.entry.onStoreFailure;
     const passed = failMode === 'Allow' || (failMode === 'LocalShare' && (await local.reserve(demand, accountsOf(demand, key))));
     onFailMode(failMode, passed);
-    return passed ? { kind: 'granted', failMode, copied: false, levels: [], remaining: [] } : { kind: 'unavailable', failMode };
+    if (!passed) return { kind: 'unavailable', failMode };
+    carryOver.add(demand);
+    return { kind: 'granted', failMode, copied: false, levels: [], remaining: [] };
   };
 
   return {
     async reserve(demand, key, row) {
       const answer = await ask(demand, key, row);
       if (answer === undefined || answer.kind === 'unknown') return byFailMode(demand, key);
+      carryOver.now();
       if (answer.kind !== 'limited') local.learn(demand, answer.levels);
       return { ...answer, failMode: undefined, copied };
     },
@@ -78,6 +83,7 @@ export function admitter(parts: AdmitterParts): Admitter {
     },
     settle(settlement, key, rows) {
       local.settle(settlement);
+      carryOver.ended(settlement.id);
       queue.add(settlement, key, rows);
     },
     tellExhausted: parts.onExhausted,
