@@ -63,7 +63,7 @@ async function stage(
     waitingNow: () => new Set(),
     forgetWaiting: () => {},
     waiting: () => 0,
-    close: () => {},
+    close: async () => {},
   };
   const hold = new Hold(
     (bound, leaseUntil) => ({ tenant: 't', id: ID, limits, budgets, ...bound, leaseUntil, limitsAlone: false }),

@@ -48,7 +48,7 @@ export type DataPlane = {
   readonly port: number;
   readonly internalPort: number;
   readonly metrics: Metrics;
-  /** Answers what it has begun, takes nothing new, then resolves. */
+  /** Answers and accounts for what it has begun, takes nothing new, then resolves. */
   drain(): Promise<void>;
   close(): Promise<void>;
 };
@@ -91,8 +91,13 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];
   let draining = false;
   const readiness = readinessPage(config, { draining: () => draining, degraded: () => stores.degraded() });
+  const running = new Set<Promise<void>>();
   const router: RouterOptions = {
-    serve: exchange => serve(exchange, ports),
+    serve(exchange) {
+      const request = serve(exchange, ports).finally(() => running.delete(request));
+      running.add(request);
+      return request;
+    },
     pages: publicPages(ports, options, metrics, readiness),
     newRequestId: ports.newRequestId,
     monotonic: ports.monotonic,
@@ -120,6 +125,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     async drain() {
       draining = true;
       await listeners[0].drain();
+      // A request has its answer before its row is written and its reservation settled.
+      await Promise.allSettled(running);
     },
     async close() {
       for (const listener of listeners) stop(listener);

@@ -199,7 +199,7 @@ export async function openStores(
     ],
     async close() {
       for (const timer of timers) clearInterval(timer);
-      admits.close();
+      await admits.close();
       gate.close();
       shared?.close();
       await writer.close(millis(FLUSH_MS * 5));

@@ -49,5 +49,6 @@ export type Admitter = {
   forgetWaiting(ids: ReadonlySet<string>): void;
   /** Settlements that the counters have not taken yet. */
   waiting(): number;
-  close(): void;
+  /** Resolves when what was settled last has arrived, or will not. */
+  close(): Promise<void>;
 };

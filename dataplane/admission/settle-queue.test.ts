@@ -82,3 +82,10 @@ test('what was never asked waits for as long as it takes', async () => {
   queue.forget(queue.ids());
   assert.equal(queue.size, 0);
 });
+
+test('closing sends what is fresh and waits for its answer', async () => {
+  const { queue, taken } = stage(() => settled);
+  queue.add(settlement('r'), key, []);
+  await queue.close();
+  assert.equal(taken.length, 1);
+});

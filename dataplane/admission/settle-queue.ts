@@ -36,6 +36,7 @@ export class SettleQueue {
   #timer: NodeJS.Timeout | undefined;
   readonly #fresh: Waiting[] = [];
   #freshTimer: NodeJS.Timeout | undefined;
+  readonly #sending = new Set<Promise<void>>();
 
   constructor(parts: SettleQueueParts) {
     this.#parts = parts;
@@ -60,16 +61,20 @@ export class SettleQueue {
     this.#rest();
   }
 
-  /** What waits is left to the ledger; what is fresh is sent. */
-  close(): void {
+  /** What waits is left to the ledger; what is fresh is sent, and its answer awaited. */
+  async close(): Promise<void> {
     clearTimeout(this.#freshTimer);
     this.#sendFresh();
+    await Promise.all(this.#sending);
     clearTimeout(this.#timer);
   }
 
   #sendFresh(): void {
     this.#freshTimer = undefined;
-    for (const waiting of this.#fresh.splice(0)) void this.#send(waiting);
+    for (const waiting of this.#fresh.splice(0)) {
+      const sending = this.#send(waiting).finally(() => this.#sending.delete(sending));
+      this.#sending.add(sending);
+    }
   }
 
   async #send(waiting: Waiting): Promise<void> {

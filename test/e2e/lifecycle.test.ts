@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { chat, chatPath } from '#test/support/client.ts';
@@ -155,6 +156,38 @@ test('SIGTERM lets an open stream finish, refuses new connections, and then exit
   } finally {
     await gateway.stop();
     await upstream.close();
+  }
+});
+
+test('SIGTERM waits for the row of a request whose client has just left', async () => {
+  const upstream = await startUpstream(response => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(openaiStream.opening + openaiStream.content('first'));
+  });
+  const data = mkdtempSync(path.join(tmpdir(), 'tollgate-stop-'));
+  const gateway = await startGateway({ yaml: configFor(upstream), env: { TOLLGATE_DATA: data } });
+  try {
+    const leaving = new AbortController();
+    const response = await fetch(gateway.url + chatPath, {
+      method: 'POST',
+      body: JSON.stringify(chat('m', { stream: true })),
+      headers: { authorization: `Bearer ${clientKey}`, 'content-type': 'application/json' },
+      signal: leaving.signal,
+    });
+    await response.body!.getReader().read();
+    leaving.abort();
+    assert.equal(await gateway.stop(), 0);
+    const ledger = new DatabaseSync(path.join(data, 'ledger.db'));
+    const rows = ledger.prepare('select state, recovered, failure from attempts').all();
+    ledger.close();
+    assert.deepEqual(
+      rows.map(row => ({ ...row })),
+      [{ state: 'settled', recovered: 0, failure: 'client_closed' }],
+    );
+  } finally {
+    await gateway.stop();
+    await upstream.close();
+    rmSync(data, { recursive: true, force: true });
   }
 });
 
