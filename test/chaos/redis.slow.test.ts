@@ -166,7 +166,7 @@ describe('Redis', { skip: withoutStores }, () => {
     withPods({ count: 0 }, async pods => {
       await pods.redis.stop();
       const gateway = await pods.start();
-      assert.deepEqual(await degradedIn(gateway), ['redis']);
+      await until('the ledger is reached, and Redis is not', async () => (await degradedIn(gateway)).join() === 'redis');
       const early = load([gateway], 'early', 20);
       await sleep(700);
       assert.deepEqual(
