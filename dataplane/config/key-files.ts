@@ -141,7 +141,10 @@ class KeyFiles implements KeyStore {
     const { verdicts } = this.#options.config.source();
     const own = verdicts.find(v => nameOf(v) === `TenantKey ${id}`);
     if (!own || !this.#kept().has(id))
-      return failure('internal_error', { message: 'The configuration folder has more files than are read.' });
+      return failure('internal_error', {
+        status: 507,
+        message: 'The key could not be read back: the folder may have as many files as are read (4096, 64 MiB in all).',
+      });
     const [problem] = own.problems;
     if (!own.sound)
       return failure('invalid_request', {
