@@ -83,13 +83,21 @@ describe('Redis', { skip: withoutStores }, () => {
     }));
 
   test('flushed with a budget that runs out: what is spent beyond it is no more than the shares that were let pass meanwhile', () => {
-    const amount = 30_000_000;
-    const tight = { budgets: [{ name: 'own', scope: 'Key', amount: '0.03', period: 'Total' }] };
+    const amount = 15_000_000;
+    const tight = { budgets: [{ name: 'own', scope: 'Key', amount: '0.015', period: 'Total' }] };
     return withPods({ count: 3, yaml: origin => chaosYaml(origin, { key: tight }) }, async (pods, gateways) => {
       const traffic = load(gateways, 'load', PER_SECOND, { model: 'plain' });
       await sleep(700);
       await pods.redis.client.flushall();
-      await until('the budget is spent', () => traffic.answered().some(({ status }) => status === 402), 20_000);
+      await until(
+        'the budget is spent',
+        () =>
+          traffic
+            .answered()
+            .slice(-30)
+            .every(({ status }) => status === 402),
+        30_000,
+      );
       const outcomes = await traffic.stop();
       for (const { status, code } of outcomes)
         assert.ok(status === 200 || status === 402 || (status === 503 && code === 'store_unavailable'), `${status} ${code}`);
@@ -108,15 +116,7 @@ describe('Redis', { skip: withoutStores }, () => {
       for (const key of [clientKey, ...Object.values(keys)])
         for (const [i, { url }] of gateways.entries())
           assert.equal((await ask(url, { user: `first-${key.slice(8, 13)}-${i}`, key })).status, 200);
-      const calm = await measured(gateways, 'calm');
-      pods.redis.pause();
-      const troubled = await measured(gateways, 'troubled');
-      console.log(`p99 ${p99(calm).toFixed(0)} ms, while Redis hangs ${p99(troubled).toFixed(0)} ms`);
-      assert.ok(p99(troubled) <= p99(calm) + 50 + JITTER_MS);
-      assert.deepEqual(
-        troubled.filter(outcome => !outcome.isWhole),
-        [],
-      );
+      assert.ok(await hangsUnnoticed(pods, gateways), 'three times in a row p99 grew by more than 50 ms');
       for (const gateway of gateways) assert.deepEqual(await degradedIn(gateway), ['redis']);
       const [one] = gateways as [Gateway];
       assert.equal((await ask(one.url, { user: 'allow', key: keys.Allow })).status, 200);
@@ -180,8 +180,24 @@ describe('Redis', { skip: withoutStores }, () => {
     }));
 });
 
-/** This machine runs other suites beside this one. */
-const JITTER_MS = 50;
+/** Measures p99 before and while Redis hangs, three times at most, as other suites run on this machine; leaves Redis hanging. */
+async function hangsUnnoticed(pods: Pods, gateways: readonly Gateway[]): Promise<boolean> {
+  for (let round = 0; round < 3; round++) {
+    pods.redis.resume();
+    await until('Redis is there', async () => (await Promise.all(gateways.map(degradedIn))).flat().length === 0);
+    const calm = await measured(gateways, `calm-${round}`);
+    pods.redis.pause();
+    const troubled = await measured(gateways, `troubled-${round}`);
+    const answered = [...calm, ...troubled];
+    assert.deepEqual(
+      answered.filter(outcome => !outcome.isWhole),
+      [],
+    );
+    console.log(`p99 ${p99(calm).toFixed(0)} ms, while Redis hangs ${p99(troubled).toFixed(0)} ms`);
+    if (p99(troubled) <= p99(calm) + 50) return true;
+  }
+  return false;
+}
 
 async function measured(gateways: readonly Gateway[], name: string) {
   const traffic = load(gateways, name, PER_SECOND / 2, { model: 'plain', stream: false, tokens: 10 });
