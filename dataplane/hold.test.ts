@@ -41,6 +41,8 @@ async function stage(
   const asked: Asked[] = [];
   const settled: object[] = [];
   const forgotten: object[] = [];
+  /** Requests that are over, and hold what they held until somebody waits for that. */
+  const over: string[] = [];
   const admitter: Admitter = {
     async reserve(demand) {
       asked.push({ cost: demand.cost, tokens: demand.tokens });
@@ -59,6 +61,10 @@ async function stage(
     },
     forget: (_, rows) => void forgotten.push(...rows),
     remainder: () => (remainder === undefined ? undefined : nanoUsd(remainder)),
+    async endingsSettled() {
+      for (const id of over.splice(0))
+        await counters.settle({ tenant: 't', id, limits, budgets, cost: nanoUsd(1), tokens: tokens(1) });
+    },
     tellExhausted: () => {},
     waitingNow: () => new Set(),
     forgetWaiting: () => {},
@@ -73,7 +79,14 @@ async function stage(
     },
     { admitter, now: () => NOW, budgetExceededStatus: 402 },
   );
-  return { hold, asked, settled, forgotten };
+  /** Another request of the key takes its place, and is over. */
+  const another = async (cost: number) => {
+    const id = ID.replace(/1$/, '2');
+    const demand = { tenant: 't', id, limits, budgets, cost: nanoUsd(cost), tokens: tokens(1), limitsAlone: false };
+    assert.equal((await counters.reserve({ ...demand, leaseUntil: epochMillis(NOW + 60_000) })).kind, 'granted');
+    over.push(id);
+  };
+  return { hold, asked, settled, forgotten, another };
 }
 
 /** 100 by its bytes, 40 when counted; an answer may cost 1 a token, 10 by default. */
@@ -98,6 +111,28 @@ const intent = (attempt: number, more: Partial<Intent> = {}): Intent => ({
   ...more,
 });
 const costing = (attempt: number, cost: number) => Promise.resolve(written(rowOf(attempt, { cost: nanoUsd(cost) })));
+
+describe('what a request that is over still holds', () => {
+  const one: LimitDemand = { id: 'one', kind: 'concurrency', max: 1 };
+  test('of a limit is no reason to refuse the next', async () => {
+    const { hold, another } = await stage([], [one]);
+    await another(1);
+    assert.equal((await hold.cover(intent(0))).kind, 'covered');
+  });
+  test('of a budget is none either', async () => {
+    const { hold, another } = await stage([budget(100)]);
+    await another(90);
+    assert.equal((await hold.cover(intent(0))).kind, 'covered');
+  });
+  test('is not waited for where the request would not fit without it, nor for requests by the minute', async () => {
+    const [dear, often] = [await stage([budget(30)]), await stage([], [{ id: 'rpm', kind: 'requests', max: 1 }])];
+    for (const { hold, another, asked } of [dear, often]) {
+      await another(1);
+      assert.equal((await hold.cover(intent(0))).kind, 'refused');
+      assert.ok(asked.length <= 2);
+    }
+  });
+});
 
 describe('what is reserved for the first attempt', () => {
   test('goes by the bytes where that is a trifle of what is left, and is written into its row', async () => {

@@ -94,6 +94,10 @@ export class Hold {
     if (this.#wantsCount(this.#asking(bound, intent.leaseUntil))) bound = await this.#counted(bounds);
     let asked = await this.#reserve(intent, bound);
     if (isRefused(asked.answer) && this.#basis === 'bytes') asked = await this.#reserve(intent, await this.#counted(bounds));
+    if (isInTheWay(asked, intent.mayClamp)) {
+      await this.#ports.admitter.endingsSettled();
+      asked = await this.#reserve(intent, asked.bound);
+    }
     let outputLimit: Tokens | undefined;
     if (asked.answer.kind === 'exhausted' && intent.mayClamp) {
       outputLimit = await bounds.outputThatFits(leftOf(asked.demand.budgets, asked.answer.levels));
@@ -181,6 +185,14 @@ const copiesOf = (rows: readonly Written[]): readonly RowCopy[] =>
 const isRefused = ({ kind }: Reserved): boolean => kind === 'exhausted' || kind === 'limited';
 
 const leftIn = ({ amount }: BudgetDemand, { settled, reserved }: BudgetLevel): number => amount - settled - reserved;
+
+/** Refused for what other requests hold, some of which may be over without the counters knowing it yet. */
+function isInTheWay({ answer, demand }: Asked, mayClamp: boolean): boolean {
+  if (answer.kind === 'limited') return demand.limits[answer.limit]?.kind !== 'requests';
+  if (answer.kind !== 'exhausted') return false;
+  const [level, budget] = [answer.levels[answer.budget], demand.budgets[answer.budget]];
+  return level !== undefined && level.reserved > 0 && (mayClamp || level.settled + demand.cost <= budget!.amount);
+}
 
 const exhaustedDowngrade = (budgets: Demand['budgets'], levels: readonly BudgetLevel[]): number =>
   budgets.findIndex(

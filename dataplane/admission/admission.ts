@@ -37,6 +37,11 @@ export type Admitter = {
   extend(extension: Extension, key: Claimant, rows: readonly RowCopy[]): Promise<Widened>;
   /** Never fails: what cannot be settled now is settled later. */
   settle(settlement: Settlement, key: Claimant, rows: readonly RowCopy[]): void;
+  /**
+   * Resolves when the settlements of requests that were over before have arrived, those of other processes as far as a moment allows.
+   * What these held is no reason to refuse the next one of a client that makes one after the other.
+   */
+  endingsSettled(): Promise<void>;
   /** A budget refused a request for good. */
   tellExhausted(demand: Demand, answer: Extract<Admission, { kind: 'exhausted' }>, key: Claimant): void;
   /** Rows that were copied and never came to be. */

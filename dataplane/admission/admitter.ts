@@ -8,7 +8,7 @@ import type { Admitter, Claimant, FailMode, Reserved } from './admission.ts';
 import { CarryOver } from './carry-over.ts';
 import { LocalShare, type LocalShareParts } from './local-share.ts';
 import type { Rebuild } from './rebuild.ts';
-import { SettleQueue } from './settle-queue.ts';
+import { SettleQueue, TOGETHER_MS } from './settle-queue.ts';
 
 export type AdmitterParts = LocalShareParts & {
   readonly counters: Counters;
@@ -85,6 +85,10 @@ export function admitter(parts: AdmitterParts): Admitter {
       local.settle(settlement);
       carryOver.ended(settlement.id);
       queue.add(settlement, key, rows);
+    },
+    async endingsSettled() {
+      await queue.flush();
+      if (parts.readyPods() > 1) await setTimeout(2 * TOGETHER_MS);
     },
     tellExhausted: parts.onExhausted,
     forget: (tenant, rows) => void counters.forget(tenant, rows).catch(() => {}),

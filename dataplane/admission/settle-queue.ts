@@ -14,8 +14,8 @@ const RETRY_MS = 250;
  * it held is settled from the ledger when its lease ends.
  */
 const REPEAT_MS = 100_000;
-/** Settlements of this time leave in one write: nobody waits for them, and a write of its own is most of what each costs. */
-const TOGETHER_MS = 5;
+/** Settlements of this time leave in one write, which is most of what each costs. Who is refused for what they hold waits for them. */
+export const TOGETHER_MS = 5;
 /** Sent together at a retry. */
 const BATCH = 200;
 
@@ -61,11 +61,16 @@ export class SettleQueue {
     this.#rest();
   }
 
-  /** What waits is left to the ledger; what is fresh is sent, and its answer awaited. */
-  async close(): Promise<void> {
+  /** What is fresh is sent now; resolves when that, and what is under way, has its answer. */
+  async flush(): Promise<void> {
     clearTimeout(this.#freshTimer);
     this.#sendFresh();
     await Promise.all(this.#sending);
+  }
+
+  /** What waits is left to the ledger. */
+  async close(): Promise<void> {
+    await this.flush();
     clearTimeout(this.#timer);
   }
 

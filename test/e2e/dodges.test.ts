@@ -1,4 +1,4 @@
-// What a tenant may try so that its requests count for less than they cost. One gateway as a user starts it: SQLite, no Redis.
+// What a tenant may try so that its requests count for less than they cost, and that an honest one is not refused for it. One gateway as a user starts it: SQLite, no Redis.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startSimulator } from '#simulator/index.ts';
@@ -30,6 +30,7 @@ before(async () => {
       key('apart', { budgets: [once('0.000001', { models: ['big'] })], limits: { perModel: [{ model: 'big', rpm: 1 }] } }),
       key('poor', { budgets: [once('0.001')] }),
       key('spent', { budgets: [once('0')] }),
+      key('serial', { limits: { maxConcurrency: 1 }, budgets: [once('0.0006')] }),
       key('rich', { budgets: [once('10')] }),
     ),
   });
@@ -91,4 +92,12 @@ test('tokens can be counted without money', async () => {
   assert.equal(counted.status, 200);
   assert.ok(counted.json().input_tokens > 0);
   assert.equal((await asks('spent', message('claude'), messagesPath)).status, 402);
+});
+
+test('one request after the other is never refused for what the one before held', async () => {
+  const body = chat('small', { max_tokens: 150, messages: [{ role: 'user', content: '[[tokens=1]]' }] });
+  for (let i = 0; i < 40; i++) {
+    const { status, text } = await asks('serial', { ...body, stream: i % 2 === 0 });
+    assert.equal(status, 200, `${i}: ${text}`);
+  }
 });
