@@ -22,6 +22,7 @@ import { rejectedFile } from './costlog/writer-delivery.ts';
 import type { Counters } from './counters/counters.ts';
 import { joinFleet } from './counters/fleet.ts';
 import { memoryCounters } from './counters/memory.ts';
+import type { OnStale } from './counters/redis.ts';
 import type { CostLog } from './ports.ts';
 import { ProviderGate } from './quota/gate.ts';
 import { redisPool } from './quota/pool.ts';
@@ -83,9 +84,9 @@ export async function openStores(
   const root = path.join(settings.dataFolder, 'spool');
   const setAside = rejectedFile(root, now);
   const spool = await openSpool({ root, name: pod, onPressure: fill => log.error({ fill }, 'the spool is nearly full') });
-  const onStale = (tenant: string, account: string) => {
+  const onStale: OnStale = (tenant, account, how) => {
     log.warn({ tenant, account }, 'redis has less than it had: its sums are made anew from the ledger');
-    void fleet?.renew();
+    void fleet?.renew(how === 'fallen' ? 'always' : 'unless young');
   };
   const counters = link ? (await import('./counters/redis.ts')).redisCounters({ link, onStale }) : memoryCounters({ now });
   const forget = (rows: readonly CostRecord[]) => {

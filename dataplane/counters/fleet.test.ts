@@ -85,6 +85,23 @@ test('after FLUSHALL nothing is built before every pod has flushed its spool, an
   for (const { fleet } of pods) await fleet.close();
 });
 
+test('sums that were made unknown just now are not rebuilt for an epoch that is older than that, however young it is', {
+  skip,
+}, async () => {
+  const pods = await Promise.all(['a', 'b'].map(name => pod(name)));
+  await until('steady', () => pods[0]!.fleet.rebuildEpoch());
+  const epoch = await pods[0]!.fleet.rebuildEpoch();
+  await pods[0]!.fleet.renew();
+  assert.equal(await pods[1]!.fleet.rebuildEpoch(), epoch, 'others may have begun it for the same loss');
+  await pods[0]!.fleet.renew('always');
+  const later = await until('all have flushed again', async () => {
+    const now = await pods[1]!.fleet.rebuildEpoch();
+    return now !== epoch && now;
+  });
+  assert.notEqual(later, epoch);
+  for (const { fleet } of pods) await fleet.close();
+});
+
 test('a loss that only one pod sees makes all of them flush, once', { skip }, async () => {
   const pods = await Promise.all(['a', 'b'].map(name => pod(name)));
   await until('steady', () => pods.every(p => p.fleet.readyPods() === 2));

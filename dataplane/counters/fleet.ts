@@ -10,8 +10,11 @@ export type Fleet = {
   readyPods(): number;
   /** The epoch, once every live pod has brought to the ledger what it had when it began; undefined before, and when Redis is away. Asks Redis. */
   rebuildEpoch(): Promise<string | undefined>;
-  /** Data was lost though the epoch was not (a stale replica, one shard of a cluster): begins a new one. */
-  renew(): Promise<void>;
+  /**
+   * Data was lost though the epoch was not (a stale replica, one shard of a cluster): begins a new one. `unless young` (=) lets the many who find
+   * one loss begin one epoch; `always` is for who made sums unknown by that, as what was flushed for the present epoch came before.
+   */
+  renew(how?: 'unless young' | 'always'): Promise<void>;
   /** Leaves: the others need not wait for this pod. */
   close(): Promise<void>;
 };
@@ -78,9 +81,9 @@ class Membership implements Fleet {
     return pulse.live >= this.#pods || pulse.age >= this.#noticedAfter ? pulse.epoch : undefined;
   }
 
-  async renew(): Promise<void> {
+  async renew(how: 'unless young' | 'always' = 'unless young'): Promise<void> {
     if (this.#seen !== undefined) {
-      const words = [KEYS[1], this.#seen, randomUUID(), String(this.#noticedAfter)];
+      const words = [KEYS[1], this.#seen, randomUUID(), how === 'always' ? '0' : String(this.#noticedAfter)];
       await this.#options.link.call(client => runScript(client, this.#renew, 1, words)).catch(() => undefined);
     }
     await this.#pulse();

@@ -20,10 +20,13 @@ import { holdsOf } from './periods.ts';
 import { readScript } from './scripts.ts';
 import { tenantPrefixes } from './tenant-keys.ts';
 
+/** `fallen`: the sum was lower than before, and the tenant's are unknown now; `gone`: somebody else lost the account. */
+export type OnStale = (tenant: string, account: string, how: 'fallen' | 'gone') => void;
+
 export type RedisCountersOptions = {
   readonly link: RedisLink;
   /** Redis has less of this account than this process has seen: it lost something. The tenant's accounts are unknown by then. */
-  readonly onStale?: (tenant: string, account: string) => void;
+  readonly onStale?: OnStale;
 };
 
 /** Off the path of requests: long lists, and nobody waits. */
@@ -46,7 +49,7 @@ export function redisCounters(options: RedisCountersOptions): Counters {
 
 class RedisCounters implements Counters {
   readonly #link: RedisLink;
-  readonly #onStale: (tenant: string, account: string) => void;
+  readonly #onStale: OnStale;
   readonly #prefixOf = tenantPrefixes();
   readonly #seen = highWater();
   readonly #scripts = {
@@ -196,7 +199,7 @@ class RedisCounters implements Counters {
     const generation = Number(reply[1]);
     const accounts = [...new Set(reply.slice(2).map(place => budgets[Number(place)]!.account))];
     for (const account of accounts) {
-      if (this.#seen.isLost(tenant, account, generation)) this.#onStale(tenant, account);
+      if (this.#seen.isLost(tenant, account, generation)) this.#onStale(tenant, account, 'gone');
     }
     return { kind: 'unknown', accounts };
   }
@@ -205,7 +208,7 @@ class RedisCounters implements Counters {
   #stale(tenant: string, account: string, generation: Generation, before: Seen): void {
     this.#call(client => runScript(client, this.#scripts.doubt, 2, this.#doubtOf(tenant, generation)), SLOW_TIMEOUT_MS).then(
       changed => {
-        if (changed === 1) this.#onStale(tenant, account);
+        if (changed === 1) this.#onStale(tenant, account, 'fallen');
       },
       () => this.#seen.restore(tenant, account, before),
     );
