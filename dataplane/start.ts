@@ -160,7 +160,9 @@ function administration(ports: Ports, stores: Stores, { masterKey, keys, dataFol
     ...ports,
     keys,
     ledger: stores.upToDateLedger,
-    counters: stores.counters,
+    counters: {
+      levels: (tenant, accounts) => stores.admitter.endingsSettled().then(() => stores.counters.levels(tenant, accounts)),
+    },
     calendar: new Calendar(),
     audit,
     isMasterKey: masterKeyCheck(masterKey),

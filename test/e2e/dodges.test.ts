@@ -31,6 +31,7 @@ before(async () => {
       key('poor', { budgets: [once('0.001')] }),
       key('spent', { budgets: [once('0')] }),
       key('serial', { limits: { maxConcurrency: 1 }, budgets: [once('0.0006')] }),
+      key('exact', { budgets: [once('1')] }),
       key('rich', { budgets: [once('10')] }),
     ),
   });
@@ -99,5 +100,16 @@ test('one request after the other is never refused for what the one before held'
   for (let i = 0; i < 20; i++) {
     const { status, text } = await asks('serial', { ...body, stream: i % 2 === 0 });
     assert.equal(status, 200, `${i}: ${text}`);
+  }
+});
+
+test('what an answer cost is in /key/info when the answer is there, and nothing is held for it', async () => {
+  const info = async () => (await get(`${gateway.url}/key/info`, { key: secretOf('exact') })).json().info;
+  let nano = 0;
+  for (let i = 0; i < 10; i++) {
+    const { headers } = await asks('exact', chat('small', { max_tokens: 5 }));
+    nano += Math.round(Number(headers.get('x-tollgate-cost-usd')) * 1e9);
+    const { spend, reserved } = await info();
+    assert.deepEqual([Math.round(spend * 1e9), reserved], [nano, 0]);
   }
 });
