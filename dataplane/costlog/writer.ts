@@ -50,7 +50,7 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 /** Rows in memory, at most; those that come then are read back from the disk. */
 const MAX_RECENT_ROWS = 4000;
 const READ_BYTES = 512 * 1024;
-const EVERY_MS = 200;
+const EVERY_MS = 50;
 const FIRST_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 5000;
 
