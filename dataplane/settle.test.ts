@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { failure } from '#core/failure.ts';
-import { nanoUsd } from '#core/units.ts';
+import { millis, nanoUsd } from '#core/units.ts';
 import { deliver } from '#test/support/attempts.ts';
 import { frontends, relayBetween, type Wire } from '#test/support/relays.ts';
 import { anthropicStream, openaiStream, type ScriptedStream } from '#test/support/wires.ts';
+import type { AttemptResult } from './attempt.ts';
 import { providers } from './providers/index.ts';
 import { type Begun, openRow, settledRow } from './settle.ts';
 
@@ -57,3 +58,38 @@ for (const [wire, { opening, content, ending }, input] of wires)
       assert.ok(usage.output > 10_000 && usage.output < 11_000, String(usage.output));
     });
   });
+
+describe('an answer that its client did not wait for', () => {
+  const unseen = async (stream: boolean, duration: number, maxOutputTokens?: number) => {
+    const frontend = { ...frontends[0]!, decode: () => ({ ok: true, value: { messages: [], tools: [], maxOutputTokens } }) };
+    const begun = {
+      exchange: { id: 'r-1', frontend, action: 'generate' },
+      call: {
+        body: { bytes: Buffer.from('') },
+        key: { entry: { tenant: 't', id: 'k', tags: {} } },
+        envelope: { controls: {}, model: 'm', stream },
+        plan: {},
+        tags: {},
+      },
+      candidate: { provider: { id: 'p' }, model: { name: 'm', upstreamName: 'm', maxOutputTokens: 600 } },
+      provider: providers.OpenAI,
+    } as unknown as Begun;
+    const left = { kind: 'abandoned', upstreamStatus: 0, duration: millis(duration) } as unknown as AttemptResult;
+    return settledRow(begun, openRow(begun, nanoUsd(0)), left, undefined, words);
+  };
+
+  test('costs what a model writes in that time, as much as the request allowed, and is marked as estimated', async () => {
+    for (const [duration, asked, output] of [
+      [3000, 1000, 300],
+      [3000, 40, 40],
+      [9000, undefined, 600],
+      [0, 40, 0],
+    ] as const) {
+      const { usage, estimated } = await unseen(false, duration, asked);
+      assert.deepEqual([usage.output, estimated], [output, true]);
+    }
+  });
+  test('costs its input where it would have been a stream: that shows when a model begins', async () => {
+    assert.equal((await unseen(true, 3000, 1000)).usage.output, 0);
+  });
+});

@@ -1,6 +1,7 @@
 // An attempt's row in the cost log: open before it is sent; afterwards, off the client's path, with its usage and its cost.
 import { costOf, ratesFor } from '#core/accounting/cost.ts';
 import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
+import { outputBound } from '#core/admission/bound.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, millis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
@@ -54,8 +55,10 @@ export async function settledRow(
 }
 
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */
-async function estimatedUsage({ exchange, call, provider }: Begun, result: AttemptResult, estimate: Estimate): Promise<Usage> {
-  const output = tokens(await outputTokens(result, provider, estimate));
+async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Estimate): Promise<Usage> {
+  const { exchange, call, provider } = begun;
+  const isUnseen = result.kind === 'abandoned' && !result.streamed && !result.reply;
+  const output = tokens(isUnseen ? unseenTokens(begun, result) : await outputTokens(result, provider, estimate));
   // Some wires begin with the count of the input, cached tokens and all, and a placeholder for that of the output.
   if (result.usage) return { ...result.usage, output: tokens(Math.max(result.usage.output, output)) };
   const request = exchange.frontend.decode(call.body);
@@ -64,6 +67,20 @@ async function estimatedUsage({ exchange, call, provider }: Begun, result: Attem
     : tokens(await estimate(call.body.bytes.toString()));
   return { ...noUsage, inputUncached, output };
 }
+
+/**
+ * Who leaves before an answer has begun may leave a model that is writing: an answer that is not streamed shows nothing until it is
+ * whole, and providers bill what was written. What that was only the time tells; never more than the request allowed.
+ */
+function unseenTokens({ exchange, call, candidate }: Begun, { duration }: AttemptResult): number {
+  if (call.envelope.stream || exchange.action === 'count-tokens') return 0;
+  const request = exchange.frontend.decode(call.body);
+  const asked = request.ok ? request.value.maxOutputTokens : undefined;
+  return Math.min(Math.ceil((duration * TOKENS_PER_SECOND) / 1000), outputBound(asked, 1, candidate.model));
+}
+
+/** What hosted models commonly write. */
+const TOKENS_PER_SECOND = 100;
 
 async function outputTokens({ streamed, reply }: AttemptResult, provider: Provider, estimate: Estimate): Promise<number> {
   if (reply) return estimate(reply.said ?? reply.body.toString());
