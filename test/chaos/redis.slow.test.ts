@@ -45,6 +45,9 @@ async function allAgree(pods: Pods): Promise<readonly Row[]> {
   return rows;
 }
 
+/** 300 tokens of output, and a prompt by its bytes. */
+const LARGEST_RESERVATION = 1_000_000;
+
 const markersIn = async ({ redis }: Pods): Promise<number> => (await sumsInRedis(redis.client)).size;
 
 const failModes = async (gateways: readonly Gateway[], mode: string, outcome: string): Promise<number> => {
@@ -83,8 +86,8 @@ describe('Redis', { skip: withoutStores }, () => {
     }));
 
   test('flushed with a budget that runs out: what is spent beyond it is no more than the shares that were let pass meanwhile', () => {
-    const amount = 15_000_000;
-    const tight = { budgets: [{ name: 'own', scope: 'Key', amount: '0.015', period: 'Total' }] };
+    const amount = 10_000_000;
+    const tight = { budgets: [{ name: 'own', scope: 'Key', amount: '0.01', period: 'Total' }] };
     return withPods({ count: 3, yaml: origin => chaosYaml(origin, { key: tight }) }, async (pods, gateways) => {
       const traffic = load(gateways, 'load', PER_SECOND, { model: 'plain' });
       await sleep(700);
@@ -108,6 +111,7 @@ describe('Redis', { skip: withoutStores }, () => {
       console.log(`billed ${total(bill)} of ${amount}, ${share} of it by shares`);
       assert.ok(total(bill) <= amount + share);
       assert.ok(share <= amount, 'all shares together are no more than what was left');
+      assert.ok(total(rows) > amount - LARGEST_RESERVATION, 'nothing is refused that fits');
     });
   });
 
