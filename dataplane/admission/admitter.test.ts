@@ -217,6 +217,26 @@ describe('with counters that are away', () => {
   });
 });
 
+test('what the counters hold of a request that got no answer, and was refused then, is given back', async () => {
+  const { counters } = switchable();
+  const forgotten: object[] = [];
+  const late: Counters = {
+    ...counters,
+    async reserve(request, copy) {
+      await counters.reserve(request, copy);
+      throw new CountersAway('no answer', true);
+    },
+    forget: async (_, rows) => void forgotten.push(...rows),
+  };
+  await counters.rebuild('t', sumsOf(0));
+  const { admits } = stage({ counters: late });
+  assert.equal((await admits.reserve(demand(1, 100), claimant('Deny'), row)).kind, 'unavailable');
+  await admits.close();
+  const [level] = await counters.levels('t', [{ account: 'a', period: epochMillis(0) }]);
+  assert.equal(level?.reserved, 0);
+  assert.deepEqual(forgotten, [{ requestId: demand(1, 100).id, attempt: row.attempt }]);
+});
+
 test('requests that know nothing of what is left wait for one answer of the ledger; one that comes too late serves whoever comes then', async () => {
   let asked = 0;
   let answer = (_: TenantSums) => {};

@@ -3,7 +3,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Admission, Demand, Settled, Settlement } from '#core/admission/demand.ts';
 import { uuidTime } from '#core/units.ts';
-import type { Counters, RowCopy } from '../counters/counters.ts';
+import { type Counters, CountersAway, type RowCopy } from '../counters/counters.ts';
 import type { Admitter, Claimant, FailMode, Reserved } from './admission.ts';
 import { CarryOver } from './carry-over.ts';
 import { LocalShare, type LocalShareParts } from './local-share.ts';
@@ -41,12 +41,12 @@ export function admitter(parts: AdmitterParts): Admitter {
   const queue = new SettleQueue({ ...parts, onDrained: () => local.reset() });
   const carryOver = new CarryOver(counters);
 
-  const ask = async (demand: Demand, key: Claimant, row: RowCopy): Promise<Admission | undefined> => {
+  const ask = async (demand: Demand, key: Claimant, row: RowCopy): Promise<Admission | undefined | 'unanswered'> => {
     const isLost = local.remainder(demand) !== undefined;
     const deadline = parts.now() + (isLost ? patience.lost : patience.unheard);
     for (;;) {
-      const answer = await counters.reserve(demand, row).catch(() => undefined);
-      if (answer?.kind !== 'unknown') return answer;
+      const answer = await counters.reserve(demand, row).catch(unanswered);
+      if (answer === undefined || answer === 'unanswered' || answer.kind !== 'unknown') return answer;
       const left = deadline - parts.now();
       if (left <= 0) return undefined;
       if (await rebuild(demand.tenant, accountsOf(demand, key), left)) continue;
@@ -66,7 +66,12 @@ export function admitter(parts: AdmitterParts): Admitter {
   return {
     async reserve(demand, key, row) {
       const answer = await ask(demand, key, row);
-      if (answer === undefined || answer.kind === 'unknown') return byFailMode(demand, key);
+      if (answer === undefined || answer === 'unanswered' || answer.kind === 'unknown') {
+        const decided = await byFailMode(demand, key);
+        // The counters may hold what this request is refused for, and a copy of its row, from which a dead process would be concluded.
+        if (decided.kind === 'unavailable' && answer === 'unanswered') queue.release(demand, key, row);
+        return decided;
+      }
       carryOver.now();
       if (answer.kind !== 'limited') local.learn(demand, answer.levels);
       return { ...answer, failMode: undefined, copied };
@@ -99,5 +104,9 @@ export function admitter(parts: AdmitterParts): Admitter {
     close: () => queue.close(),
   };
 }
+
+/** Whether a call that failed may have been made all the same. */
+const unanswered = (error: unknown): 'unanswered' | undefined =>
+  error instanceof CountersAway && !error.wasAsked ? undefined : 'unanswered';
 
 const accountsOf = ({ id }: Pick<Demand, 'id'>, key: Claimant) => key.demands.accounts(uuidTime(id));

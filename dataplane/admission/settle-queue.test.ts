@@ -34,6 +34,7 @@ function stage(answers: (id: string, time: number) => Settled | Error) {
         if (answer instanceof Error) throw answer;
         return answer;
       },
+      forget: async () => {},
     },
     rebuild: async tenant => {
       rebuilt!.push(tenant);

@@ -1,7 +1,7 @@
 // Settlements on their way to the counters: each is sent at once, and again until the counters have taken it. Settling twice
 // changes nothing, so an answer that got lost does no harm.
-import type { Settled, Settlement } from '#core/admission/demand.ts';
-import { uuidTime } from '#core/units.ts';
+import type { Demand, Settled, Settlement } from '#core/admission/demand.ts';
+import { nanoUsd, tokens, uuidTime } from '#core/units.ts';
 import { type Counters, CountersAway, type RowCopy } from '../counters/counters.ts';
 import type { Claimant } from './admission.ts';
 import type { Rebuild } from './rebuild.ts';
@@ -19,10 +19,17 @@ export const TOGETHER_MS = 5;
 /** Sent together at a retry. */
 const BATCH = 200;
 
-type Waiting = { readonly settlement: Settlement; readonly key: Claimant; readonly rows: readonly RowCopy[]; askedAt?: number };
+type Waiting = {
+  readonly settlement: Settlement;
+  readonly key: Claimant;
+  readonly rows: readonly RowCopy[];
+  /** Copies of rows that never came to be. */
+  readonly unsent: readonly RowCopy[];
+  askedAt?: number;
+};
 
 export type SettleQueueParts = {
-  readonly counters: Pick<Counters, 'settle'>;
+  readonly counters: Pick<Counters, 'settle' | 'forget'>;
   readonly rebuild: Rebuild;
   readonly onSettled: (settlement: Settlement, settled: Settled, key: Claimant) => void;
   readonly now: () => number;
@@ -47,7 +54,17 @@ export class SettleQueue {
   }
 
   add(settlement: Settlement, key: Claimant, rows: readonly RowCopy[]): void {
-    this.#fresh.push({ settlement, key, rows });
+    this.#add({ settlement, key, rows, unsent: [] });
+  }
+
+  /** Ends a request that was not let pass, and that the counters may have made a reservation for all the same. */
+  release({ tenant, id, limits, budgets }: Demand, key: Claimant, row: RowCopy): void {
+    const settlement = { tenant, id, limits, budgets, cost: nanoUsd(0), tokens: tokens(0) };
+    this.#add({ settlement, key, rows: [], unsent: [row] });
+  }
+
+  #add(waiting: Waiting): void {
+    this.#fresh.push(waiting);
     this.#freshTimer ??= setTimeout(() => this.#sendFresh(), TOGETHER_MS);
   }
 
@@ -83,7 +100,7 @@ export class SettleQueue {
   }
 
   async #send(waiting: Waiting): Promise<void> {
-    const { settlement, key, rows } = waiting;
+    const { settlement, key, rows, unsent } = waiting;
     const { counters, rebuild, onSettled, now } = this.#parts;
     if (waiting.askedAt !== undefined && now() - waiting.askedAt > REPEAT_MS) return this.#drop(settlement.id);
     const settled = await counters.settle(settlement, rows).catch(error => {
@@ -92,7 +109,14 @@ export class SettleQueue {
     });
     if (settled && settled.kind !== 'unknown') {
       this.#drop(settlement.id);
-      onSettled(settlement, settled, key);
+      if (unsent.length === 0) onSettled(settlement, settled, key);
+      else
+        await counters
+          .forget(
+            settlement.tenant,
+            unsent.map(({ attempt }) => ({ requestId: settlement.id, attempt })),
+          )
+          .catch(() => undefined);
       return;
     }
     if (settled) void rebuild(settlement.tenant, key.demands.accounts(uuidTime(settlement.id)), 0);
