@@ -46,7 +46,7 @@ type Outcome = { readonly status: number; readonly headers?: Headers; readonly m
 describe('a budget of $1.00 under 200 parallel streams over three processes', { skip: withoutStores }, () => {
   let fleet: Fleet;
   before(async () => {
-    fleet = await startFleet({ simulator: { settings: { tokensPerSecond: 400, tokensPerFrame: 10 } }, yaml });
+    fleet = await startFleet({ simulator: { settings: { tokensPerSecond: 250, tokensPerFrame: 10 } }, yaml });
   });
   after(() => fleet?.close());
 
