@@ -17,7 +17,7 @@ export type Delivery = {
 /** Keeps what the ledger will never take. Rejects when it cannot. */
 export type SetAside = (row: CostRecord, reason: string) => Promise<void>;
 
-/** A ledger may come and go between two writes of a round, so one round proves little. */
+/** A ledger may come and go between two writes, so one round proves little. */
 const MAX_STRIKES = 3;
 const MAX_SUSPECTS = 10_000;
 
@@ -46,11 +46,31 @@ export function delivery(ledger: Pick<Ledger, 'write'>, setAside: SetAside): Del
         if (taken.length === 0) throw error;
         for (const row of taken) strikes.delete(rowKey(row));
         const [done, left] = [[...taken], [...untried]];
-        for (const one of refused) ((await isOver(one)) ? done : left).push(one.row);
+        for (const one of refused) {
+          const verdict = await triedBetween(ledger, taken[0]!, one.row);
+          const isDone = verdict === 'taken' || (verdict === 'refused' && (await isOver(one)));
+          (isDone ? done : left).push(one.row);
+        }
         return { done, left };
       }
     },
   };
+}
+
+/** A ledger that comes and goes is told from one that refuses the row: one that the ledger has already is written before it and after it. */
+async function triedBetween(
+  ledger: Pick<Ledger, 'write'>,
+  known: CostRecord,
+  row: CostRecord,
+): Promise<'taken' | 'refused' | 'unsure'> {
+  const takes = (one: CostRecord) =>
+    ledger.write([one]).then(
+      () => true,
+      () => false,
+    );
+  if (!(await takes(known))) return 'unsure';
+  if (await takes(row)) return 'taken';
+  return (await takes(known)) ? 'refused' : 'unsure';
 }
 
 type Refused = { readonly row: CostRecord; readonly error: unknown };
