@@ -65,6 +65,7 @@ export function admitter(parts: AdmitterParts): Admitter {
 
   return {
     async reserve(demand, key, row) {
+      if (!copied && asksNothing(demand)) return { kind: 'granted', failMode: undefined, copied, levels: [], remaining: [] };
       const answer = await ask(demand, key, row);
       if (answer === undefined || answer === 'unanswered' || answer.kind === 'unknown') {
         const decided = await byFailMode(demand, key);
@@ -87,6 +88,7 @@ export function admitter(parts: AdmitterParts): Admitter {
       return passed ? { kind: 'granted', copied: false, failMode } : { kind: 'unavailable', failMode };
     },
     settle(settlement, key, rows) {
+      if (!copied && asksNothing(settlement)) return;
       local.settle(settlement);
       carryOver.ended(settlement.id);
       queue.add(settlement, key, rows);
@@ -104,6 +106,10 @@ export function admitter(parts: AdmitterParts): Admitter {
     close: () => queue.close(),
   };
 }
+
+/** Where no copy of its row is to be kept either, the counters need not hear of it. */
+const asksNothing = ({ limits, budgets }: Pick<Demand, 'limits' | 'budgets'>): boolean =>
+  limits.length === 0 && budgets.length === 0;
 
 /** Whether a call that failed may have been made all the same. */
 const unanswered = (error: unknown): 'unanswered' | undefined =>

@@ -29,7 +29,7 @@ import {
 } from './tenant.ts';
 import { SlidingWindow, WINDOW_SECONDS } from './window.ts';
 
-const DONE_MS = 120_000;
+const DONE_MS = 10_000;
 const LATE_MS = 3_600_000;
 /** When a slot may come free is anybody's guess. */
 const SLOT_RETRY_MS = 1000;
