@@ -95,7 +95,7 @@ describe('a warning of a dear fallback', () => {
   };
   const usage = { ...noUsage, inputUncached: tokens(1_000) };
   const alert = (ratio: number | undefined, primary: Candidate, used: Candidate, cost: number) => {
-    const fallback = { ...(ratio !== undefined && { maxPriceRatio: ratio }) } as Parameters<
+    const fallback = { ...(ratio !== undefined && { costGuard: { maxPriceRatio: ratio, onExceeded: 'Warn' } }) } as Parameters<
       typeof dearFallbackAlert
     >[0]['route']['fallback'];
     return dearFallbackAlert({ route: { id: 'n/r', fallback }, primary, used, usage, cost: nanoUsd(cost) });

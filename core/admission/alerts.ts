@@ -110,7 +110,7 @@ export type Fallback = {
 
 /** A fallback that cost more than `maxPriceRatio` times what its primary would have for the same tokens. */
 export function dearFallbackAlert({ route, primary, used, usage, cost }: Fallback): Alert | undefined {
-  const { maxPriceRatio } = route.fallback;
+  const maxPriceRatio = route.fallback.costGuard?.maxPriceRatio;
   // Time on GPUs that were never used has no price to compare with.
   if (maxPriceRatio === undefined || primary.backend === used.backend || !primary.model.price || primary.model.price.gpu)
     return undefined;

@@ -1,10 +1,10 @@
 // LLMRoute -> RouteEntry, and the rule that spans routes: of two that mean the same, the older one stays.
 
-import { durationOf, ratioOf } from '../resources/quantity.ts';
+import { durationOf, ratioOf, scaled } from '../resources/quantity.ts';
 import type { Path } from '../resources/read.ts';
 import type { RouteSpec } from '../resources/route.ts';
-import type { BackendEntry, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
-import { tokens } from '../units.ts';
+import type { BackendEntry, CostGuard, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
+import { nanoUsd, tokens } from '../units.ts';
 import { admitted, type Context, type Labels } from './context.ts';
 import { type Resource, specPath } from './objects.ts';
 import { byAge } from './verdict.ts';
@@ -73,6 +73,9 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
     allowedKeyNamespaces: admitted(spec.allowedKeys, context.objects),
     ...(spec.tenants && { tenants: spec.tenants.matchLabels }),
     strategy: spec.strategy,
+    latency: latencyOf(spec),
+    ...(spec.affinity && { affinity: affinityOf(spec.affinity) }),
+    ...(spec.autoWeight?.mode === 'Enabled' && { autoWeight: { floor: ratioOf(spec.autoWeight.floor) } }),
     backends,
     retries: {
       attempts: spec.retries.attempts,
@@ -81,6 +84,7 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
       budgetPercent: spec.retries.budgetPercent,
     },
     fallback: fallbackOf(spec, backends),
+    ...(spec.hedge && { hedge: hedgeOf(spec.hedge) }),
     timeouts: {
       ...(spec.timeouts.request !== undefined && { request: durationOf(spec.timeouts.request) }),
       ...(spec.timeouts.streamIdle !== undefined && { streamIdle: durationOf(spec.timeouts.streamIdle) }),
@@ -103,6 +107,33 @@ function matchOf(match: NonNullable<RouteSpec['match']>[number]): RouteMatch {
   };
 }
 
+function latencyOf({ latency }: RouteSpec): RouteEntry['latency'] {
+  if (!latency) return { percentile: 95, window: durationOf('5m'), tolerance: 0.1 };
+  return { percentile: latency.percentile, window: durationOf(latency.window), tolerance: ratioOf(latency.tolerance) };
+}
+
+const SESSION_HEADER = 'x-session-id';
+
+const affinityOf = ({ header, ttl }: NonNullable<RouteSpec['affinity']>): NonNullable<RouteEntry['affinity']> => ({
+  header: (header ?? SESSION_HEADER).toLowerCase(),
+  ttl: durationOf(ttl),
+});
+
+function hedgeOf({ after, maxPercent }: NonNullable<RouteSpec['hedge']>): NonNullable<RouteEntry['hedge']> {
+  const isPercentile = after.startsWith('P');
+  return { after: isPercentile ? { percentile: Number(after.slice(1)) } : { time: durationOf(after) }, maxPercent };
+}
+
+const costGuardOf = ({
+  maxPriceRatio,
+  onExceeded,
+  budgetPerHour,
+}: NonNullable<RouteSpec['fallback']['costGuard']>): CostGuard => ({
+  ...(maxPriceRatio !== undefined && { maxPriceRatio: ratioOf(maxPriceRatio) }),
+  onExceeded,
+  ...(budgetPerHour !== undefined && { budgetPerHour: nanoUsd(scaled(budgetPerHour, 9) ?? 0) }),
+});
+
 /** Lists of names keep what is left of them; one of which nothing is left stays empty, so that it does not widen to all backends. */
 function fallbackOf({ fallback }: RouteSpec, backends: readonly BackendEntry[]): RouteEntry['fallback'] {
   const left = (names: readonly string[]) => names.filter(name => backends.some(backend => backend.name === name));
@@ -111,7 +142,7 @@ function fallbackOf({ fallback }: RouteSpec, backends: readonly BackendEntry[]):
     ...(fallback.contentFiltered && { contentFiltered: left(fallback.contentFiltered) }),
     ...(fallback.contextLengthExceeded && { contextLengthExceeded: left(fallback.contextLengthExceeded) }),
     allowDowngrade: fallback.allowDowngrade,
-    ...(fallback.costGuard?.maxPriceRatio !== undefined && { maxPriceRatio: ratioOf(fallback.costGuard.maxPriceRatio) }),
+    ...(fallback.costGuard && { costGuard: costGuardOf(fallback.costGuard) }),
     midStream: fallback.midStream,
   };
 }

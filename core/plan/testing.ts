@@ -62,6 +62,7 @@ export const aRoute = (name: string, more: Partial<RouteEntry> = {}): RouteEntry
   match: [],
   allowedKeyNamespaces: [],
   strategy: 'Weighted',
+  latency: { percentile: 95, window: millis(300_000), tolerance: 0.1 },
   backends: [],
   retries: {
     attempts: 1,

@@ -150,6 +150,12 @@ export type RouteEntry = {
   /** Labels a TenantKey must have. Absent: any. */
   readonly tenants?: Readonly<Record<string, string>>;
   readonly strategy: StrategyName;
+  /** For strategy LowestLatency: within `tolerance` (a share) of the best, backends count as equal. */
+  readonly latency: { readonly percentile: number; readonly window: Millis; readonly tolerance: number };
+  /** A session stays with its backend for `ttl` after its last request. `header`: lower case. */
+  readonly affinity?: { readonly header: string; readonly ttl: Millis };
+  /** Present: weights follow what is measured, and none falls below this share of itself. */
+  readonly autoWeight?: { readonly floor: number };
   readonly backends: readonly BackendEntry[];
   readonly retries: {
     readonly attempts: number;
@@ -163,10 +169,11 @@ export type RouteEntry = {
     readonly contentFiltered?: readonly string[];
     readonly contextLengthExceeded?: readonly string[];
     readonly allowDowngrade: boolean;
-    /** How many times what the first backend would have cost a fallback may cost, before somebody is told. */
-    readonly maxPriceRatio?: number;
+    readonly costGuard?: CostGuard;
     readonly midStream: 'Fail' | 'Continue';
   };
+  /** A second attempt when the first token takes longer than a percentile of the route's own, or than a time; for so many of 100 requests at most. */
+  readonly hedge?: { readonly after: { readonly percentile: number } | { readonly time: Millis }; readonly maxPercent: number };
   readonly timeouts: { readonly request?: Millis; readonly streamIdle?: Millis };
   readonly onClientDisconnect: 'Abort' | 'Drain';
   readonly onUnknownPrice: 'Allow' | 'Deny';
@@ -175,6 +182,16 @@ export type RouteEntry = {
   readonly earlyHeartbeat?: Millis;
   /** What the last stage answers when no backend is left. */
   readonly catchAllAnswer?: { readonly staleCache: boolean; readonly message?: string; readonly status: number };
+};
+
+/** Fallbacks against the price of the first backend of the plan. */
+export type CostGuard = {
+  /** How many times that price a fallback may cost. */
+  readonly maxPriceRatio?: number;
+  /** Deny: a dearer one is not used. Warn: somebody is told. */
+  readonly onExceeded: 'Deny' | 'Warn';
+  /** What all fallbacks of the route may cost in an hour of the clock, over all pods. */
+  readonly budgetPerHour?: NanoUsd;
 };
 
 export type StrategyName =
