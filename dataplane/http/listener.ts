@@ -58,19 +58,28 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
             });
             const startedAt = performance.now();
             const sweep = setInterval(() => {
-              if (performance.now() - startedAt >= IDLE_WHILE_DRAINING_MS) connections.closeIdle(IDLE_WHILE_DRAINING_MS);
+              if (performance.now() - startedAt >= IDLE_WHILE_DRAINING_MS)
+                afterArrivals(() => connections.closeIdle(IDLE_WHILE_DRAINING_MS));
             }, SWEEP_MS);
-            // Not http's own `close`, which ends idle connections at once.
-            NetServer.prototype.close.call(server, () => {
-              clearInterval(sweep);
-              done();
-            });
+            afterArrivals(() =>
+              // Not http's own `close`, which ends idle connections at once.
+              NetServer.prototype.close.call(server, () => {
+                clearInterval(sweep);
+                done();
+              }),
+            );
           }),
         close: () => server.closeAllConnections(),
       });
     });
   });
 }
+
+/**
+ * Once what had reached this machine is seen: connections that wait to be accepted, requests that wait to be read. A process that is
+ * busy may be far behind, and what it closes unseen is lost to a client. Between two immediates all sockets are looked at.
+ */
+const afterArrivals = (act: () => void): void => void setImmediate(() => setImmediate(act));
 
 /** Which connections are idle, and since when. */
 class Connections {

@@ -2,6 +2,7 @@
 // three accounts that have to agree: the provider's bill, the ledger (by SQL), the counters (by Redis).
 import { DatabaseSync } from 'node:sqlite';
 import type { Redis } from 'ioredis';
+import { type Dispatcher, fetch } from 'undici';
 import { type RecordedRequest, type Simulator, startSimulator } from '#simulator/index.ts';
 import { chat, chatPath, get } from './client.ts';
 import { metricsOf } from './fleet.ts';
@@ -68,6 +69,8 @@ export type Ask = {
   readonly stream?: boolean;
   readonly tokens?: number;
   readonly key?: string;
+  /** By which connections; default: those that all requests share. */
+  readonly dispatcher?: Dispatcher;
   /** The client leaves after so many pieces of the answer. */
   readonly leaveAfter?: number;
   readonly onPiece?: (count: number) => void;
@@ -106,6 +109,7 @@ export async function ask(
         chat(model, { user, stream, max_tokens: 300, messages: [{ role: 'user', content: `[[tokens=${tokens}]]` }] }),
       ),
       signal: leaving.signal,
+      ...(how.dispatcher && { dispatcher: how.dispatcher }),
     });
     status = response.status;
     let text = '';
