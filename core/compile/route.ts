@@ -5,6 +5,7 @@ import type { Path } from '../resources/read.ts';
 import type { RouteSpec } from '../resources/route.ts';
 import type { BackendEntry, CostGuard, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
 import { nanoUsd, tokens } from '../units.ts';
+import { type CascadeParts, cascadeOf } from './cascade.ts';
 import { admitted, type Context, type Labels } from './context.ts';
 import { type Resource, specPath } from './objects.ts';
 import { byAge } from './verdict.ts';
@@ -62,6 +63,7 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
     draft.state('Ready', 'False', 'NoHealthyBackend', 'none of its backends can be used');
     return undefined;
   }
+  const cascade = spec.cascade && cascadeOf(spec.cascade, cascadeParts(route, backends, providers, context));
   return {
     id: route.id,
     namespace: route.namespace,
@@ -85,6 +87,7 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
     },
     fallback: fallbackOf(spec, backends),
     ...(spec.hedge && { hedge: hedgeOf(spec.hedge) }),
+    ...(cascade && { cascade }),
     timeouts: {
       ...(spec.timeouts.request !== undefined && { request: durationOf(spec.timeouts.request) }),
       ...(spec.timeouts.streamIdle !== undefined && { streamIdle: durationOf(spec.timeouts.streamIdle) }),
@@ -147,6 +150,19 @@ function fallbackOf({ fallback }: RouteSpec, backends: readonly BackendEntry[]):
   };
 }
 
+function cascadeParts(route: Route, backends: readonly BackendEntry[], providers: Providers, context: Context): CascadeParts {
+  return {
+    draft: route.draft,
+    backends,
+    providers,
+    policy: context.policy,
+    provider(providerRef, path) {
+      const found = providerOf({ providerRef }, route, providers, context);
+      return 'id' in found ? found : report({ ...found, path }, [], route);
+    },
+  };
+}
+
 // ---------------------------------------------------------------- backends
 
 /** What stands against a backend. Without a reason there is nothing to mend: what it needs is not built yet. */
@@ -161,22 +177,23 @@ function backendOf(
   context: Context,
 ): BackendEntry | undefined {
   const found = providerOf(backend, route, providers, context);
-  if ('message' in found) return report(found, index, route);
+  const at = ['backends', index];
+  if ('message' in found) return report(found, at, route);
   const model = modelOf(backend, route, found);
-  if ('message' in model) return report(model, index, route);
+  if ('message' in model) return report(model, at, route);
   const { name, weight, priority, downgrade } = backend;
   return { name, provider: found.id, ...model, weight, priority, downgrade };
 }
 
-function report({ path, reason, message }: Obstacle, index: number, { draft }: Route): undefined {
-  const at = specPath('backends', index, ...path);
+function report({ path, reason, message }: Obstacle, within: Path, { draft }: Route): undefined {
+  const at = specPath(...within, ...path);
   if (reason === undefined) draft.remark(at, message);
   else draft.fail('ResolvedRefs', reason, at, message);
   return undefined;
 }
 
 function providerOf(
-  { providerRef }: BackendSpec,
+  { providerRef }: Pick<BackendSpec, 'providerRef'>,
   route: Route,
   providers: Providers,
   context: Context,

@@ -1,6 +1,7 @@
 // LLMRoute: which requests go to which backends, and what happens when one fails.
 import * as z from 'zod';
 import {
+  baseURL,
   block,
   checked,
   choice,
@@ -145,23 +146,36 @@ const embedding = block({
   model: text(253, 'Its embedding model.'),
 }).meta({ description: 'Who makes the embeddings. Default: the built-in embedder.' });
 
+const accept = block({
+  minConfidence: ratio(
+    'Confidence from which the answer is taken: the geometric mean of the probabilities of its tokens. A provider that does not tell them is never sure.',
+  ).optional(),
+  rules: list(choice(['NonEmpty', 'ValidJSON', 'NotRefusal'], 'A rule.'), 3, 'Rules that the answer must meet.').default([]),
+  maxOutputTokens: count(1, 1_000_000_000, 'Longer answers are not taken.').optional(),
+  judge: block({
+    providerRef: providerRef('The provider.'),
+    model: text(253, 'One of its models.'),
+    minScore: ratio('Score from which the answer is taken.').default('0.7'),
+  })
+    .meta({
+      description: 'A model that reads question and answer and says how good the answer is. Billed as an attempt of its own.',
+    })
+    .optional(),
+}).meta({ description: 'When its answer is taken. Absent, and for the last step: always.' });
+
+const scorer = block({
+  url: baseURL('Where the text of the prompt is posted; it answers {"score": 0..1}, how much the prompt needs a strong model.'),
+  threshold: ratio('Below it the cascade begins at its first step; from there to 1 the later steps share evenly.').default('0.5'),
+  timeout: timer('A slower one is not waited for: the cascade begins at its first step.').default('300ms'),
+}).meta({ description: 'A trained router, in the manner of RouteLLM, that says at which step to begin.' });
+
 const cascade = block({
   steps: list(
-    block({
-      backend: label('Name of a backend of this route.'),
-      accept: block({
-        minConfidence: ratio('Confidence from which the answer is taken.').optional(),
-        rules: list(choice(['NonEmpty', 'ValidJSON', 'NotRefusal'], 'A rule.'), 3, 'Rules that the answer must meet.').default(
-          [],
-        ),
-        maxOutputTokens: count(1, 1_000_000_000, 'Longer answers are not taken.').optional(),
-      })
-        .meta({ description: 'When its answer is taken. Absent: always.' })
-        .optional(),
-    }),
+    block({ backend: label('Name of a backend of this route.'), accept: accept.optional() }),
     8,
-    'Backends to ask one after the other.',
+    'Backends to ask one after the other, each once.',
   ).min(1),
+  scorer: scorer.optional(),
 }).meta({ description: 'Ask a small model first, and a larger one when its answer is not good enough.' });
 
 const semantic = block({
@@ -309,6 +323,12 @@ const rules: readonly Rule<Spec>[] = [
         value,
         value.cascade?.steps.map(step => step.backend),
       ),
+    at: ['cascade', 'steps'],
+  },
+  {
+    cel: '!has(self.cascade) || self.cascade.steps.all(s, self.cascade.steps.exists_one(t, t.backend == s.backend))',
+    message: 'cascade.steps must name each backend once',
+    holds: ({ cascade }) => new Set(cascade?.steps.map(step => step.backend)).size === (cascade?.steps.length ?? 0),
     at: ['cascade', 'steps'],
   },
   {

@@ -174,6 +174,7 @@ export type RouteEntry = {
   };
   /** A second attempt when the first token takes longer than a percentile of the route's own, or than a time; for so many of 100 requests at most. */
   readonly hedge?: { readonly after: { readonly percentile: number } | { readonly time: Millis }; readonly maxPercent: number };
+  readonly cascade?: Cascade;
   readonly timeouts: { readonly request?: Millis; readonly streamIdle?: Millis };
   readonly onClientDisconnect: 'Abort' | 'Drain';
   readonly onUnknownPrice: 'Allow' | 'Deny';
@@ -182,6 +183,32 @@ export type RouteEntry = {
   readonly earlyHeartbeat?: Millis;
   /** What the last stage answers when no backend is left. */
   readonly catchAllAnswer?: { readonly staleCache: boolean; readonly message?: string; readonly status: number };
+};
+
+/** Cheap backends first. An answer that is not accepted is never served; that of the last step always is. */
+export type Cascade = {
+  /** Two or more; fewer are no cascade. */
+  readonly steps: readonly CascadeStep[];
+  readonly scorer?: {
+    readonly origin: string;
+    readonly path: string;
+    /** 0..1: from here on a score skips steps. */
+    readonly threshold: number;
+    readonly timeout: Millis;
+  };
+};
+
+export type CascadeStep = {
+  /** Name of a backend of the route. */
+  readonly backend: string;
+  /** Absent: whatever it answers is taken. */
+  readonly accept?: {
+    /** Geometric mean of the probabilities of the answer's tokens, 0..1. */
+    readonly minConfidence?: number;
+    readonly rules: readonly ('NonEmpty' | 'ValidJSON' | 'NotRefusal')[];
+    readonly maxOutputTokens?: Tokens;
+    readonly judge?: { readonly provider: ObjectId; readonly model: string; readonly minScore: number };
+  };
 };
 
 /** Fallbacks against the price of the first backend of the plan. */
