@@ -2,9 +2,12 @@
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { Alert } from '#core/admission/alerts.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
+import type { BreakerState } from '#core/health/breaker.ts';
+import type { Health, LatencySketch, TargetHealth } from '#core/health/health.ts';
+import type { Candidate } from '#core/plan/candidate.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
-import type { ProviderEntry } from '#core/snapshot/snapshot.ts';
-import type { EpochMillis } from '#core/units.ts';
+import type { ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
+import type { EpochMillis, Millis, NanoUsd } from '#core/units.ts';
 import type { HttpClient } from '#platform/http-client.ts';
 import type { Admitter } from './admission/admission.ts';
 import type { LiveConfig } from './config/live.ts';
@@ -67,6 +70,60 @@ export type GpuTime = {
   /** @param endpoint its origin; `leave` tells the seconds that were this attempt's */
   enter(endpoint: string): { leave(): number };
 };
+
+/**
+ * What is measured of backends, and what is decided by it. Answers at once, from memory. All times are epoch milliseconds.
+ *
+ * An attempt: `tryEnter` says whether its target's breaker lets it pass; then either `began`, as it is sent, whose observation always gets
+ * an `ended`, or `left`, as something else kept it from being sent.
+ */
+export type BackendHealth = Health & {
+  /** Where the breaker is half-open this takes a place of a probe, until `ended`, `left`, or the end of its lease. */
+  tryEnter(candidate: Candidate, now: number): boolean;
+  left(candidate: Candidate, now: number): void;
+  /** @param expectedTokens of both directions */
+  began(candidate: Candidate, expectedTokens: number, now: number): Observation;
+  /** Whether one more retry at the same provider is within `retries.budgetPercent`; if so it is counted. Fallbacks do not ask. */
+  retryAllowed(provider: ProviderEntry, budgetPercent: number, now: number): boolean;
+  /** Until the first of them may be tried; 0: one may be tried now; undefined: there is none. */
+  earliestRecovery(candidates: readonly Candidate[], now: number): Millis | undefined;
+  /** Of routes that hedge by a percentile. Given up before its first token: the time until then, as a first token. */
+  routeFirstToken(routeId: string): LatencySketch;
+  /** All that is known, for who asks how backends are: nothing on the path of a request does. */
+  report(now: number): readonly TargetReport[];
+};
+
+/** One attempt that was sent. */
+export type Observation = {
+  /** @param ms since the attempt was sent; of streams only */
+  firstToken(ms: number, now: number): void;
+  /** Once; later calls do nothing. */
+  ended(outcome: AttemptOutcome, now: number): void;
+};
+
+export type AttemptOutcome = {
+  /** Absent: it went well, or was given up. */
+  readonly failure?: Failure | undefined;
+  /** It was given up from this side: the client left, or another attempt of a hedge won. Tells nothing of the target's health. */
+  readonly abandoned?: boolean;
+  /** Since it was sent. */
+  readonly ms: number;
+  readonly outputTokens?: number | undefined;
+};
+
+export type TargetReport = {
+  readonly provider: ProviderEntry;
+  readonly model: ModelEntry;
+  readonly breaker: BreakerState;
+  readonly health: TargetHealth;
+};
+
+/** What fallbacks of a route cost in this hour of the clock, over all pods as far as it is known. */
+export type FallbackSpend = {
+  /** Takes the expected cost from what is left; undefined: it does not fit. Settle it with what it did cost, 0 where it was not sent. */
+  hold(routeId: string, budgetPerHour: NanoUsd, expectedCost: NanoUsd, now: number): SpendHold | undefined;
+};
+export type SpendHold = { settle(cost: NanoUsd, now: number): void };
 
 export type Ports = {
   readonly config: ConfigSource;

@@ -8,7 +8,11 @@ export type TargetId = string;
 export const targetOf = ({ provider, model }: Pick<Candidate, 'provider' | 'model'>): TargetId =>
   `${provider.id} ${model.upstreamName}`;
 
-/** All pods' knowledge where they share it, this process's where they do not. Times are epoch milliseconds. */
+/**
+ * All pods' knowledge where they share it, this process's where they do not. Times are epoch milliseconds.
+ *
+ * It is a view, not a copy: as of the `now` it was asked for with, and good until its target is asked for again.
+ */
 export type TargetHealth = {
   /** 0: its breaker is closed. Else it is left out until then; later it may be probed, as `mayTry` says. */
   readonly openUntil: number;
@@ -28,6 +32,14 @@ export type TargetHealth = {
   readonly usage: number | undefined;
   /** Self-hosted engines alone; undefined: hosted, or nothing is scraped from it. */
   readonly engine: EngineLoad | undefined;
+};
+
+/** Times to first tokens, as they come in. */
+export type LatencySketch = {
+  /** @param ms how long it took */
+  add(ms: number, now: number): void;
+  /** @returns undefined: too few within the window to tell */
+  percentile(percentile: number, window: Millis, now: number): Millis | undefined;
 };
 
 /** The endpoints of one engine provider together. */
