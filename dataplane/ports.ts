@@ -3,7 +3,7 @@ import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { Alert } from '#core/admission/alerts.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { BreakerState } from '#core/health/breaker.ts';
-import type { Health, LatencySketch, TargetHealth } from '#core/health/health.ts';
+import type { EngineLoad, Health, LatencySketch, TargetHealth } from '#core/health/health.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
 import type { ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
@@ -124,6 +124,34 @@ export type FallbackSpend = {
   hold(routeId: string, budgetPerHour: NanoUsd, expectedCost: NanoUsd, now: number): SpendHold | undefined;
 };
 export type SpendHold = { settle(cost: NanoUsd, now: number): void };
+
+/** Self-hosted engines, judged by their own metrics. Answers at once, from memory. Endpoints are those of `connection.endpoints`. */
+export type Engines = {
+  /** How the endpoints stand that serve this model; undefined: the provider has none. */
+  load({ provider, model }: Pick<Candidate, 'provider' | 'model'>): EngineLoad | undefined;
+  /**
+   * The endpoint of one attempt, which counts from now on as sent to it: asked for once an attempt, also where its body is prepared
+   * twice. undefined: none of them may get requests (or the provider has none).
+   */
+  pick({ provider, model }: Pick<Candidate, 'provider' | 'model'>, ask: EndpointAsk): string | undefined;
+  /** From when an attempt is sent until its first byte or its end: `unwatch` with the same arguments. */
+  watch(provider: ProviderEntry, endpoint: string, attempt: EndpointWatcher): void;
+  unwatch(provider: ProviderEntry, endpoint: string, attempt: EndpointWatcher): void;
+};
+
+export type EndpointAsk = {
+  /** Endpoints of the provider that had an attempt of this request; others come first. */
+  readonly tried: readonly string[];
+  /** Requests that begin alike go to the same endpoint: 32 bits of tenant and prompt. undefined: to the one with the least load. */
+  readonly prefix: number | undefined;
+  /** In [0, 1). */
+  readonly random: number;
+};
+
+export type EndpointWatcher = {
+  /** The endpoint is wedged or gone: no answer will come from it. Called once at most, and outside of `watch`. */
+  endpointLost(): void;
+};
 
 export type Ports = {
   readonly config: ConfigSource;
