@@ -5,11 +5,30 @@ import type { Candidate } from './candidate.ts';
 import { strategies } from './strategies/index.ts';
 import type { StrategyContext } from './strategies/strategy.ts';
 
+/** Why a backend is left out, for programs. */
+export type ExcludedCause =
+  /** Of the configuration. */
+  | 'not-live'
+  | 'unknown-model'
+  | 'unknown-price'
+  | 'downgrade'
+  /** Of the moment: it may be back soon. */
+  | 'circuit-open'
+  | 'no-engine'
+  /** `fallback.on` has no CircuitOpen, and all backends before it are left out for that. */
+  | 'fallback-not-allowed'
+  /** Of this request. */
+  | 'lacks-capability'
+  | 'context-window'
+  | 'too-dear';
+
 export type Excluded = {
   readonly backend: string;
   readonly reason: string;
   /** What a client is told when every backend is left out for the same cause. */
-  readonly cause: 'unknown-model' | 'unknown-price' | 'not-live';
+  readonly cause: ExcludedCause;
+  /** From when it may be tried again, epoch milliseconds, where that is known. */
+  readonly until?: number;
 };
 
 export type Plan = {

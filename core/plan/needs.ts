@@ -1,0 +1,34 @@
+// What a request needs of the backend that serves it. Nothing is looked at before something depends on it: a route whose backends
+// can do everything, with a strategy that asks nothing, never reads the body for its plan.
+import type { Operation } from '../chat/dialect.ts';
+import type { Capability } from '../snapshot/snapshot.ts';
+
+/** Capabilities that a request may need: a backend without one of those it needs is left out. */
+export const NEEDED = ['Chat', 'Embeddings', 'Tools', 'Vision', 'JSONSchema'] as const satisfies readonly Capability[];
+export type Needed = (typeof NEEDED)[number];
+
+export type RequestNeeds = {
+  readonly operation: Operation;
+  needs(capability: Needed): boolean;
+  /** Never more than what a tokenizer would say, and 0 where that cannot be told. */
+  leastInputTokens(): number;
+  /** The estimate that routes match by. */
+  inputTokens(): number;
+  /** Of all choices together; undefined: the request does not say. */
+  maxOutputTokens(): number | undefined;
+  /** 32 bits of tenant, model and the beginning of the prompt: of requests that begin alike they are equal. */
+  prefix(): number;
+  /** What names the session, from the header of that name. */
+  session(header: string): string | undefined;
+};
+
+/** A request of which nothing is known: it can be served anywhere. */
+export const noNeeds: RequestNeeds = {
+  operation: 'Chat',
+  needs: () => false,
+  leastInputTokens: () => 0,
+  inputTokens: () => 0,
+  maxOutputTokens: () => undefined,
+  prefix: () => 0,
+  session: () => undefined,
+};
