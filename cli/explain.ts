@@ -1,4 +1,4 @@
-// `tollgate explain`: which route and which backends a request would take, and why, without sending it.
+// `tollgate explain`: which route and which backends a request would take, and why, without sending it; and what became of one.
 import { parseArgs } from 'node:util';
 import { formatUsd } from '#core/accounting/money.ts';
 import type { Operation } from '#core/chat/dialect.ts';
@@ -14,6 +14,7 @@ import { providers, served } from '#dataplane/providers/index.ts';
 import { sha256 } from '#platform/digest.ts';
 import { readManifests } from '#platform/manifests.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
+import { decisionAt, told } from './explain-request.ts';
 import { BadSetting, type Environment, standalonePolicy } from './settings.ts';
 
 type Io = { readonly out: (text: string) => void; readonly err: (text: string) => void; readonly env: Environment };
@@ -21,6 +22,7 @@ type Io = { readonly out: (text: string) => void; readonly err: (text: string) =
 const OPERATIONS = ['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings'] as const satisfies readonly Operation[];
 
 const help = `Usage: tollgate explain --config DIR --model MODEL [options]
+       tollgate explain REQUEST_ID [--url URL] [--json]
 
 Says for one request which route it takes, why the others do not, which backends are in the plan and in what order, and how each would be
 spoken to. Nothing is sent. Secrets need not be set: a provider without its secret is told as such.
@@ -34,6 +36,10 @@ spoken to. Nothing is sent. Secrets need not be set: a provider without its secr
   --input-tokens N    size of the prompt (0)
   --random R          the random number of the decision, 0 <= R < 1 (0)
   --json              one JSON document for machines
+
+With the id of a request (x-request-id), says what a running gateway decided about it: one of its last 1,000 requests.
+
+  --url URL           its internal listener (http://127.0.0.1:4001)
 `;
 
 const flags = {
@@ -45,21 +51,23 @@ const flags = {
   tag: { type: 'string', multiple: true, default: [] as string[] },
   'input-tokens': { type: 'string', default: '0' },
   random: { type: 'string', default: '0' },
+  url: { type: 'string', default: 'http://127.0.0.1:4001' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
 
 type Flags = ReturnType<typeof parseArgs<{ options: typeof flags }>>['values'];
 
-/** @returns 0: a plan was found; 1: the request would be refused; 2: arguments that make no sense */
+/** @returns 0: a plan, or the request, was found; 1: the request would be refused; 2: arguments that make no sense */
 export async function explain(args: string[], io: Io): Promise<number> {
-  let values: Flags;
   try {
-    ({ values } = parseArgs({ args, options: flags }));
+    const { values, positionals } = parseArgs({ args, options: flags, allowPositionals: true });
     if (values.help) {
       io.out(help);
       return 0;
     }
+    if (positionals.length > 1) throw new BadSetting('only one request id at a time');
+    if (positionals[0] !== undefined) return await tellRequest(positionals[0], values, io);
     if (!values.model) throw new BadSetting('--model is missing');
     const snapshot = await snapshotOf(values.config ?? io.env.TOLLGATE_CONFIG ?? 'deploy/standalone', io.env);
     return tell(storyOf(snapshot, values.model, values), values, io);
@@ -68,6 +76,13 @@ export async function explain(args: string[], io: Io): Promise<number> {
     io.err(`tollgate explain: ${(error as Error).message}\n`);
     return 2;
   }
+}
+
+async function tellRequest(id: string, { url, json }: Flags, { out }: Io): Promise<number> {
+  if (!URL.canParse(url)) throw new BadSetting('--url must be a URL');
+  const decision = await decisionAt(url, id);
+  out(json ? `${JSON.stringify(decision, null, 2)}\n` : told(decision));
+  return 0;
 }
 
 async function snapshotOf(path: string, environment: Environment): Promise<Snapshot> {

@@ -39,6 +39,21 @@ export function observer(metrics: Metrics, log: Log, monotonic: () => number): O
   };
 }
 
+/** Each is told what the others are. */
+export function allOf(...observers: readonly Observer[]): Observer {
+  return {
+    refused(exchange, reason) {
+      for (const one of observers) one.refused(exchange, reason);
+    },
+    served(trip) {
+      for (const one of observers) one.served(trip);
+    },
+    attempted(row) {
+      for (const one of observers) one.attempted(row);
+    },
+  };
+}
+
 function attemptMetrics(metrics: Metrics, row: CostRecord): void {
   const { provider, model, usage, cost, route = NO_ROUTE } = row;
   // Names of the configuration: what clients ask for and what upstreams call it has no bound.

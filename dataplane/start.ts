@@ -16,10 +16,11 @@ import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import type { FolderConfig } from './config/folder.ts';
+import { Decisions, decisionsPage } from './decisions.ts';
 import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { observer } from './observe.ts';
+import { allOf, observer } from './observe.ts';
 import type { KeyStore, Ports } from './ports.ts';
 import { serve } from './serve.ts';
 import { BudgetLevels, storeEvents } from './store-events.ts';
@@ -57,6 +58,8 @@ export type DataPlane = {
 const MAX_BODIES_BYTES = 512 * 1024 * 1024;
 /** Attempts that may read on after their client left. */
 const MAX_DRAINS = 64;
+/** Requests whose decisions can be asked for. */
+const MAX_DECISIONS = 1000;
 
 export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   const { config, log } = options;
@@ -68,6 +71,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const stores = await openStores(options, events, () => config.current(), { log, ...systemClock });
   const alerts = alertsOf(options, http, stores, metrics);
   registerStoreMetrics(metrics.registry, stores, levels, systemClock.now);
+  const decisions = new Decisions(MAX_DECISIONS, systemClock);
   const ports: Ports = {
     config,
     http,
@@ -77,7 +81,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     costLog: stores.costLog,
     gate: stores.gate,
     gpuTime: stores.replicas,
-    observer: observer(metrics, log, systemClock.monotonic),
+    observer: allOf(observer(metrics, log, systemClock.monotonic), decisions),
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     random: Math.random,
@@ -106,7 +110,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     onError: (error, request_id) => log.error({ err: error, request_id }, 'a request failed on a bug of the gateway'),
   };
   const internal = await listen(
-    onInternal(pageHandler({ ...router, pages: internalPages(options, metrics, readiness) })),
+    onInternal(pageHandler({ ...router, pages: internalPages(options, metrics, readiness, decisions) })),
     options.host,
     options.internalPort,
   );
@@ -202,8 +206,14 @@ function publicPages(
   ]);
 }
 
-function internalPages({ config }: DataPlaneOptions, metrics: Metrics, readiness: Page): ReadonlyMap<string, Page> {
+function internalPages(
+  { config }: DataPlaneOptions,
+  metrics: Metrics,
+  readiness: Page,
+  decisions: Decisions,
+): ReadonlyMap<string, Page> {
   return new Map([
+    ['/debug/decisions/', decisionsPage(decisions)],
     ['/livez', livenessPage],
     ['/readyz', readiness],
     ['/configz', configzPage(config)],

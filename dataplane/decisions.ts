@@ -1,0 +1,191 @@
+// What was decided about the last requests, for `GET /debug/decisions/{id}`: references to the facts that the loop has anyway, and words
+// only for who asks. Nothing of a body and no credential is in them, so nothing large is kept alive and nothing secret can be told.
+import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
+import { formatUsd } from '#core/accounting/money.ts';
+import { promptTokens } from '#core/chat/usage.ts';
+import { type Failure, type FailureClass, failure, statusOf } from '#core/failure.ts';
+import type { Candidate } from '#core/plan/candidate.ts';
+import type { Excluded, Plan } from '#core/plan/plan.ts';
+import type { NanoUsd } from '#core/units.ts';
+import type { Exchange } from './exchange.ts';
+import type { Page } from './http/router.ts';
+import type { Observer } from './ports.ts';
+import type { Trip } from './trip.ts';
+
+/** One request. Its rows may come before or after it is over. */
+type Kept = {
+  readonly rows: CostRecord[];
+  over: Over | undefined;
+};
+
+type Over = {
+  /** Epoch milliseconds of its end. */
+  readonly at: number;
+  readonly ms: number;
+  readonly path: string;
+  readonly status: number;
+  readonly failure: FailureClass | undefined;
+  /** Undefined for what was refused before there was a plan. */
+  readonly trip: Told | undefined;
+};
+
+type Told = Pick<Trip, 'attempts' | 'fallbacks' | 'firstTokenMs' | 'dropped'> & {
+  readonly tenant: string;
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly model: string;
+  readonly stream: boolean;
+  /** The plan it began with, and the one it ended with where a spent budget brought another. */
+  readonly plans: readonly [Plan] | readonly [Plan, Plan];
+  readonly failMode: Trip['hold']['failMode'];
+};
+
+type Clock = { now(): number; monotonic(): number };
+
+export class Decisions implements Observer {
+  readonly #kept = new Map<string, Kept>();
+  readonly #size: number;
+  readonly #clock: Clock;
+
+  /** @param size how many requests are kept; the oldest goes first */
+  constructor(size: number, clock: Clock) {
+    this.#size = size;
+    this.#clock = clock;
+  }
+
+  refused({ id, path, startedAt }: Exchange, reason: Failure): void {
+    this.#of(id).over = { ...this.#end(startedAt), path, status: statusOf(reason), failure: reason.class, trip: undefined };
+  }
+
+  served(trip: Trip): void {
+    const { id, path, client, startedAt } = trip.exchange;
+    this.#of(id).over = { ...this.#end(startedAt), path, status: client.status, failure: trip.failure?.class, trip: told(trip) };
+  }
+
+  attempted(row: CostRecord): void {
+    this.#of(row.requestId).rows.push(row);
+  }
+
+  /** As JSON; undefined: there was no such request, or too many since. */
+  find(id: string): Decision | undefined {
+    const kept = this.#kept.get(id);
+    return kept && decision(id, kept);
+  }
+
+  #end = (startedAt: number) => ({ at: this.#clock.now(), ms: this.#clock.monotonic() - startedAt });
+
+  #of(id: string): Kept {
+    const known = this.#kept.get(id);
+    if (known) return known;
+    if (this.#kept.size >= this.#size) this.#kept.delete(this.#kept.keys().next().value!);
+    const fresh: Kept = { rows: [], over: undefined };
+    this.#kept.set(id, fresh);
+    return fresh;
+  }
+}
+
+function told({ call, plan, attempts, fallbacks, firstTokenMs, dropped, hold }: Trip): Told {
+  const { entry } = call.key;
+  return {
+    attempts,
+    fallbacks,
+    firstTokenMs,
+    dropped,
+    tenant: entry.tenant,
+    key: `${entry.namespace}/${entry.name}`,
+    model: call.envelope.model.slice(0, MAX_TEXT),
+    stream: call.envelope.stream,
+    plans: plan === call.plan ? [plan] : [call.plan, plan],
+    failMode: hold.failMode,
+  };
+}
+
+// ---------------------------------------------------------------- in words
+
+export type Decision = ReturnType<typeof decision>;
+
+function decision(id: string, { rows, over }: Kept) {
+  const inOrder = rows.toSorted((a, b) => a.attempt - b.attempt);
+  const trip = over?.trip;
+  return {
+    request_id: id,
+    path: over?.path ?? null,
+    ended_at: over ? new Date(over.at).toISOString() : null,
+    ...(trip && requested(trip)),
+    outcome: over ? outcome(over, inOrder) : null,
+    plans: (trip?.plans ?? []).map(plan => planned(plan, inOrder)),
+    attempts: inOrder.map(attempted),
+  };
+}
+
+const requested = ({ tenant, key, model, stream, dropped, failMode, plans: [first] }: Told) => ({
+  tenant,
+  key,
+  model,
+  stream,
+  route: first.route?.id ?? null,
+  ...(dropped.length > 0 && { dropped }),
+  ...(failMode && { fail_mode: failMode }),
+});
+
+const outcome = ({ status, failure, ms, trip }: Over, rows: readonly CostRecord[]) => ({
+  status,
+  failure: failure ?? null,
+  ms: rounded(ms),
+  ...(trip && { attempts: trip.attempts, fallbacks: trip.fallbacks }),
+  ...(trip?.firstTokenMs !== undefined && { first_token_ms: rounded(trip.firstTokenMs) }),
+  cache: rows.at(-1)?.cache ?? 'bypass',
+  cost_usd: formatUsd(rows.reduce((sum, { cost }) => sum + (cost ?? 0), 0) as NanoUsd),
+});
+
+const planned = ({ route, candidates, excluded }: Plan, rows: readonly CostRecord[]) => ({
+  strategy: route?.strategy ?? null,
+  candidates: candidates.map(candidate => candidateOf(candidate, rows)),
+  excluded: excluded.map(leftOut),
+});
+
+const candidateOf = ({ backend, provider, model, priority, weight }: Candidate, rows: readonly CostRecord[]) => ({
+  backend,
+  provider: provider.id,
+  model: model.name,
+  priority,
+  weight,
+  /** Numbers of the attempts that went there. */
+  attempts: rows.filter(row => row.provider === provider.id && row.model === model.name).map(({ attempt }) => attempt),
+});
+
+const leftOut = ({ backend, cause, reason }: Excluded) => ({ backend, cause, reason });
+
+const attempted = (row: CostRecord) => ({
+  attempt: row.attempt,
+  at: new Date(row.at).toISOString(),
+  provider: row.provider,
+  model: row.model,
+  upstream_model: row.upstreamModel,
+  endpoint: row.endpoint,
+  status: row.upstreamStatus,
+  failure: row.failure ?? null,
+  fallback_position: row.fallbackPosition,
+  retry_position: row.retryPosition,
+  ms: rounded(row.duration),
+  first_token_ms: row.firstToken === undefined ? null : rounded(row.firstToken),
+  prompt_tokens: promptTokens(row.usage),
+  completion_tokens: row.usage.output,
+  estimated: row.estimated,
+  cost_usd: row.cost === null ? null : formatUsd(row.cost),
+  reserved_usd: formatUsd(row.reserved),
+  possibly_billed: row.possiblyBilled,
+  upstream_id: row.upstreamId ?? null,
+});
+
+const rounded = (ms: number): number => Math.round(ms * 10) / 10;
+
+const FOLDER = '/debug/decisions/';
+
+export const decisionsPage =
+  (decisions: Decisions): Page =>
+  ({ path }) => {
+    const found = decisions.find(path.slice(FOLDER.length));
+    if (found) return { status: 200, body: found };
+    return failure('not_found', { message: 'No request of this id is among the last ones of this process.' });
+  };
