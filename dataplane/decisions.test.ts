@@ -9,14 +9,15 @@ import type { Exchange } from './exchange.ts';
 const clock = { now: () => Date.UTC(2026, 10, 21), monotonic: () => 1010 };
 const exchange = (id: string) => ({ id, path: '/v1/messages', startedAt: 1000 }) as Exchange;
 
-test('the newest requests are kept, as many as there is room for, whatever was last heard of them', () => {
+test('the newest requests are kept, as many as there is room for', () => {
   const decisions = new Decisions(3, clock);
-  for (const id of ['a', 'b', 'c']) decisions.refused(exchange(id), failure('invalid_api_key'));
-  decisions.attempted(costRecord(0, { requestId: 'a' }));
-  decisions.attempted(costRecord(0, { requestId: 'd' }));
+  for (const id of ['a', 'b', 'c', 'd']) {
+    decisions.refused(exchange(id), failure('invalid_api_key'));
+    for (const attempt of [0, 1]) decisions.attempted(costRecord(0, { requestId: id, attempt }));
+  }
   assert.deepEqual(
-    ['a', 'b', 'c', 'd'].map(id => decisions.find(id)?.request_id),
-    [undefined, 'b', 'c', 'd'],
+    ['a', 'b', 'c', 'd'].map(id => decisions.find(id)?.attempts.length),
+    [undefined, 2, 2, 2],
   );
 });
 

@@ -12,13 +12,9 @@ import type { Page } from './http/router.ts';
 import type { Observer } from './ports.ts';
 import type { Trip } from './trip.ts';
 
-/** One request. Its rows may come before or after it is over. */
-type Kept = {
-  readonly rows: CostRecord[];
-  over: Over | undefined;
-};
-
+/** A request that is over. */
 type Over = {
+  readonly id: string;
   /** Epoch milliseconds of its end. */
   readonly at: number;
   readonly ms: number;
@@ -42,45 +38,61 @@ type Told = Pick<Trip, 'attempts' | 'fallbacks' | 'firstTokenMs' | 'dropped'> & 
 
 type Clock = { now(): number; monotonic(): number };
 
+/** To each request belong about so many rows: those of a request with more may be forgotten before it is. */
+const ROWS_PER_REQUEST = 2;
+
 export class Decisions implements Observer {
-  readonly #kept = new Map<string, Kept>();
-  readonly #size: number;
+  readonly #over: Ring<Over>;
+  /** They may come before or after their request is over. */
+  readonly #rows: Ring<CostRecord>;
   readonly #clock: Clock;
 
   /** @param size how many requests are kept; the oldest goes first */
   constructor(size: number, clock: Clock) {
-    this.#size = size;
+    this.#over = new Ring(size);
+    this.#rows = new Ring(size * ROWS_PER_REQUEST);
     this.#clock = clock;
   }
 
   refused({ id, path, startedAt }: Exchange, reason: Failure): void {
-    this.#of(id).over = { ...this.#end(startedAt), path, status: statusOf(reason), failure: reason.class, trip: undefined };
+    this.#over.add({ id, ...this.#end(startedAt), path, status: statusOf(reason), failure: reason.class, trip: undefined });
   }
 
   served(trip: Trip): void {
     const { id, path, client, startedAt } = trip.exchange;
-    this.#of(id).over = { ...this.#end(startedAt), path, status: client.status, failure: trip.failure?.class, trip: told(trip) };
+    this.#over.add({ id, ...this.#end(startedAt), path, status: client.status, failure: trip.failure?.class, trip: told(trip) });
   }
 
   attempted(row: CostRecord): void {
-    this.#of(row.requestId).rows.push(row);
+    this.#rows.add(row);
   }
 
   /** As JSON; undefined: there was no such request, or too many since. */
   find(id: string): Decision | undefined {
-    const kept = this.#kept.get(id);
-    return kept && decision(id, kept);
+    const [over] = this.#over.filter(one => one.id === id);
+    const rows = this.#rows.filter(row => row.requestId === id);
+    return over || rows.length > 0 ? decision(id, rows, over) : undefined;
   }
 
   #end = (startedAt: number) => ({ at: this.#clock.now(), ms: this.#clock.monotonic() - startedAt });
+}
 
-  #of(id: string): Kept {
-    const known = this.#kept.get(id);
-    if (known) return known;
-    if (this.#kept.size >= this.#size) this.#kept.delete(this.#kept.keys().next().value!);
-    const fresh: Kept = { rows: [], over: undefined };
-    this.#kept.set(id, fresh);
-    return fresh;
+/** The last so many of something. Adding is one write; finding looks at all. */
+class Ring<T> {
+  readonly #slots: (T | undefined)[];
+  #next = 0;
+
+  constructor(size: number) {
+    this.#slots = new Array(size).fill(undefined);
+  }
+
+  add(one: T): void {
+    this.#slots[this.#next] = one;
+    this.#next = (this.#next + 1) % this.#slots.length;
+  }
+
+  filter(test: (one: T) => boolean): T[] {
+    return this.#slots.filter((one): one is T & {} => one !== undefined && test(one as T));
   }
 }
 
@@ -104,7 +116,7 @@ function told({ call, plan, attempts, fallbacks, firstTokenMs, dropped, hold }: 
 
 export type Decision = ReturnType<typeof decision>;
 
-function decision(id: string, { rows, over }: Kept) {
+function decision(id: string, rows: readonly CostRecord[], over: Over | undefined) {
   const inOrder = rows.toSorted((a, b) => a.attempt - b.attempt);
   const trip = over?.trip;
   return {
