@@ -1,8 +1,8 @@
 // The HTTP client: keep-alive pools per origin on undici's dispatch interface, with a check of every address that is connected to.
 // Redirects are never followed, nothing is retried, no timeout but the connection's is set here: callers own their deadlines.
 import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from 'node:dns';
-import { isIP } from 'node:net';
-import { type Dispatcher, Pool } from 'undici';
+import { isIP, type Socket } from 'node:net';
+import { buildConnector, type Dispatcher, errors, Pool } from 'undici';
 
 export type HttpRequest = {
   readonly method: string;
@@ -88,8 +88,21 @@ function newPool(origin: string, connectTimeoutMs: number, isForbidden: (address
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-    connect: { timeout: connectTimeoutMs, lookup: checkedLookup(isForbidden) as never },
+    connect: connectorWithin(connectTimeoutMs, { lookup: checkedLookup(isForbidden) as never, timeout: 0 }),
   });
+}
+
+/** undici's own limit fires up to a second late: its timers are checked twice a second. This one is exact, TLS handshake included. */
+function connectorWithin(timeoutMs: number, options: buildConnector.BuildOptions): buildConnector.connector {
+  // Its types hide that it returns the socket, so that a connection can be given up while it is made.
+  const connect = buildConnector(options) as (...of: Parameters<buildConnector.connector>) => Socket;
+  return (to, done) => {
+    const timer = setTimeout(() => socket.destroy(new errors.ConnectTimeoutError()), timeoutMs);
+    const socket = connect(to, (...outcome) => {
+      clearTimeout(timer);
+      done(...outcome);
+    });
+  };
 }
 
 function evictOldest(pools: Map<string, Pool | undefined>): void {

@@ -1,0 +1,44 @@
+// The HTTP client against sockets that do what no good server does.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createHttpClient, type HttpClient, type HttpError } from '#platform/http-client.ts';
+import { type RawUpstream, startPort } from '#test/support/raw-upstream.ts';
+import { within } from '#test/support/until.ts';
+
+describe('a connection', () => {
+  let client: HttpClient;
+  let silent: RawUpstream;
+  before(async () => {
+    client = createHttpClient({ isForbidden: () => false });
+    silent = await startPort(socket => socket.resume());
+  });
+  after(async () => {
+    await client.close();
+    await silent.close();
+  });
+
+  const failureOf = (origin: string, connectTimeoutMs: number): Promise<HttpError> =>
+    new Promise((resolve, reject) => {
+      const request = { method: 'POST', origin, path: '/', headers: {}, body: '{}', connectTimeoutMs };
+      const unexpected = () => reject(new Error('it answered'));
+      client.send(request, { onHead: unexpected, onData: unexpected, onEnd: unexpected, onError: resolve });
+    });
+
+  test('that is not encrypted in time is given up in that time, not at the next tick of some slow clock', async () => {
+    const secure = silent.url.replace('http:', 'https:');
+    const failed = failureOf(secure, 50);
+    const first = await within(10_000, 'the limit', Promise.race([failed, delay(450, 'too late' as const)]));
+    assert.deepEqual(first, { kind: 'connect-timeout', code: 'UND_ERR_CONNECT_TIMEOUT' });
+  });
+
+  test('that is refused has failed before anything was sent', async () => {
+    const { kind, code } = await within(10_000, 'the refusal', failureOf('http://127.0.0.1:1', 5000));
+    assert.deepEqual([kind, code], ['connect', 'ECONNREFUSED']);
+  });
+
+  test('to a name that cannot be resolved has failed before anything was sent', async () => {
+    const { kind, code } = await within(10_000, 'the refusal', failureOf(`http://${'a'.repeat(64)}.invalid`, 5000));
+    assert.deepEqual([kind, code], ['connect', 'ENOTFOUND']);
+  });
+});
