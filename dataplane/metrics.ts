@@ -67,6 +67,18 @@ export function createMetrics() {
       labelNames: ['provider', 'model'],
       registers,
     }),
+    breakerTransitions: new Counter({
+      name: 'tollgate_breaker_transitions_total',
+      help: 'Changes of breakers, as this process saw them; model `*` is all of a provider (its account or credential was refused).',
+      labelNames: ['provider', 'model', 'to'],
+      registers,
+    }),
+    retriesDenied: new Counter({
+      name: 'tollgate_retries_denied_total',
+      help: 'Retries at the same provider that were beyond `retries.budgetPercent`.',
+      labelNames: ['provider'],
+      registers,
+    }),
     failModes: new Counter({
       name: 'tollgate_fail_mode_requests_total',
       help: 'Requests that the fail mode of their key decided, as the counters could not be asked.',

@@ -123,7 +123,7 @@ export type FallbackSpend = {
   /** Takes the expected cost from what is left; undefined: it does not fit. Settle it with what it did cost, 0 where it was not sent. */
   hold(routeId: string, budgetPerHour: NanoUsd, expectedCost: NanoUsd, now: number): SpendHold | undefined;
 };
-export type SpendHold = { settle(cost: NanoUsd, now: number): void };
+export type SpendHold = { settle(cost: NanoUsd): void };
 
 /** Self-hosted engines, judged by their own metrics. Answers at once, from memory. Endpoints are those of `connection.endpoints`. */
 export type Engines = {
@@ -169,6 +169,8 @@ export type Ports = {
   readonly turn: (routeId: string) => number;
   readonly newRequestId: () => string;
   readonly gate: Gate;
+  readonly health: BackendHealth;
+  readonly fallbackSpend: FallbackSpend;
   readonly gpuTime: GpuTime;
   readonly alerts: Alerts;
   /** Places for attempts that read on after their client left. */

@@ -17,6 +17,7 @@ import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import type { FolderConfig } from './config/folder.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
+import { openBackendHealth } from './health/backend-health.ts';
 import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -71,6 +72,13 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const stores = await openStores(options, events, () => config.current(), { log, ...systemClock });
   const alerts = alertsOf(options, http, stores, metrics);
   registerStoreMetrics(metrics.registry, stores, levels, systemClock.now);
+  const backends = openBackendHealth({
+    current: () => config.current(),
+    redis: stores.redis,
+    pod: stores.pod,
+    metrics,
+    now: systemClock.now,
+  });
   const decisions = new Decisions(MAX_DECISIONS, systemClock);
   const ports: Ports = {
     config,
@@ -80,6 +88,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     budgetExceededStatus: options.budgetExceededStatus,
     costLog: stores.costLog,
     gate: stores.gate,
+    health: backends.health,
+    fallbackSpend: backends.fallbackSpend,
     gpuTime: stores.replicas,
     observer: allOf(observer(metrics, log, systemClock.monotonic), decisions),
     now: systemClock.now,
@@ -134,6 +144,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     },
     async close() {
       for (const listener of listeners) stop(listener);
+      backends.close();
       await stores.close();
       alerts.close();
       await http.close();

@@ -43,6 +43,8 @@ export type StoreSettings = {
 export type StoreEvents = Pick<AdmitterParts, 'onSettled' | 'onExhausted' | 'onFailMode'> & Pick<RebuildParts, 'onRebuilt'>;
 
 export type Stores = {
+  /** Names this process, and no process before it. */
+  readonly pod: string;
   readonly counters: Counters;
   readonly ledger: Ledger;
   /** The same, for reports: what this process has written so far is in them, as long as the ledger keeps up. */
@@ -170,6 +172,7 @@ export async function openStores(
     setInterval(maintain, MAINTAIN_EVERY_MS).unref(),
   ];
   return {
+    pod,
     counters,
     ledger,
     upToDateLedger: {
