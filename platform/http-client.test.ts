@@ -32,6 +32,14 @@ describe('a connection', () => {
     assert.deepEqual(first, { kind: 'connect-timeout', code: 'UND_ERR_CONNECT_TIMEOUT' });
   });
 
+  test('that is not made holds up no other request: all of them fail in their own time, none after the other', async () => {
+    const secure = silent.url.replace('http:', 'https:');
+    const all = Promise.all(Array.from({ length: 20 }, () => failureOf(secure, 100)));
+    const failures = await within(10_000, 'all limits', Promise.race([all, delay(1500, 'one after the other' as const)]));
+    assert.ok(Array.isArray(failures), String(failures));
+    for (const { kind } of failures) assert.equal(kind, 'connect-timeout');
+  });
+
   test('that is refused has failed before anything was sent', async () => {
     const { kind, code } = await within(10_000, 'the refusal', failureOf('http://127.0.0.1:1', 5000));
     assert.deepEqual([kind, code], ['connect', 'ECONNREFUSED']);

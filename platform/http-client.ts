@@ -88,7 +88,9 @@ function newPool(origin: string, connectTimeoutMs: number, isForbidden: (address
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-    connect: connectorWithin(connectTimeoutMs, { lookup: checkedLookup(isForbidden) as never, timeout: 0 }),
+    // With HTTP/2 possible, undici has all requests wait in one line until the first connection stands, or has failed.
+    allowH2: false,
+    connect: connectorWithin(connectTimeoutMs, { allowH2: false, timeout: 0, lookup: checkedLookup(isForbidden) as never }),
   });
 }
 
