@@ -1,4 +1,4 @@
-// The endpoints by which a test steers the simulator and asks what reached it: /__simulator/{faults,requests,bill}.
+// The endpoints by which a test steers the simulator and asks what reached it: /__simulator/{faults,requests,bill}, and an engine's own.
 import type { ServerResponse } from 'node:http';
 import { type FaultCall, faultNamed, parseFault } from './faults.ts';
 import type { Bills, Requests } from './record.ts';
@@ -8,6 +8,9 @@ export type FaultRule = {
   readonly fault: string;
 };
 
+/** By method and path below `/__simulator/`, such as `GET bill`. */
+export type ControlHandlers = Readonly<Record<string, (body: string) => { readonly status: number; readonly value: unknown }>>;
+
 type Standing = { readonly rule: FaultRule; readonly call: FaultCall; left: number };
 
 const maxRules = 100;
@@ -16,10 +19,12 @@ export class Control {
   readonly #rules: Standing[] = [];
   readonly #requests: Requests;
   readonly #bills: Bills;
+  readonly #handlers: ControlHandlers;
 
-  constructor(requests: Requests, bills: Bills) {
+  constructor(requests: Requests, bills: Bills, more: ControlHandlers = {}) {
     this.#requests = requests;
     this.#bills = bills;
+    this.#handlers = { ...this.#own, ...more };
   }
 
   /** False when the fault is unknown or there are too many rules. */
@@ -66,7 +71,7 @@ export class Control {
     response.end(JSON.stringify(value));
   }
 
-  readonly #handlers: Record<string, (body: string) => { status: number; value: unknown }> = {
+  readonly #own: ControlHandlers = {
     'GET requests': () => ({ status: 200, value: { count: this.#requests.count, requests: this.#requests.list() } }),
     'DELETE requests': () => {
       this.#requests.clear();

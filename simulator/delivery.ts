@@ -59,6 +59,16 @@ async function sendSteps(
         if (left > 0) await setTimeout(left, undefined, { signal: gone });
         break;
       }
+      case 'until':
+        await step.ready(gone);
+        break;
+      case 'instead': {
+        const { status, body } = step.refusal;
+        response.writeHead(status, { ...head.headers, 'content-type': 'application/json' });
+        response.end(JSON.stringify(body));
+        Object.assign(entry, { status, outcome: 'done' });
+        return;
+      }
       case 'head':
         writeHead();
         response.flushHeaders();

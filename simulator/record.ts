@@ -30,6 +30,27 @@ export type RecordedRequest = {
 /** One request while it is answered. */
 export type Entry = { -readonly [field in keyof Omit<RecordedRequest, 'body'>]: RecordedRequest[field] } & { raw: string };
 
+/** A request as it arrives. */
+export const entryOf = (
+  seq: number,
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Entry => ({
+  seq,
+  method,
+  path,
+  headers: masked(headers),
+  bodyBytes: 0,
+  chunks: 0,
+  tokens: 0,
+  promptTokens: 0,
+  aborted: false,
+  outcome: 'open',
+  at: Date.now(),
+  raw: '',
+});
+
 const maxRequests = 1000;
 const maxBytes = 64 * 1024 * 1024;
 
@@ -40,20 +61,7 @@ export class Requests {
 
   open(method: string, path: string, headers: Readonly<Record<string, string | string[] | undefined>>): Entry {
     this.count += 1;
-    const entry: Entry = {
-      seq: this.count,
-      method,
-      path,
-      headers: masked(headers),
-      bodyBytes: 0,
-      chunks: 0,
-      tokens: 0,
-      promptTokens: 0,
-      aborted: false,
-      outcome: 'open',
-      at: Date.now(),
-      raw: '',
-    };
+    const entry = entryOf(this.count, method, path, headers);
     this.#entries.push(entry);
     this.#trim();
     return entry;

@@ -1,10 +1,10 @@
 // The simulator's HTTP server: finds the wire of a request, checks its credential and body, and lets the answer be delivered.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Answer, type Ask, answerTo, generatedTokens } from './answer.ts';
-import { Control } from './control.ts';
+import { Control, type ControlHandlers } from './control.ts';
 import { deliver, type Head } from './delivery.ts';
 import { type Fault, type FaultCall, faultInModel, faultNamed, parseFault } from './faults.ts';
-import { type Bill, Bills, type Entry, Requests } from './record.ts';
+import { type Bill, Bills, type Entry, entryOf, Requests } from './record.ts';
 import { type Route, routeOf } from './routes.ts';
 import { frameSteps, type Pace, paced, type Step, write } from './steps.ts';
 import { promptTotal } from './tokens.ts';
@@ -17,6 +17,22 @@ export type ServerOptions = {
   readonly keys: readonly string[] | undefined;
   readonly wire: 'all' | 'vllm';
   readonly log: (line: string) => void;
+  /** What makes the tokens where that is more than a pace. */
+  readonly engine?: Engine | undefined;
+};
+
+export type Engine = {
+  /** An answer of its own, before all others, `after` so many milliseconds; undefined: it is not for the engine alone to say. */
+  readonly plain: (method: string, path: string) => { readonly refusal: Refusal; readonly after: number } | undefined;
+  /** Takes a request in, or says why not. `steps` are paced by its tokens; `over`: they are no longer wanted, or all there. */
+  readonly generate: (
+    ask: Ask,
+    body: unknown,
+    answers: readonly Answer[],
+  ) => { readonly refusal: Refusal } | { readonly steps: (steps: Iterable<Step>) => Iterable<Step>; readonly over: () => void };
+  /** The most tokens of an answer. */
+  readonly roomFor: (ask: Ask) => number;
+  readonly control: ControlHandlers;
 };
 
 export type SimulatorServer = {
@@ -31,7 +47,7 @@ const maxBodyBytes = 64 * 1024 * 1024;
 export function simulatorServer(options: ServerOptions): SimulatorServer {
   const requests = new Requests();
   const bills = new Bills();
-  const control = new Control(requests, bills);
+  const control = new Control(requests, bills, options.engine?.control);
   const context = { ...options, requests, bills, control };
   // No limits of Node's own: timeouts are what the other side is tested for.
   const http = createServer(
@@ -56,14 +72,22 @@ async function serve(context: Context, request: IncomingMessage, response: Serve
   const url = URL.parse(request.url ?? '/', 'http://simulator') ?? new URL('http://simulator/');
   if (url.pathname.startsWith('/__simulator/'))
     return context.control.serve(method, url.pathname, (await bodyOf(request)) ?? '', response);
-  const entry = context.requests.open(method, request.url ?? '/', headers);
+  const own = context.engine?.plain(method, url.pathname);
+  // Metrics are read several times a second: they would push all else out of the record.
+  const entry = own
+    ? entryOf(0, method, request.url ?? '/', headers)
+    : context.requests.open(method, request.url ?? '/', headers);
   const route = routeOf(method, url, headers, context.wire);
   entry.wire = route.wire.name;
   const raw = await bodyOf(request).catch(() => 'gone' as const);
   if (raw === 'gone') return void Object.assign(entry, { aborted: true, outcome: 'aborted', endedAt: Date.now() });
-  if (raw !== undefined) context.requests.body(entry, raw);
+  if (raw !== undefined && !own) context.requests.body(entry, raw);
   const found =
-    raw === undefined ? refusing(route.wire.trouble('too-large', '')) : considered(context, route, request, raw, entry);
+    raw === undefined
+      ? refusing(route.wire.trouble('too-large', ''))
+      : own
+        ? perhapsFaulted(context, request, entry, route.wire, delayed(refusing(own.refusal), own.after))
+        : considered(context, route, request, raw, entry);
   context.log(
     `${method} ${url.pathname} ${found.head.status}${entry.model ? ` ${entry.model}` : ''}${entry.fault ? ` fault=${entry.fault}` : ''}`,
   );
@@ -108,14 +132,14 @@ function considered(context: Context, route: Route, request: IncomingMessage, ra
   const ask = { ...read.ask, model: named.model };
   entry.model = ask.model;
   const call = faultOf(context, request, entry, named.fault);
-  if (!call) return generated(context, wire, ask, undefined, entry);
-  return faulted(call, wire, generated(context, wire, ask, faultNamed(call.name), entry), ask.model);
+  if (!call) return generated(context, wire, ask, body, undefined, entry);
+  return faulted(call, wire, () => generated(context, wire, ask, body, faultNamed(call.name), entry), ask.model);
 }
 
 /** For requests that generate nothing: faults come by header or by a rule for the path. */
 function perhapsFaulted(context: Context, request: IncomingMessage, entry: Entry, wire: Wire, usual: Outgoing): Outgoing {
   const call = faultOf(context, request, entry, undefined);
-  return call ? faulted(call, wire, usual, '') : usual;
+  return call ? faulted(call, wire, () => usual, '') : usual;
 }
 
 function deniedCredential(context: Context, wire: Wire, request: IncomingMessage): Refusal | undefined {
@@ -132,11 +156,13 @@ function faultOf(context: Context, request: IncomingMessage, entry: Entry, named
   return call;
 }
 
-function faulted(call: FaultCall, wire: Wire, usual: Outgoing, model: string): Outgoing {
+/** `answer` is asked for when it is needed: a request that is refused is nothing an engine works on. */
+function faulted(call: FaultCall, wire: Wire, answer: () => Outgoing, model: string): Outgoing {
   const fault = faultNamed(call.name);
   if (!fault) return refusing(wire.refuse(404, `The simulator knows no fault '${call.name}'.`));
   const faultContext = { wire, model, options: call.options };
   if (fault.refuse && !(fault.answer && wire.answersFiltered)) return { ...refusing(fault.refuse(faultContext)), fault };
+  const usual = answer();
   return {
     ...usual,
     fault,
@@ -158,11 +184,18 @@ function refusing(refusal: Refusal): Outgoing {
   return { head: { status: refusal.status, headers }, steps: body === '' ? [] : [write('noise', body)] };
 }
 
-function generated(context: Context, wire: Wire, ask: Ask, fault: Fault | undefined, entry: Entry): Outgoing {
+const delayed = (outgoing: Outgoing, ms: number): Outgoing =>
+  ms > 0 ? { ...outgoing, steps: [{ do: 'wait', ms }, ...outgoing.steps] } : outgoing;
+
+function generated(context: Context, wire: Wire, asked: Ask, body: unknown, fault: Fault | undefined, entry: Entry): Outgoing {
+  const { engine } = context;
+  const ask = engine && asked.maxTokens === undefined ? { ...asked, maxTokens: engine.roomFor(asked) } : asked;
   const answers = Array.from({ length: ask.choices }, (_, choice) => {
     const answer = answerTo(ask, choice);
     return fault?.answer?.(answer, ask) ?? answer;
   });
+  const work = engine?.generate(ask, body, answers);
+  if (work && 'refusal' in work) return refusing(work.refusal);
   const reply: Reply = {
     ask,
     answers,
@@ -177,8 +210,11 @@ function generated(context: Context, wire: Wire, ask: Ask, fault: Fault | undefi
     : [write('body', JSON.stringify(wire.whole(reply)), answers.reduce(addTokens, 0))];
   return {
     head: { status: 200, headers: { 'content-type': ask.stream ? streamType : 'application/json', ...wire.headers(ask.digest) } },
-    steps: paced(steps, context.settings, ask.digest),
-    settle: () => charge(context.bills.of(ask.model), ask, entry),
+    steps: work ? work.steps(steps) : paced(steps, context.settings, ask.digest),
+    settle: () => {
+      work?.over();
+      charge(context.bills.of(ask.model), ask, entry);
+    },
   };
 }
 

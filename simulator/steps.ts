@@ -1,11 +1,15 @@
 // An answer as a list of things to do on the connection. Wires and pace make the list, faults rewrite it, delivery carries it out: so a
 // fault is a function from steps to steps, and needs no branch in the server.
-import type { Frame } from './wires/wire.ts';
+import type { Frame, Refusal } from './wires/wire.ts';
 
 export type Step =
   /** `kind` is a frame's, or `body` for an answer that is one piece. */
   | { readonly do: 'write'; readonly kind: Frame['kind'] | 'body' | 'noise'; readonly text: string; readonly tokens: number }
   | { readonly do: 'wait'; readonly ms: number }
+  /** Goes on when this resolves; it has to when the client goes away. */
+  | { readonly do: 'until'; readonly ready: (gone: AbortSignal) => Promise<void> }
+  /** Another answer than was announced, where nothing was sent yet. */
+  | { readonly do: 'instead'; readonly refusal: Refusal }
   /** Send the headers now; without it they go out with the first byte of the body. */
   | { readonly do: 'head' }
   /** Nothing more until the client goes away. */

@@ -65,6 +65,8 @@ type Own = {
 
 /** What one step did. */
 export type StepResult = {
+  /** That it computed, of prompts and answers. */
+  readonly tokens: number;
   /** First scheduled in it, so their time in the queue is over. */
   readonly started: readonly Sequence[];
   /** That have one more token. */
@@ -125,6 +127,12 @@ export class Batching {
     return this.#waiting;
   }
 
+  /** Of the waiting: those that let others pass, for want of room for their adapter. */
+  get deferred(): number {
+    return this.#waiting.filter(({ adapter }) => !this.#hasRoomFor(adapter)).length;
+  }
+
+  /** Share of the blocks in use, 0 to 1. */
   get kvUsage(): number {
     return this.#kv.usage;
   }
@@ -216,7 +224,7 @@ export class Batching {
       this.#counters.finished[sequence.finish] += 1;
       done.push(sequence);
     }
-    return { started, advanced, first, done };
+    return { tokens: work.reduce((sum, { tokens }) => sum + tokens, 0), started, advanced, first, done };
   }
 
   /** Forgets the prefix cache, where nothing is running. */
