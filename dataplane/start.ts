@@ -9,6 +9,7 @@ import type { Log } from '#platform/log.ts';
 import { tokenEstimator } from '#platform/token-estimate.ts';
 import { adminApp, isAdminPath } from './admin/admin-app.ts';
 import { auditLog } from './admin/audit.ts';
+import { backendsHealthPage } from './admin/backends-health.ts';
 import { configzPage, livenessPage, readinessPage } from './admin/health.ts';
 import { modelInfoPage, modelsPage } from './admin/models.ts';
 import { createAlerts } from './alerts/alerts.ts';
@@ -120,7 +121,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     onError: (error, request_id) => log.error({ err: error, request_id }, 'a request failed on a bug of the gateway'),
   };
   const internal = await listen(
-    onInternal(pageHandler({ ...router, pages: internalPages(options, metrics, readiness, decisions) })),
+    onInternal(pageHandler({ ...router, pages: internalPages(ports, options, { metrics, readiness, decisions }) })),
     options.host,
     options.internalPort,
   );
@@ -197,7 +198,7 @@ function stop(listener: Listener): void {
 
 function publicPages(
   ports: Ports,
-  { masterKey }: DataPlaneOptions,
+  { masterKey, adminOnPublic }: DataPlaneOptions,
   metrics: Metrics,
   readiness: Page,
 ): ReadonlyMap<string, Page> {
@@ -210,6 +211,7 @@ function publicPages(
     ['/models/', models],
     ['/model/info', modelInfo],
     ['/v1/model/info', modelInfo],
+    ...(adminOnPublic ? ([['/health', backendsHealthPage(admin)]] as const) : []),
     ['/health/liveliness', livenessPage],
     ['/health/liveness', livenessPage],
     ['/health/readiness', readiness],
@@ -218,13 +220,13 @@ function publicPages(
 }
 
 function internalPages(
-  { config }: DataPlaneOptions,
-  metrics: Metrics,
-  readiness: Page,
-  decisions: Decisions,
+  ports: Ports,
+  { config, masterKey }: DataPlaneOptions,
+  { metrics, readiness, decisions }: { readonly metrics: Metrics; readonly readiness: Page; readonly decisions: Decisions },
 ): ReadonlyMap<string, Page> {
   return new Map([
     ['/debug/decisions/', decisionsPage(decisions)],
+    ['/health', backendsHealthPage({ ...ports, isMasterKey: masterKeyCheck(masterKey) })],
     ['/livez', livenessPage],
     ['/readyz', readiness],
     ['/configz', configzPage(config)],

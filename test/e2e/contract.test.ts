@@ -168,11 +168,6 @@ describe('health and metrics', () => {
     });
   }
 
-  test('/health asks the providers, or says that it is not built yet', async () => {
-    const { status } = await get(`${gateway.url}/health`, { key: gateway.masterKey });
-    assert.ok([200, 501].includes(status), String(status));
-  });
-
   test('/metrics of both listeners speaks the Prometheus text format', async () => {
     for (const base of [gateway.url, gateway.internalUrl]) {
       const { status, text } = await get(`${base}/metrics`, { key: '' });
