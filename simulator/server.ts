@@ -19,6 +19,8 @@ export type ServerOptions = {
   readonly log: (line: string) => void;
   /** What makes the tokens where that is more than a pace. */
   readonly engine?: Engine | undefined;
+  /** Control endpoints besides the simulator's own. */
+  readonly moreControl?: ControlHandlers;
 };
 
 export type Engine = {
@@ -32,7 +34,6 @@ export type Engine = {
   ) => { readonly refusal: Refusal } | { readonly steps: (steps: Iterable<Step>) => Iterable<Step>; readonly over: () => void };
   /** The most tokens of an answer. */
   readonly roomFor: (ask: Ask) => number;
-  readonly control: ControlHandlers;
 };
 
 export type SimulatorServer = {
@@ -47,7 +48,7 @@ const maxBodyBytes = 64 * 1024 * 1024;
 export function simulatorServer(options: ServerOptions): SimulatorServer {
   const requests = new Requests();
   const bills = new Bills();
-  const control = new Control(requests, bills, options.engine?.control);
+  const control = new Control(requests, bills, options.moreControl);
   const context = { ...options, requests, bills, control };
   // No limits of Node's own: timeouts are what the other side is tested for.
   const http = createServer(

@@ -2,14 +2,12 @@
 // control endpoint says. Holds the only clock and the only timer of the engine.
 import type { Answer, Ask } from '../answer.ts';
 import { generatedTokens } from '../answer.ts';
-import type { ControlHandlers } from '../control.ts';
 import type { Engine } from '../server.ts';
 import type { Json } from '../shape.ts';
 import { type Step, sse, write } from '../steps.ts';
 import { promptTotal } from '../tokens.ts';
 import { vllmError, vllmTrouble } from '../wires/vllm-errors.ts';
 import type { Refusal } from '../wires/wire.ts';
-import { engineControl } from './control.ts';
 import { expositionOf, type Override, patternValue } from './exposition.ts';
 import { type EngineNames, engineNames, type Family } from './metric-names.ts';
 import { blockHashes } from './prompt.ts';
@@ -36,7 +34,6 @@ const truthful: Scrape = { overrides: {}, delay: 0, status: 200 };
 export class EngineHost implements Engine {
   readonly settings: HostSettings;
   readonly replica: Replica;
-  readonly control: ControlHandlers;
   readonly #background = new Set<Job>();
   #scrape = truthful;
   #scrapeSetAt = 0;
@@ -45,7 +42,6 @@ export class EngineHost implements Engine {
   constructor(settings: HostSettings) {
     this.settings = settings;
     this.replica = new Replica(settings, now());
-    this.control = engineControl(this);
   }
 
   plain(method: string, path: string): { refusal: Refusal; after: number } | undefined {

@@ -3,7 +3,7 @@
 import { listening, type Simulator } from '../listening.ts';
 import { simulatorServer } from '../server.ts';
 import type { BatchingSettings } from './batching.ts';
-import { changed, type EngineChange, type Occupation } from './control.ts';
+import { changed, type EngineChange, engineControl, type Occupation } from './control.ts';
 import { EngineHost, type HostSettings } from './host.ts';
 import type { ReplicaReading, ReplicaState } from './replica.ts';
 
@@ -63,6 +63,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Simulate
     wire: 'vllm',
     log: options.log ?? (() => undefined),
     engine,
+    moreControl: engineControl(engine),
   });
   const simulator = await listening(server, options);
   return {
