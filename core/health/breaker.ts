@@ -76,12 +76,8 @@ export class Breaker {
     return now >= this.#openUntil && this.#placesTaken(now) < settings.halfOpenProbes;
   }
 
-  /** When the place of a probe is free; 0: one is. */
-  freeAt(settings: BreakerSettings, now: number): number {
-    if (this.#placesTaken(now) < settings.halfOpenProbes) return 0;
-    const ends = this.#probes.map(probe => probe.until);
-    if (now < this.#elsewhere.until) ends.push(this.#elsewhere.until);
-    return Math.min(...ends);
+  isProbing(now: number): boolean {
+    return this.#probes.some(probe => probe.until > now);
   }
 
   /** @param lease how long a probe keeps its place at most, in ms */

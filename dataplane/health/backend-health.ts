@@ -7,6 +7,7 @@ import type { BackendHealth, Engines, FallbackSpend } from '../ports.ts';
 import { HourlyFallbackSpend, redisSpendPool } from './fallback-spend.ts';
 import { registerBreakerState } from './metrics.ts';
 import { Observations } from './observations.ts';
+import { SharedBreakers } from './shared-breakers.ts';
 
 export type BackendHealthOptions = {
   readonly current: () => LiveConfig;
@@ -41,6 +42,7 @@ export function openBackendHealth({ current, redis, pod, engines, metrics, now }
     redis && redisSpendPool(redis, pod),
   );
   fallbackSpend.share(now);
+  const shared = redis && new SharedBreakers(redis, pod, health, now);
   const sweep = () => {
     health.sweep(now());
     fallbackSpend.sweep();
@@ -51,6 +53,7 @@ export function openBackendHealth({ current, redis, pod, engines, metrics, now }
     fallbackSpend,
     close() {
       clearInterval(timer);
+      shared?.close();
       fallbackSpend.close();
     },
   };

@@ -123,6 +123,11 @@ export class Observations implements BackendHealth {
     return Object.hasOwn(snapshot.providers, id) ? this.#provider(snapshot.providers[id]!).breaker : undefined;
   }
 
+  /** Whether it is of a provider as a whole. */
+  isAccount(id: BreakerId): boolean {
+    return this.#providers.has(id);
+  }
+
   tripped(): readonly Tripped[] {
     return [...this.#providers.values(), ...this.#targets.values()].filter(({ breaker }) => breaker.openUntil !== 0);
   }
