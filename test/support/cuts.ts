@@ -17,8 +17,7 @@ export function* cutsOf(bytes: Buffer, max = CUTS_MAX): Generator<Buffer> {
 
 export function assertTruthful(wire: Wire, frontend: Frontend, sent: Buffer, { text, isEnded, result }: Delivered): void {
   const where = `after ${sent.length} bytes: …${sent.toString().slice(-60)}`;
-  const isWhole = messagesIn(sent.toString()).some(message => endsAnswer(wire, message));
-  if (!isWhole) {
+  if (!isWholeIn(wire, sent.toString())) {
     assert.ok(result.kind === 'broken' || result.kind === 'refused', `${result.kind} ${where}`);
     assert.ok(!isEnded, where);
     const told = text + frontend.encodeStreamError(result.failure!, 'r-1');
@@ -34,6 +33,9 @@ export function assertTruthful(wire: Wire, frontend: Frontend, sent: Buffer, { t
   for (const { data } of messages) if (data !== '[DONE]') assert.doesNotThrow(() => JSON.parse(data), where);
   assert.equal(messagesIn(`${text}\n\n`).length, messages.length, `an open frame ${where}`);
 }
+
+/** Whether what has come so far is all of an answer. */
+export const isWholeIn = (wire: Wire, text: string): boolean => messagesIn(text).some(message => endsAnswer(wire, message));
 
 /** The wire's own word that the answer is over: a finish, or the terminator. */
 function endsAnswer(wire: Wire, { data }: Message): boolean {
