@@ -1,6 +1,6 @@
 // What a test may do to a running engine: GET and POST /__simulator/engine, POST /__simulator/engine/occupy.
 import type { ControlHandlers } from '../control.ts';
-import { flag, integer, type Json, mapOf, nullable, number, object, oneOf, type Shape } from '../shape.ts';
+import { flag, integer, type Json, list, mapOf, nullable, number, object, oneOf, type Shape } from '../shape.ts';
 import type { Override } from './exposition.ts';
 import type { EngineHost } from './host.ts';
 
@@ -9,6 +9,8 @@ export type EngineChange = {
   readonly state?: 'serving' | 'sleeping' | 'wedged' | 'stuck' | 'dead' | 'draining';
   /** Of `sleeping`. */
   readonly sleep?: 'weights_offloaded' | 'discard_all';
+  /** Numbers of the engines that stand still, of several behind the address; the others work. */
+  readonly halt?: readonly number[];
   /** A new process, which loads for so many milliseconds. */
   readonly restart?: { readonly startup?: number };
   /** What the metrics say; each call says all of it, null: the truth. */
@@ -40,6 +42,7 @@ const changeShape = object(
   {
     state: oneOf('serving', 'sleeping', 'wedged', 'stuck', 'dead', 'draining'),
     sleep: oneOf('weights_offloaded', 'discard_all'),
+    halt: list(integer(0)),
     restart: object({}, { startup: number(0) }),
     metrics: nullable(object({}, { overrides: mapOf(override, 100), delay: number(0), status: integer(100, 599) })),
     vacate: flag,
@@ -52,9 +55,10 @@ const occupationShape = object({ count: integer(1, 10_000), promptTokens: intege
 export function changed(host: EngineHost, change: EngineChange): string | undefined {
   const unknown = Object.keys(change.metrics?.overrides ?? {}).find(name => !seriesOf(host).has(name));
   if (unknown) return `there is no series ${unknown} among the names of ${host.settings.names}`;
-  const { state, sleep, restart, metrics, vacate } = change;
+  const { state, sleep, halt, restart, metrics, vacate } = change;
   if (restart) host.change((replica, now) => replica.restart(now, restart.startup));
   if (state) host.change((replica, now) => replica.enter(state, now, sleep));
+  if (halt) host.change((replica, now) => replica.halt(halt, now));
   if (metrics !== undefined) host.setScrape(metrics ?? {});
   if (vacate) host.vacate();
   return undefined;

@@ -231,6 +231,13 @@ function tritonFamilies(subject: Subject): readonly Family[] {
   return [
     each('nv_inference_request_success', 'counter', 'Number of successful inference requests.', allFinished),
     each(
+      'nv_trt_llm_general_metrics',
+      'gauge',
+      'General TRT LLM metrics',
+      { iteration_counter: of => of.histograms.iterationTokens.count },
+      'general_type',
+    ),
+    each(
       'nv_trt_llm_request_metrics',
       'gauge',
       'TRT LLM request metrics',
@@ -265,6 +272,13 @@ function tgiFamilies(subject: Subject): readonly Family[] {
     each('tgi_queue_size', 'gauge', 'Current number of requests in the queue', of => of.waiting),
     each('tgi_batch_current_size', 'gauge', 'Current batch size', of => of.running),
     each('tgi_request_count', 'counter', 'Number of requests', of => of.running + of.waiting + allFinished(of)),
+    each(
+      'tgi_batch_inference_duration_count',
+      'counter',
+      'Batch inference duration',
+      { prefill: of => of.histograms.firstToken.count, decode: of => of.histograms.iterationTokens.count },
+      'method',
+    ),
     each('tgi_request_success', 'counter', 'Number of successful requests', allFinished),
   ];
 }

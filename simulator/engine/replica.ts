@@ -98,6 +98,8 @@ class Core {
   readonly jobs = new Map<Sequence, OwnJob>();
   /** When the step under way is over; undefined: there is none. */
   due: number | undefined;
+  /** It stands still, while others behind the same address may work: what it said last. */
+  halted: EngineReading | undefined;
 
   constructor(settings: BatchingSettings) {
     this.batching = new Batching(settings);
@@ -169,6 +171,16 @@ export class Replica {
     }
   }
 
+  /** Of several engines these stand still, as one `wedged` does; the others work. */
+  halt(engines: readonly number[], now: number): void {
+    const live = this.#liveEngines();
+    for (const [at, core] of this.#cores.entries()) {
+      core.halted = engines.includes(at) ? (core.halted ?? structuredClone(live[at]!)) : undefined;
+      if (core.halted) core.due = undefined;
+      else this.#plan(core, now);
+    }
+  }
+
   /** A new process: counters at 0, caches empty, everything that was under way lost. */
   restart(now: number, startup = this.settings.startup): void {
     this.#failAll('process');
@@ -202,7 +214,7 @@ export class Replica {
   }
 
   #plan(core: Core, now: number): void {
-    if (core.due !== undefined || !this.#isWorking()) return;
+    if (core.due !== undefined || core.halted || !this.#isWorking()) return;
     const cost = core.batching.plan();
     core.due = cost === undefined ? undefined : now + cost / this.settings.speed;
   }
@@ -230,17 +242,20 @@ export class Replica {
   }
 
   #liveEngines(): EngineReading[] {
-    return this.#cores.map(({ batching, histograms }, engine) => ({
-      engine,
-      running: batching.running.length,
-      waiting: batching.waiting.length,
-      deferred: batching.deferred,
-      kvUsage: batching.kvUsage,
-      runningAdapters: adaptersOf(batching.running),
-      waitingAdapters: adaptersOf(batching.waiting),
-      counters: batching.counters,
-      histograms,
-    }));
+    return this.#cores.map(({ batching, histograms, halted }, engine) => {
+      if (halted) return halted;
+      return {
+        engine,
+        running: batching.running.length,
+        waiting: batching.waiting.length,
+        deferred: batching.deferred,
+        kvUsage: batching.kvUsage,
+        runningAdapters: adaptersOf(batching.running),
+        waitingAdapters: adaptersOf(batching.waiting),
+        counters: batching.counters,
+        histograms,
+      };
+    });
   }
 }
 
