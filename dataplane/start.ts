@@ -77,6 +77,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     current: () => config.current(),
     redis: stores.redis,
     pod: stores.pod,
+    gate: stores.gate,
     metrics,
     now: systemClock.now,
   });

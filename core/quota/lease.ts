@@ -43,6 +43,8 @@ export type Reply = {
   readonly exhausted: boolean;
   /** Milliseconds until the oldest use leaves the window that is full; 0: not known. */
   readonly roomIn: number;
+  /** What all pods together have used in the window, as far as they have reported. */
+  readonly used: { readonly requests: number; readonly tokens: number };
 };
 
 /** A pod that is silent for this long is dead: its slots are free, what it held of the windows counts as used. */

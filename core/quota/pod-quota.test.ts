@@ -264,6 +264,29 @@ describe('a pod', () => {
     assert.ok(quota.take(500, START + 61_000));
   });
 
+  test('knows the larger share of the limits that is used: by itself alone, of its own share without the pool, by all with it', () => {
+    const alone = new PodQuota('a', { requests: 10, tokens: 1_000, slots: 1 }, START);
+    assert.equal(alone.usedShare(START), 0);
+    alone.take(700, START);
+    assert.equal(alone.usedShare(START), 0.7);
+    assert.equal(alone.usedShare(START + 62_000), 0);
+    assert.equal(new PodQuota('a', { slots: 1 }, START).usedShare(START), undefined);
+    const away = new PodQuota('a', { requests: 10 }, START, () => 2);
+    away.poolAway();
+    away.take(1, START);
+    assert.equal(away.usedShare(START), 0.2);
+    const { pods, pool } = fleet(2, { requests: 100 });
+    const [a, b] = [pods[0]!.quota, pods[1]!.quota];
+    const sync = (quota: PodQuota, now: number) =>
+      quota.replied(pool.sync(quota.report({ count: 20, tokens: 0 }, now), now), now, now);
+    sync(a, START);
+    for (let i = 0; i < 20; i++) assert.ok(a.take(0, START));
+    assert.equal(a.usedShare(START), 0.2, 'what is not told yet counts');
+    sync(a, START);
+    sync(b, START);
+    assert.deepEqual([a.usedShare(START), b.usedShare(START)], [0.2, 0.2]);
+  });
+
   test('tells a pool that lost everything what it used in the last minute', () => {
     const { pods, pool } = fleet(1, { requests: 10 });
     const pod = pods[0]!;

@@ -2,7 +2,17 @@
 // pods, reports what it used, and says how much it wants by the demand it sees. Where there is no pool (or it is away) it has an
 // equal share of the limits, counted by itself. Pure: the caller brings the time and carries reports and replies.
 import { type Millis, millis } from '../units.ts';
-import { type Amounts, type Dim, dims, LEASE_MS, type Limits, nothing, type Reply, type Report } from './lease.ts';
+import {
+  type Amounts,
+  type Dim,
+  dims,
+  LEASE_MS,
+  type Limits,
+  nothing,
+  type Reply,
+  type Report,
+  WINDOW_SECONDS,
+} from './lease.ts';
 import { SlidingWindow } from './window.ts';
 
 /** How much demand outlives the moment it was seen in, from report to report. */
@@ -16,6 +26,7 @@ const EXHAUSTED_MS = 100;
 const RETRY_MS = 1_000;
 
 const NO_SECOND = 0;
+const windowDims = ['requests', 'tokens'] as const;
 
 /** What was let through between two reports, and where the pool counts it. */
 type Batch = {
@@ -42,6 +53,9 @@ export class PodQuota {
   #free: Amounts = { ...nothing };
   #leasedUntil: number;
   #yields = false;
+  /** What all pods had used when the pool was last asked, and when that was. */
+  #allUsed: Reply['used'] = { requests: 0, tokens: 0 };
+  #askedAt = Number.NEGATIVE_INFINITY;
   #exhaustedAt = Number.NEGATIVE_INFINITY;
   #roomIn = 0;
 
@@ -92,6 +106,19 @@ export class PodQuota {
   /** Nobody has anything that this pod could still be given. */
   isExhausted(now: number): boolean {
     return !this.#isLeased(now) || now - this.#exhaustedAt < EXHAUSTED_MS;
+  }
+
+  /** The larger share of the limits on requests and tokens that is used, by all pods as far as it is known; undefined: there are none. */
+  usedShare(now: number): number | undefined {
+    const leased = this.#isLeased(now);
+    let share: number | undefined;
+    for (const dim of windowDims) {
+      const limit = this.limits[dim];
+      if (limit === undefined) continue;
+      const used = leased ? this.#usedByAll(dim, now) / limit : this.#ownUse(dim, now) / this.#shareOf(dim);
+      share = Math.max(share ?? 0, used);
+    }
+    return share;
   }
 
   /** When it is worth asking again. */
@@ -146,6 +173,8 @@ export class PodQuota {
     for (const dim of this.#limited()) this.#free[dim] += reply.granted[dim];
     this.#yields = reply.yield;
     this.#roomIn = reply.roomIn;
+    this.#allUsed = reply.used;
+    this.#askedAt = sentAt;
     if (reply.exhausted) this.#exhaustedAt = sentAt;
   }
 
@@ -181,6 +210,12 @@ export class PodQuota {
   /** At least 1: a fleet larger than the limit would else serve nothing at all. */
   #shareOf(dim: Dim): number {
     return Math.max(1, Math.floor(this.limits[dim]! / Math.max(1, this.#pods?.() ?? 1)));
+  }
+
+  /** As last told, of which a part has left the window since, and what is not told yet. */
+  #usedByAll(dim: 'requests' | 'tokens', now: number): number {
+    const stillCounts = Math.max(0, 1 - (now - this.#askedAt) / (WINDOW_SECONDS * 1000));
+    return this.#allUsed[dim] * stillCounts + this.#batch.used[dim] + (this.#sent?.used[dim] ?? 0);
   }
 
   #ownUse(dim: Dim, now: number): number {

@@ -53,11 +53,13 @@ export class Pool {
       exhausted ||= !settles && idle <= 0;
       roomIn = Math.max(roomIn, this.#roomIn(dim, now));
     }
-    return { born: this.born, lost: false, second: me.second, granted, yield: ahead.length > 0, exhausted, roomIn };
+    const used = { requests: this.#usedSum('requests'), tokens: this.#usedSum('tokens') };
+    return { born: this.born, lost: false, second: me.second, granted, yield: ahead.length > 0, exhausted, roomIn, used };
   }
 
   #lost(): Reply {
-    return { born: this.born, lost: true, second: 0, granted: { ...nothing }, yield: false, exhausted: false, roomIn: 0 };
+    const used = { requests: 0, tokens: 0 };
+    return { born: this.born, lost: true, second: 0, granted: { ...nothing }, yield: false, exhausted: false, roomIn: 0, used };
   }
 
   #forget(second: number): void {

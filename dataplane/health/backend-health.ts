@@ -4,6 +4,7 @@ import type { RedisLink } from '#platform/redis.ts';
 import type { LiveConfig } from '../config/live.ts';
 import type { Metrics } from '../metrics.ts';
 import type { BackendHealth, Engines, FallbackSpend } from '../ports.ts';
+import type { ProviderGate } from '../quota/gate.ts';
 import { HourlyFallbackSpend, redisSpendPool } from './fallback-spend.ts';
 import { registerBreakerState } from './metrics.ts';
 import { Observations } from './observations.ts';
@@ -15,6 +16,7 @@ export type BackendHealthOptions = {
   readonly redis?: RedisLink | undefined;
   /** Names this process, and no process before it. */
   readonly pod: string;
+  readonly gate: Pick<ProviderGate, 'used'>;
   readonly engines?: Pick<Engines, 'load'>;
   readonly metrics: Pick<Metrics, 'registry' | 'breakerTransitions' | 'retriesDenied'>;
   readonly now: () => number;
@@ -28,10 +30,11 @@ export type OpenBackendHealth = {
 
 const SWEEP_EVERY_MS = 1_000;
 
-export function openBackendHealth({ current, redis, pod, engines, metrics, now }: BackendHealthOptions): OpenBackendHealth {
+export function openBackendHealth({ current, redis, pod, gate, engines, metrics, now }: BackendHealthOptions): OpenBackendHealth {
   const health = new Observations({
     snapshot: () => current().snapshot,
     credential: ({ auth }) => auth && current().credential(auth.credential),
+    usage: provider => gate.used(provider),
     ...(engines && { engine: served => engines.load(served) }),
     onTurn: ({ provider, model = ALL_MODELS, to }) => metrics.breakerTransitions.inc({ provider, model, to }),
     onRetryDenied: provider => metrics.retriesDenied.inc({ provider }),

@@ -132,6 +132,16 @@ describe('the gate of a provider', () => {
   });
 });
 
+test('a gate tells the used share of a provider with limits per minute, and waits for nobody to do so', async () => {
+  const gate = gateOf();
+  const rpm = provider({ rpm: 4, maxQueue: 0 });
+  assert.equal(gate.used(rpm), 0);
+  passed(await gate.enter(entrance(rpm)));
+  assert.equal(gate.used(rpm), 0.25);
+  assert.equal(gate.used({ ...rpm, limits: { ...rpm.limits!, rpm: 2 } }), 0.5);
+  assert.equal(gate.used(provider({ maxConcurrency: 1, maxQueue: 0 })), undefined);
+});
+
 describe('the gates of a fleet', () => {
   test('share a limit exactly, without a queue: 100 of 120 pass, wherever they arrive', async () => {
     const pool = sharedPool();

@@ -35,6 +35,12 @@ export class ProviderGate implements Gate {
     return limits ? this.#stileOf(id, limits).enter(entrance) : FREE;
   }
 
+  /** The larger share of its `rpm` and `tpm` that is used; undefined without such limits. */
+  used({ id, limits }: Pick<ProviderEntry, 'id' | 'limits'>): number | undefined {
+    if (limits?.rpm === undefined && limits?.tpm === undefined) return undefined;
+    return this.#stileOf(id, limits).used;
+  }
+
   /** Requests in each provider's line. */
   waiting(): ReadonlyMap<ObjectId, number> {
     return new Map([...this.#stiles].map(([id, stile]) => [id, stile.waiting]));
@@ -83,6 +89,7 @@ type Waiter = {
 /** One provider's gate. */
 class Turnstile {
   limits: NonNullable<ProviderEntry['limits']>;
+  #taken: ProviderEntry['limits'];
   readonly #id: ObjectId;
   readonly #quota: PodQuota;
   readonly #options: GateOptions;
@@ -98,6 +105,7 @@ class Turnstile {
   constructor(id: ObjectId, limits: NonNullable<ProviderEntry['limits']>, options: GateOptions, joinedAt: number) {
     this.#id = id;
     this.limits = limits;
+    this.#taken = limits;
     this.#options = options;
     this.#joinedAt = joinedAt;
     const { pod, pool, pods, monotonic } = options;
@@ -108,12 +116,17 @@ class Turnstile {
     return this.#line.length;
   }
 
+  get used(): number | undefined {
+    this.#takeLimits();
+    return this.#quota.usedShare(this.#now());
+  }
+
   isIdle(): boolean {
     return this.#line.length === 0 && this.#quota.isIdle(this.#now());
   }
 
   enter(entrance: Entrance): Parsed<Pass> | Promise<Parsed<Pass>> {
-    this.#quota.limits = limitsOf(this.limits);
+    this.#takeLimits();
     const { tokens, client, deadline } = entrance;
     const now = this.#now();
     if (client.gone) return refuse('client_closed');
@@ -132,6 +145,13 @@ class Turnstile {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const waiter of this.#line.beyond(0)) waiter.settle({ ok: false, failure: failure('shutting_down') });
+  }
+
+  /** Another configuration may have others. */
+  #takeLimits(): void {
+    if (this.limits === this.#taken) return;
+    this.#taken = this.limits;
+    this.#quota.limits = limitsOf(this.limits);
   }
 
   #now(): number {

@@ -112,10 +112,13 @@ local none = { slots = 0, requests = 0, tokens = 0 }
 forget()
 bury()
 if report.born ~= 0 and report.born ~= state.born then
-  return answer({ born = state.born, lost = true, second = 0, granted = none, yield = false, exhausted = false, roomIn = 0 })
+  local lost = { born = state.born, lost = true, second = 0, granted = none, yield = false, exhausted = false, roomIn = 0 }
+  lost.used = { requests = 0, tokens = 0 }
+  return answer(lost)
 end
 local me = take()
 local reply = { born = state.born, lost = false, second = me.second, granted = none, yield = false, exhausted = false, roomIn = 0 }
+reply.used = { requests = used_sum('requests'), tokens = used_sum('tokens') }
 local settles = now < state.born + settle_ms
 for dim, limit in pairs(report.limits) do
   local held, reserved, idle = 0, 0, 0
