@@ -82,6 +82,14 @@ export type RequestFields = { has(name: string): boolean; get(name: string): unk
 /** How much an answer may have at most: tokens of one choice (absent: as much as the model gives), and how many choices. */
 export type OutputAsked = { readonly maxTokens?: number; readonly choices: number };
 
+/** How sure a model is of an answer. */
+export type Confidence = {
+  /** Edits of a body in the provider's dialect by which it tells that; none where the body asks for it already; undefined: this model cannot. */
+  asking(body: RequestFields, model: ModelEntry): ReadonlyMap<string, string> | undefined;
+  /** An answer in JSON, whole or one event of a stream, as it would be to who did not ask. */
+  untold(json: string): string;
+};
+
 export type Provider<C extends Connection = Connection> = {
   /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. */
   readonly dialect: Dialect;
@@ -108,5 +116,7 @@ export type Provider<C extends Connection = Connection> = {
    * not parse them once content has begun. A match inside an answer's text costs a needless look, no more. Linear on any input.
    */
   readonly notable: RegExp;
+  /** Absent: its models do not tell how sure they are of an answer. */
+  readonly confidence?: Confidence;
   classify(error: UpstreamError): Failure;
 };

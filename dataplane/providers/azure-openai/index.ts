@@ -1,7 +1,15 @@
 // Azure OpenAI: the same dialect at other addresses. The `api-key` header comes from the resource's `auth.header` (its default for
 // this type).
 import type { Connection } from '#core/snapshot/snapshot.ts';
-import { addressBelow, azureProfile, CHAT_COMPLETIONS, credentialHeaders, encodeFor, openAIDialect } from '../openai/index.ts';
+import {
+  addressBelow,
+  azureProfile,
+  CHAT_COMPLETIONS,
+  confidenceOf,
+  credentialHeaders,
+  encodeFor,
+  openAIDialect,
+} from '../openai/index.ts';
 import type { Provider } from '../provider.ts';
 
 type AzureOpenAI = Extract<Connection, { type: 'AzureOpenAI' }>;
@@ -14,6 +22,7 @@ export const azureOpenAI: Provider<AzureOpenAI> = {
     return addressBelow(endpoint, pathOf(target.model.upstreamName, apiVersion), credentialHeaders(target));
   },
   encode: encodeFor(azureProfile),
+  confidence: confidenceOf(azureProfile),
 };
 
 /** The v1 form has no dated version and finds the deployment by the body's `model`; dated versions have it in the path. */

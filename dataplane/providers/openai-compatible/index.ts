@@ -4,6 +4,7 @@ import {
   addressBelow,
   CHAT_COMPLETIONS,
   compatibleProfile,
+  confidenceOf,
   credentialHeaders,
   encodeFor,
   openAIDialect,
@@ -17,4 +18,5 @@ export const openAICompatible: Provider<OpenAICompatible> = {
   tokenizer: 'other',
   address: target => addressBelow(target.provider.connection.baseURL, CHAT_COMPLETIONS, credentialHeaders(target)),
   encode: encodeFor(compatibleProfile),
+  confidence: confidenceOf(compatibleProfile),
 };

@@ -2,6 +2,7 @@
 import type { Connection } from '#core/snapshot/snapshot.ts';
 import type { Provider } from '../provider.ts';
 import { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
+import { confidenceOf } from './confidence.ts';
 import { decodeReply, inspectReply, notable, streamDecoder } from './decode.ts';
 import { encodeFor } from './encode.ts';
 import { classify } from './errors.ts';
@@ -10,6 +11,7 @@ import { passthroughEdits } from './passthrough.ts';
 import { openAIProfile } from './profile.ts';
 
 export { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
+export { confidenceOf } from './confidence.ts';
 export { encodeFor } from './encode.ts';
 export { azureProfile, compatibleProfile } from './profile.ts';
 
@@ -42,4 +44,5 @@ export const openAI: Provider<OpenAI> = {
     });
   },
   encode: encodeFor(openAIProfile),
+  confidence: confidenceOf(openAIProfile),
 };

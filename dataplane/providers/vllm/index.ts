@@ -5,6 +5,7 @@ import {
   addressBelow,
   CHAT_COMPLETIONS,
   compatibleProfile,
+  confidenceOf,
   credentialHeaders,
   encodeFor,
   openAIDialect,
@@ -21,4 +22,5 @@ export const vllm: Provider<VLLM> = {
     return addressBelow(endpoint, `/v1${CHAT_COMPLETIONS}`, credentialHeaders(target));
   },
   encode: encodeFor({ ...compatibleProfile, target: 'VLLM', topK: true }),
+  confidence: confidenceOf(compatibleProfile),
 };
