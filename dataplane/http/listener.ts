@@ -56,11 +56,7 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
             server.prependListener('request', (_req, res) => {
               res.shouldKeepAlive = false;
             });
-            const startedAt = performance.now();
-            const sweep = setInterval(() => {
-              if (performance.now() - startedAt >= IDLE_WHILE_DRAINING_MS)
-                afterArrivals(() => connections.closeIdle(IDLE_WHILE_DRAINING_MS));
-            }, SWEEP_MS);
+            const sweep = setInterval(() => afterArrivals(() => connections.closeIdle(IDLE_WHILE_DRAINING_MS)), SWEEP_MS);
             afterArrivals(() =>
               // Not http's own `close`, which ends idle connections at once.
               NetServer.prototype.close.call(server, () => {
@@ -81,30 +77,31 @@ export function listen(handler: Handler, host: string, port: number): Promise<Li
  */
 const afterArrivals = (act: () => void): void => void setImmediate(() => setImmediate(act));
 
-/** Which connections are idle, and since when. */
+type Line = { lastAnswer: ServerResponse | undefined; idleSince: number | undefined };
+
+/** Which connections are idle, found out when somebody asks: a listener on each answer costs more than it tells (client-response.ts). */
 class Connections {
-  readonly #lines = new Map<Socket, { open: number; idleSince: number }>();
+  readonly #lines = new Map<Socket, Line>();
 
   add(socket: Socket): void {
-    this.#lines.set(socket, { open: 0, idleSince: performance.now() });
+    this.#lines.set(socket, { lastAnswer: undefined, idleSince: undefined });
     socket.once('close', () => this.#lines.delete(socket));
   }
 
-  /** Until this response is over. */
-  busy(socket: Socket, res: ServerResponse): void {
+  /** Until this answer is over, and with it those before it. */
+  busy(socket: Socket, answer: ServerResponse): void {
     const line = this.#lines.get(socket);
-    if (!line) return;
-    line.open++;
-    res.once('close', () => {
-      line.open--;
-      line.idleSince = performance.now();
-    });
+    if (line) line.lastAnswer = answer;
   }
 
-  /** Those that have been idle for so long. */
+  /** Closes those that were idle whenever they were looked at in that time. */
   closeIdle(ms: number): void {
-    const since = performance.now() - ms;
-    for (const [socket, { open, idleSince }] of this.#lines) if (open === 0 && idleSince <= since) socket.destroy();
+    const now = performance.now();
+    for (const [socket, line] of this.#lines) {
+      const isBusy = line.lastAnswer?.writableFinished === false;
+      line.idleSince = isBusy ? undefined : (line.idleSince ?? now);
+      if (line.idleSince !== undefined && now - line.idleSince >= ms) socket.destroy();
+    }
   }
 }
 
