@@ -1,6 +1,7 @@
 // What the commands take from the environment (architecture.md, "Environment"), read once and checked.
 import { hostname } from 'node:os';
 import { isCidr, type UpstreamPolicy, webhookComplaint } from '#core/compile/index.ts';
+import type { Locality } from '#core/plan/context.ts';
 import { readRedisUrl } from '#platform/redis-url.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -17,6 +18,8 @@ export type Settings = {
   readonly redisUrl?: string;
   readonly databaseUrl?: string;
   readonly adminOnPublic: boolean;
+  /** Where this process runs, for routes to the nearest backend. */
+  readonly home: Locality;
   readonly podName: string;
   readonly pods: number;
   readonly retentionDays?: number;
@@ -45,6 +48,7 @@ export function settingsOf(env: Environment): Settings {
     alertWebhook: webhook(env, policy),
     budgetExceededStatus: Number(oneOf(env, 'BUDGET_EXCEEDED_STATUS', ['400', '402', '429'], '402')),
     adminOnPublic: env.ADMIN_ON_PUBLIC !== 'false',
+    home: { ...(env.TOLLGATE_REGION && { region: env.TOLLGATE_REGION }), ...(env.TOLLGATE_ZONE && { zone: env.TOLLGATE_ZONE }) },
     podName: env.POD_NAME || hostname(),
     pods: integer(env, 'TOLLGATE_PODS', 1, 1, 10_000),
     ...(env.REDIS_URL && { redisUrl: redisUrl(env.REDIS_URL) }),

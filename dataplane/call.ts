@@ -1,5 +1,6 @@
 // A request that may be attempted: who asks, what for, and which backends may answer it.
 import type { JsonView } from '#core/json/view.ts';
+import type { RequestNeeds } from '#core/plan/needs.ts';
 import type { Plan } from '#core/plan/plan.ts';
 import type { RequestFacts } from '#core/plan/route-index.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
@@ -12,8 +13,8 @@ export type Call = {
   readonly body: JsonView;
   readonly envelope: Envelope;
   readonly tags: Readonly<Record<string, string>>;
-  /** What routes match by. */
-  readonly facts: Omit<RequestFacts, 'model'>;
+  /** What routes match by, and what of the request decides among their backends. */
+  readonly facts: Omit<RequestFacts, 'model'> & { readonly needs: RequestNeeds };
   readonly plan: Plan;
   /** A small random integer: where a request begins on things it may choose among. */
   readonly seed: number;

@@ -1,23 +1,36 @@
 // Everything before the first upstream byte: who asks, what for, and which backends may answer it.
 import { isUtf8 } from 'node:buffer';
-import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
+import { type Failure, ok, refuse } from '#core/failure.ts';
+import { unknownHealth } from '#core/health/health.ts';
 import { scanObject } from '#core/json/scan.ts';
-import type { JsonView } from '#core/json/view.ts';
+import { type Downgrades, type Excluded, type ExcludedCause, modelOf } from '#core/plan/backends.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
-import { type Downgrades, type Excluded, modelOf, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
+import type { PlanContext } from '#core/plan/context.ts';
+import { noNeeds, type RequestNeeds } from '#core/plan/needs.ts';
+import { earliestRecovery, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
 import { matchRoute, type RequestFacts } from '#core/plan/route-index.ts';
+import { millis } from '#core/units.ts';
 import { authenticate } from './authenticate.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
 import type { Exchange } from './exchange.ts';
 import { interpretedFields } from './frontends/index.ts';
+import { BodyNeeds } from './needs.ts';
 import type { Ports } from './ports.ts';
 import { served } from './providers/index.ts';
 import { headerControls, tagsOf } from './request-headers.ts';
 
-const SCAN_LIMITS = { maxDepth: 128, interpreted: interpretedFields, isUtf8 };
+export const SCAN_LIMITS = { maxDepth: 128, interpreted: interpretedFields, isUtf8 };
 
-export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Call>> {
+/** What routes match by, and what of the request decides among their backends. */
+export type PlanFacts = RequestFacts & { readonly needs: RequestNeeds };
+
+/** A refusal has the plan that came to nothing, where there was a route: it may have an answer of its own for that. */
+export type Opened<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: Failure; readonly plan?: Plan };
+
+export async function open(exchange: Exchange, ports: Ports): Promise<Opened<Call>> {
   const config = ports.config.current();
   const { frontend, headers } = exchange;
   const key = authenticate(config, headers, ports.digest, ports.now());
@@ -30,7 +43,8 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
   if (!inspected.ok) return inspected;
   const envelope = { ...inspected.value, controls: headerControls(headers, inspected.value.controls) };
   const tags = tagsOf(headers, envelope.controls);
-  const facts = { operation: frontend.operation, headers, tags, inputTokens: () => roughTokens(body.value) };
+  const needs = new BodyNeeds(exchange, body.value, key.value.entry.tenant, envelope.model);
+  const facts = { operation: frontend.operation, headers, tags, inputTokens: () => needs.inputTokens(), needs };
   const plan = planAll(config, key.value, [envelope.model, ...(envelope.controls.fallbacks ?? [])], facts, ports);
   return plan.ok
     ? ok({
@@ -51,21 +65,31 @@ function planAll(
   config: LiveConfig,
   key: LiveKey,
   models: readonly string[],
-  facts: Omit<RequestFacts, 'model'>,
+  facts: Omit<PlanFacts, 'model'>,
   ports: Ports,
-): Parsed<Plan> {
+): Opened<Plan> {
   const [first, ...others] = models as [string, ...string[]];
   const plan = planFor(config, key, { ...facts, model: first }, ports);
-  if (!plan.ok || others.length === 0) return plan;
-  const candidates = [...plan.value.candidates];
+  if (others.length === 0 || (!plan.ok && !isOutForNow(plan))) return plan;
+  const { route, candidates, excluded } = plan.ok ? plan.value : plan.plan;
+  const [all, out] = [[...candidates], [...excluded]];
   for (const model of others) {
     if (!key.demands.covers(first, model)) return ownLimits(model);
     const more = planFor(config, key, { ...facts, model }, ports);
-    if (!more.ok) return more;
-    for (const candidate of more.value.candidates) if (!candidates.some(isSameTarget(candidate))) candidates.push(candidate);
+    if (!more.ok && !isOutForNow(more)) return more;
+    const { candidates, excluded } = more.ok ? more.value : more.plan;
+    for (const candidate of candidates) if (!all.some(isSameTarget(candidate))) all.push(candidate);
+    out.push(...excluded);
   }
-  return ok({ ...plan.value, candidates });
+  const whole = { ...(route && { route }), candidates: all, excluded: out };
+  return all.length > 0 ? ok(whole) : emptyPlan(whole, first, ports.now());
 }
+
+/** Another model of the request's own may do. */
+const isOutForNow = (plan: Refused): plan is Refused & { readonly plan: Plan } =>
+  plan.failure.class === 'no_backend' && plan.plan !== undefined;
+
+type Refused = Exclude<Opened<Plan>, { readonly ok: true }>;
 
 const ownLimits = (model: string) =>
   refuse('model_not_allowed', {
@@ -76,42 +100,69 @@ const ownLimits = (model: string) =>
 /** A backend that failed once is no fallback for itself, under whatever name it comes. */
 const isSameTarget = (one: Candidate) => (other: Candidate) => one.provider === other.provider && one.model === other.model;
 
+/** What a plan depends on besides the request; what is not given is not known. */
+export type PlanPorts = Pick<Ports, 'random' | 'turn'> & Partial<Pick<Ports, 'now' | 'health' | 'surroundings'>>;
+
 /** The plan for one model: its route's, or a provider's own for `<provider>/<model>`. */
 export function planFor(
   config: LiveConfig,
   key: LiveKey,
-  facts: RequestFacts,
-  { random, turn }: Pick<Ports, 'random' | 'turn'>,
+  facts: RequestFacts & Partial<PlanFacts>,
+  ports: PlanPorts,
   downgrades: Downgrades = 'none',
-): Parsed<Plan> {
+): Opened<Plan> {
   const { model } = facts;
   const route = matchRoute(config.routes, key.entry, facts);
-  if (route) {
-    if (!key.mayUse(model))
-      return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
-    const plan = planRoute(config.snapshot, served, route, model, { random: random(), turn: turn(route.id) }, downgrades);
-    if (plan.candidates.length > 0) return ok(plan);
-    return emptyPlan(plan, model);
-  }
-  return directPlan(config, key, model);
+  if (!route) return directPlan(config, key, model, contextOf(facts, ports, 0));
+  if (!key.mayUse(model))
+    return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
+  const context = contextOf(facts, ports, ports.turn(route.id));
+  const plan = planRoute(config.snapshot, served, route, model, context, downgrades);
+  return plan.candidates.length > 0 ? ok(plan) : emptyPlan(plan, model, context.now);
 }
 
-/** A route without a backend for this request: for a name that no provider knows, it is as if there were no route. */
-function emptyPlan({ excluded }: Plan, model: string): { ok: false; failure: Failure } {
-  const all = (cause: Excluded['cause']) => excluded.every(e => e.cause === cause);
-  if (all('unknown-model')) return unknownModel(model);
-  if (all('unknown-price')) return refuse('unknown_price', { param: 'model' });
-  return refuse('no_backend', { message: `No backend of the route for '${model}' is live.` });
+const contextOf = ({ needs = noNeeds }: Partial<PlanFacts>, ports: PlanPorts, turn: number): PlanContext => ({
+  random: ports.random(),
+  turn,
+  health: ports.health ?? unknownHealth,
+  now: ports.now?.() ?? 0,
+  needs,
+  home: ports.surroundings?.home ?? {},
+  pods: ports.surroundings?.pods() ?? 1,
+  sessions: ports.surroundings?.sessions,
+});
+
+/** What a client is told when no backend is left: what it could do about it, else when to come again. */
+function emptyPlan(plan: Plan, model: string, now: number): Refused {
+  const excluded = plan.excluded.filter(e => e.cause !== 'downgrade');
+  const only = (...causes: ExcludedCause[]) => excluded.length > 0 && excluded.every(e => causes.includes(e.cause));
+  // For a name that no provider knows, it is as if there were no route.
+  if (only('unknown-model')) return unknownModel(model);
+  if (only('unknown-price')) return refuse('unknown_price', { param: 'model' });
+  if (only('context-window')) return refuse('context_length_exceeded', { param: 'messages' });
+  if (only('lacks-capability', 'context-window', 'unknown-model'))
+    return refuse('unsupported_parameter', { message: `No backend can take this request: ${reasonsOf(excluded)}.` });
+  const isForNow = excluded.some(e => e.cause === 'circuit-open' || e.cause === 'no-engine');
+  const message = isForNow ? undefined : `No backend of the route for '${model}' is live.`;
+  const recovery = earliestRecovery(excluded);
+  const retryAfter = recovery === undefined ? undefined : millis(Math.max(SOON_MS, recovery - now));
+  return { ...refuse('no_backend', { ...(message && { message }), ...(retryAfter && { retryAfter }) }), plan };
 }
 
-function directPlan(config: LiveConfig, key: LiveKey, model: string): Parsed<Plan> {
+/** While a probe is under way. */
+const SOON_MS = 1000;
+
+const reasonsOf = (excluded: readonly Excluded[]): string => [...new Set(excluded.map(e => e.reason))].join('; ');
+
+function directPlan(config: LiveConfig, key: LiveKey, model: string, context: PlanContext): Opened<Plan> {
   const slash = model.indexOf('/');
   const provider = slash > 0 ? config.provider(model.slice(0, slash), key.entry.namespace) : undefined;
   const entry = provider && served.has(provider.connection.type) ? modelOf(provider, model.slice(slash + 1)) : undefined;
   if (!provider || !entry) return unknownModel(model);
   if (!key.mayUse(model) || key.isDenied(entry.name))
     return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
-  return ok(planDirect(provider, entry));
+  const plan = planDirect(provider, entry, context);
+  return plan.candidates.length > 0 ? ok(plan) : emptyPlan(plan, model, context.now);
 }
 
 const unknownModel = (model: string) =>
@@ -119,6 +170,3 @@ const unknownModel = (model: string) =>
     message: `The model '${model.slice(0, 256)}' does not exist, or this key does not see it.`,
     param: 'model',
   });
-
-/** About four bytes a token; the structure of the body counts in, which errs on the high side. */
-const roughTokens = (body: JsonView): number => Math.ceil(body.bytes.length / 4);

@@ -5,6 +5,8 @@ import type { Failure, Parsed } from '#core/failure.ts';
 import type { BreakerState } from '#core/health/breaker.ts';
 import type { EngineLoad, Health, LatencySketch, TargetHealth } from '#core/health/health.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
+import type { Locality } from '#core/plan/context.ts';
+import type { Sessions } from '#core/plan/sessions.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
 import type { ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
 import type { EpochMillis, Millis, NanoUsd } from '#core/units.ts';
@@ -153,6 +155,15 @@ export type EndpointWatcher = {
   endpointLost(): void;
 };
 
+/** Where this process is, and what it remembers: what plans depend on besides the request and the backends. */
+export type Surroundings = {
+  /** TOLLGATE_REGION and TOLLGATE_ZONE. */
+  readonly home: Locality;
+  /** Ready pods. */
+  readonly pods: () => number;
+  readonly sessions: Sessions;
+};
+
 export type Ports = {
   readonly config: ConfigSource;
   readonly http: HttpClient;
@@ -167,6 +178,7 @@ export type Ports = {
   readonly random: () => number;
   /** How many requests a route has planned before this one. */
   readonly turn: (routeId: string) => number;
+  readonly surroundings: Surroundings;
   readonly newRequestId: () => string;
   readonly gate: Gate;
   readonly health: BackendHealth;

@@ -2,6 +2,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { Calendar } from '#core/accounting/periods.ts';
 import { isForbiddenAddress, type UpstreamPolicy } from '#core/compile/index.ts';
+import type { Locality } from '#core/plan/context.ts';
+import { Sessions } from '#core/plan/sessions.ts';
 import { systemClock, uuidV7Source } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
 import { createHttpClient, type HttpClient } from '#platform/http-client.ts';
@@ -43,6 +45,8 @@ export type DataPlaneOptions = StoreSettings & {
   /** HTTP status of a request that a budget refuses. */
   readonly budgetExceededStatus: number;
   readonly keys: KeyStore;
+  /** Where this process runs. */
+  readonly home: Locality;
   /** Whether the administration API is on the public listener; else it is on the internal one. */
   readonly adminOnPublic: boolean;
 };
@@ -98,6 +102,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     monotonic: systemClock.monotonic,
     random: Math.random,
     turn: turns(),
+    surroundings: { home: options.home, pods: stores.readyPods, sessions: new Sessions() },
     newRequestId: uuidV7Source(systemClock),
     drains: places(MAX_DRAINS),
     digest: sha256,

@@ -35,12 +35,13 @@ export function gpuCost({ hour, gpus }: NonNullable<Price['gpu']>, seconds: numb
 }
 
 /** The rates that hold for a prompt of this size. */
-export function ratesFor(usage: Usage, price: Price): Rates {
-  let rates = price.rates;
-  if (price.tiers.length > 0) {
-    const prompt = promptTokens(usage);
-    for (const tier of price.tiers) if (prompt > tier.above) rates = tier.rates;
-  }
+export const ratesFor = (usage: Usage, price: Price): Rates =>
+  price.tiers.length === 0 ? price.rates : ratesForPrompt(promptTokens(usage), price);
+
+/** @param prompt its tokens */
+export function ratesForPrompt(prompt: number, price: Price): Rates {
+  let { rates } = price;
+  for (const tier of price.tiers) if (prompt > tier.above) rates = tier.rates;
   return rates;
 }
 

@@ -1,5 +1,5 @@
 // The cascade of a route: steps whose backend, and judge, can be used, and a scorer whose address is allowed.
-import { modelOf } from '../plan/plan.ts';
+import { modelOf } from '../plan/backends.ts';
 import { durationOf, ratioOf } from '../resources/quantity.ts';
 import type { Path } from '../resources/read.ts';
 import type { RouteSpec } from '../resources/route.ts';

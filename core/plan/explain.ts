@@ -1,8 +1,9 @@
 // The story of a decision: for one request, what every route and every backend said. The same functions decide in the data plane.
 import type { KeyEntry, RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
-import { type Plan, planRoute, type Served } from './plan.ts';
+import type { Served } from './backends.ts';
+import { nothingKnown, type PlanContext } from './context.ts';
+import { type Plan, planRoute, type Score } from './plan.ts';
 import { invisible, matchRoute, mismatch, type RequestFacts, routeIndex } from './route-index.ts';
-import type { StrategyContext } from './strategies/strategy.ts';
 
 export type RouteStory = {
   readonly route: string;
@@ -11,14 +12,20 @@ export type RouteStory = {
   readonly reasons: readonly string[];
 };
 
-export type Explanation = { readonly routes: readonly RouteStory[]; readonly plan?: Plan };
+export type Explanation = {
+  readonly routes: readonly RouteStory[];
+  readonly plan?: Plan;
+  /** What the route's strategy saw of each candidate. */
+  readonly scores: readonly Score[];
+};
 
+/** @param context what is not given is not known */
 export function explainRoutes(
   snapshot: Snapshot,
   served: Served,
   key: KeyEntry,
   facts: RequestFacts,
-  context: StrategyContext,
+  context: Partial<PlanContext>,
 ): Explanation {
   const taken = matchRoute(routeIndex(snapshot.routes), key, facts);
   const routes = snapshot.routes.map(route => ({
@@ -26,7 +33,9 @@ export function explainRoutes(
     taken: route === taken,
     reasons: whyNot(route, taken, key, facts),
   }));
-  return { routes, ...(taken && { plan: planRoute(snapshot, served, taken, facts.model, context) }) };
+  const scores: Score[] = [];
+  const plan = taken && planRoute(snapshot, served, taken, facts.model, { ...nothingKnown, ...context }, 'none', scores);
+  return { routes, ...(plan && { plan }), scores };
 }
 
 function whyNot(route: RouteEntry, taken: RouteEntry | undefined, key: KeyEntry, facts: RequestFacts): readonly string[] {

@@ -1,35 +1,18 @@
 // The plan of a request: which backends may be tried, in which order, and why others may not. Pure: any plan can be made again
-// from the snapshot, the request's facts and the random number that went in.
-import type { BackendEntry, ModelEntry, ProviderEntry, ProviderType, RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
+// from the snapshot, the request's facts, what was known of the backends and the random number that went in.
+import type { TargetHealth } from '../health/health.ts';
+import type { ModelEntry, ProviderEntry, RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
+import { keepSession } from './affinity.ts';
+import { weighAnew } from './auto-weight.ts';
+import { type Backend, type Backends, backendsOf, type Downgrades, type Excluded, type Served } from './backends.ts';
 import type { Candidate } from './candidate.ts';
+import type { PlanContext } from './context.ts';
+import { deniedRatio, denyDear } from './cost-guard.ts';
+import { NEEDED } from './needs.ts';
 import { strategies } from './strategies/index.ts';
-import type { StrategyContext } from './strategies/strategy.ts';
+import type { Standing, Strategy } from './strategies/strategy.ts';
 
-/** Why a backend is left out, for programs. */
-export type ExcludedCause =
-  /** Of the configuration. */
-  | 'not-live'
-  | 'unknown-model'
-  | 'unknown-price'
-  | 'downgrade'
-  /** Of the moment: it may be back soon. */
-  | 'circuit-open'
-  | 'no-engine'
-  /** `fallback.on` has no CircuitOpen, and all backends before it are left out for that. */
-  | 'fallback-not-allowed'
-  /** Of this request. */
-  | 'lacks-capability'
-  | 'context-window'
-  | 'too-dear';
-
-export type Excluded = {
-  readonly backend: string;
-  readonly reason: string;
-  /** What a client is told when every backend is left out for the same cause. */
-  readonly cause: ExcludedCause;
-  /** From when it may be tried again, epoch milliseconds, where that is known. */
-  readonly until?: number;
-};
+export type { Downgrades, Excluded, ExcludedCause, Served } from './backends.ts';
 
 export type Plan = {
   /** Absent for a direct call. */
@@ -39,76 +22,209 @@ export type Plan = {
   readonly excluded: readonly Excluded[];
 };
 
-/** `none`: backends marked `downgrade` are left out; `only`: all others are. */
-export type Downgrades = 'none' | 'only';
+/** What the strategy saw of a candidate. */
+export type Score = {
+  readonly backend: string;
+  readonly priority: number;
+  /** After `autoWeight`. */
+  readonly weight: number;
+  /** Behind all other priorities for the moment: every engine of its provider is full. */
+  readonly saturated: boolean;
+  /** What the strategy goes by, with its unit; absent where it goes by weights or turns alone. */
+  readonly figure?: string;
+  /** undefined: not known. */
+  readonly value?: number | undefined;
+};
 
-/** Types that have an adapter: `providers/index.ts` of the data plane hands in its table's keys. */
-export type Served = ReadonlySet<ProviderType>;
-
+/** @param scores is filled with those of all candidates, for who asks why; nothing is scored for nobody */
 export function planRoute(
   snapshot: Snapshot,
   served: Served,
   route: RouteEntry,
   modelRequested: string,
-  context: StrategyContext,
+  context: PlanContext,
   downgrades: Downgrades = 'none',
+  scores?: Score[],
 ): Plan {
-  const candidates: Candidate[] = [];
-  const excluded: Excluded[] = [];
-  for (const backend of route.backends) {
-    const found = candidateOf(snapshot, served, route, backend, modelRequested, downgrades);
-    if ('reason' in found) excluded.push(found);
-    else candidates.push(found);
+  const backends = backendsOf(snapshot, served, route, modelRequested, downgrades);
+  return new Planning(route, backends, context, scores).plan();
+}
+
+/** A request for `<provider>/<model>` that no route takes: it goes there, or nowhere. */
+export function planDirect(provider: ProviderEntry, model: ModelEntry, { health, now }: PlanContext): Plan {
+  const candidate = directCandidate(provider, model);
+  const excluded = outForNow(candidate.backend, health.of(candidate, now), now);
+  return excluded ? { candidates: [], excluded: [excluded] } : { candidates: [candidate], excluded: [] };
+}
+
+const direct = new WeakMap<ModelEntry, Candidate>();
+
+/** The same one each time, so that whoever measures candidates can tell them by their identity. */
+function directCandidate(provider: ProviderEntry, model: ModelEntry): Candidate {
+  let candidate = direct.get(model);
+  if (candidate?.provider !== provider) {
+    candidate = { backend: provider.name, provider, model, priority: 0, weight: 1 };
+    direct.set(model, candidate);
   }
-  return { route, candidates: inOrder(candidates, route, context), excluded };
+  return candidate;
 }
 
-/** A request for `<provider>/<model>` that no route takes. */
-export function planDirect(provider: ProviderEntry, model: ModelEntry): Plan {
-  return { candidates: [{ backend: provider.name, provider, model, priority: 0, weight: 1 }], excluded: [] };
+/** Until the first of them may be tried again, epoch milliseconds; undefined where nobody knows. */
+export function earliestRecovery(excluded: readonly Excluded[]): number | undefined {
+  const times = excluded.flatMap(({ until }) => until ?? []);
+  return times.length > 0 ? Math.min(...times) : undefined;
 }
 
-/** The model of a provider by its public name or an alias. */
-export function modelOf(provider: ProviderEntry, name: string): ModelEntry | undefined {
-  return provider.models.find(m => m.name === name) ?? provider.models.find(m => m.aliases.includes(name));
+/** One plan as it comes to be. */
+class Planning {
+  readonly #route: RouteEntry;
+  readonly #backends: Backends;
+  readonly #context: PlanContext;
+  readonly #strategy: Strategy;
+  readonly #scores: Score[] | undefined;
+  readonly #candidates: Candidate[] = [];
+  /** That of the route itself, until there is more to say. */
+  #excluded: readonly Excluded[];
+  /** Behind all others; most plans have none. */
+  #full: Candidate[] | undefined;
+  /** Bits of `NEEDED`. */
+  readonly #needed: number;
+  /** Tokens that the model's window must hold, at least. */
+  readonly #size: number;
+
+  constructor(route: RouteEntry, backends: Backends, context: PlanContext, scores: Score[] | undefined) {
+    this.#route = route;
+    this.#backends = backends;
+    this.#context = context;
+    this.#strategy = strategies[route.strategy];
+    this.#scores = scores;
+    this.#excluded = backends.excluded;
+    this.#needed = neededOf(backends, context);
+    this.#size = sizeOf(backends, context);
+  }
+
+  plan(): Plan {
+    const { groups, downgradesFrom } = this.#backends;
+    const route = this.#route;
+    for (let index = 0; index < groups.length; index++) {
+      if (index === downgradesFrom) this.#endWithFull();
+      if (this.#mayGoOn(index)) this.#take(groups[index]!);
+      else this.#leaveOut(groups[index]!);
+    }
+    this.#endWithFull();
+    if (deniedRatio(route) !== undefined && this.#candidates.length > 0)
+      denyDear(this.#candidates, groups[0]!, route, this.#context.needs, this.#addExcluded());
+    return { route, candidates: this.#candidates, excluded: this.#excluded };
+  }
+
+  #endWithFull(): void {
+    if (this.#full) this.#candidates.push(...this.#full);
+    this.#full = undefined;
+  }
+
+  /** The first group is never a fallback. The others are, of a circuit that is open, where all before them are out for that. */
+  #mayGoOn(index: number): boolean {
+    if (index === 0 || this.#candidates.length > 0 || this.#full) return true;
+    if (this.#route.fallback.on.includes('CircuitOpen')) return true;
+    return !this.#excluded.some(({ cause }) => cause === 'circuit-open');
+  }
+
+  #leaveOut(group: readonly Backend[]): void {
+    const reason = 'the backends before it are out for an open circuit, and fallback.on has no CircuitOpen';
+    for (const { candidate } of group)
+      this.#addExcluded().push({ backend: candidate.backend, reason, cause: 'fallback-not-allowed' });
+  }
+
+  /** Those of a group that can take the request: to the plan in the strategy's order, full engines behind the others. */
+  #take(group: readonly Backend[]): void {
+    const ready: Standing[] = [];
+    let full: Standing[] | undefined;
+    for (const backend of group) {
+      const health = this.#context.health.of(backend.candidate, this.#context.now);
+      const excluded = this.#obstacle(backend, health);
+      if (excluded) this.#addExcluded().push(excluded);
+      else {
+        const { candidate, hash } = backend;
+        const standing = { candidate, health, hash, weight: candidate.weight, score: 0 };
+        if (health.engine?.saturated) full = [...(full ?? []), standing];
+        else ready.push(standing);
+      }
+    }
+    const isFirst = this.#candidates.length === 0;
+    this.#order(ready);
+    if (isFirst) keepSession(ready, this.#context, this.#route);
+    for (const { candidate } of ready) this.#candidates.push(candidate);
+    if (full) this.#takeFull(full);
+  }
+
+  /** Where `fallback.on` has no Saturated, a full engine is still tried before the next priority. */
+  #takeFull(full: Standing[]): void {
+    this.#order(full);
+    const spills = this.#route.fallback.on.includes('Saturated');
+    if (spills) this.#full ??= [];
+    for (const { candidate } of full) (spills ? this.#full! : this.#candidates).push(candidate);
+  }
+
+  #order(standings: Standing[]): void {
+    weighAnew(standings, this.#route);
+    if (standings.length > 1) this.#strategy.order(standings, this.#context, this.#route);
+    if (this.#scores) for (const standing of standings) this.#scores.push(this.#scoreOf(standing));
+  }
+
+  #scoreOf(standing: Standing): Score {
+    const { candidate, weight, health } = standing;
+    const { figure } = this.#strategy;
+    return {
+      backend: candidate.backend,
+      priority: candidate.priority,
+      weight,
+      saturated: health.engine?.saturated === true,
+      ...(figure && { figure: figure.name, value: figure.of(standing, this.#context, this.#route) }),
+    };
+  }
+
+  /** What lies with the request comes before what lies with the moment: waiting would not help. */
+  #obstacle({ candidate, lacks, window }: Backend, health: TargetHealth): Excluded | undefined {
+    const missing = lacks & this.#needed;
+    if (missing !== 0) return lacking(candidate, missing);
+    if (this.#size > window) return tooSmall(candidate, window, this.#size);
+    return outForNow(candidate.backend, health, this.#context.now);
+  }
+
+  /** A list of this plan's own. */
+  #addExcluded(): Excluded[] {
+    if (this.#excluded === this.#backends.excluded) this.#excluded = [...this.#excluded];
+    return this.#excluded as Excluded[];
+  }
 }
 
-const LEFT_OUT: Readonly<Record<Downgrades, string>> = {
-  none: 'a downgrade is used only where allowDowngrade or a spent budget says so',
-  only: 'a spent budget of the key leaves downgrades only',
-};
-
-function candidateOf(
-  snapshot: Snapshot,
-  served: Served,
-  route: RouteEntry,
-  backend: BackendEntry,
-  modelRequested: string,
-  downgrades: Downgrades,
-): Candidate | Excluded {
-  const out = (reason: string, cause: Excluded['cause'] = 'not-live'): Excluded => ({ backend: backend.name, reason, cause });
-  const provider = snapshot.providers[backend.provider];
-  if (!provider) return out(`provider ${backend.provider} is not live`);
-  if (!served.has(provider.connection.type)) return out(`providers of type ${provider.connection.type} are not served yet`);
-  if (backend.downgrade !== (downgrades === 'only')) return out(LEFT_OUT[downgrades]);
-  const name = backend.model ?? modelRequested;
-  const model = modelOf(provider, name);
-  if (!model)
-    return out(`provider ${provider.id} has no model ${name}`, backend.model === undefined ? 'unknown-model' : 'not-live');
-  if (!model.price && route.onUnknownPrice === 'Deny')
-    return out(`the price of ${model.name} is not known, and onUnknownPrice is Deny`, 'unknown-price');
-  return { backend: backend.name, provider, model, priority: backend.priority, weight: backend.weight };
+function neededOf({ lackable }: Backends, { needs }: PlanContext): number {
+  let bits = 0;
+  for (const capability of lackable) if (needs.needs(capability)) bits |= 1 << NEEDED.indexOf(capability);
+  return bits;
 }
 
-/** By priority; within one, as the route's strategy says. */
-function inOrder(candidates: readonly Candidate[], route: RouteEntry, context: StrategyContext): readonly Candidate[] {
-  if (candidates.length < 2) return candidates;
-  const strategy = strategies[route.strategy];
-  const priorities = [...new Set(candidates.map(c => c.priority))].sort((a, b) => a - b);
-  return priorities.flatMap(p =>
-    strategy(
-      candidates.filter(c => c.priority === p),
-      context,
-    ),
-  );
+/** 0 where it fits everywhere by the cheapest look. */
+function sizeOf({ window }: Backends, { needs }: PlanContext): number {
+  if (window === Number.POSITIVE_INFINITY) return 0;
+  const output = needs.maxOutputTokens() ?? 0;
+  return needs.inputTokens() + output <= window ? 0 : needs.leastInputTokens() + output;
+}
+
+function outForNow(backend: string, { openUntil, mayTry, engine }: TargetHealth, now: number): Excluded | undefined {
+  if (now < openUntil) return { backend, reason: 'its circuit breaker is open', cause: 'circuit-open', until: openUntil };
+  if (openUntil !== 0 && !mayTry)
+    return { backend, reason: 'its circuit breaker is open, and a probe is under way', cause: 'circuit-open', until: now };
+  if (engine?.usable === 0) return { backend, reason: 'no engine of it can take requests', cause: 'no-engine' };
+  return undefined;
+}
+
+function lacking({ backend, model }: Candidate, missing: number): Excluded {
+  const names = NEEDED.filter((_, bit) => missing & (1 << bit)).join(' and ');
+  return { backend, reason: `the request needs ${names}, which ${model.name} does not have`, cause: 'lacks-capability' };
+}
+
+function tooSmall({ backend, model }: Candidate, window: number, size: number): Excluded {
+  const reason = `the request has at least ${size} tokens with its answer, and ${model.name} takes ${window}`;
+  return { backend, reason, cause: 'context-window' };
 }

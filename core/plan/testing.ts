@@ -1,7 +1,10 @@
 // Builders for tests of plans: a provider, a candidate, a route, a key, with everything a test does not care about filled in.
-import type { BackendEntry, KeyEntry, ModelEntry, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
-import { millis } from '../units.ts';
+import type { TargetHealth } from '../health/health.ts';
+import type { BackendEntry, KeyEntry, ModelEntry, Price, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
+import { millis, nanoUsd, picoUsd } from '../units.ts';
 import type { Candidate } from './candidate.ts';
+import { hashText } from './hash.ts';
+import type { Standing } from './strategies/strategy.ts';
 
 export const aModel = (name: string, more: Partial<ModelEntry> = {}): ModelEntry => ({
   name,
@@ -40,6 +43,39 @@ export const aCandidate = (backend: string, more: Partial<Candidate> = {}): Cand
   priority: 0,
   weight: 1,
   ...more,
+});
+
+/** @param input pico-dollars a token, as is `output` */
+export const aPrice = (input: number, output = input): Price => {
+  const [read, written] = [picoUsd(input), picoUsd(output)];
+  const inputs = { input: read, cacheRead: read, cacheWrite5m: read, cacheWrite1h: read, audioInput: read };
+  const outputs = { output: written, reasoning: written, audioOutput: written };
+  return { source: 'provider', version: '1', rates: { ...inputs, ...outputs, perRequest: nanoUsd(0) }, tiers: [] };
+};
+
+/** Healthy, idle and unknown but for what is given. */
+export const aHealth = ({
+  latencyMs,
+  ...more
+}: Partial<Omit<TargetHealth, 'latency'>> & { readonly latencyMs?: number | undefined } = {}): TargetHealth => ({
+  openUntil: 0,
+  mayTry: true,
+  inFlight: 0,
+  outstandingTokens: 0,
+  tokensPerSecond: undefined,
+  errorRate: undefined,
+  latency: () => (latencyMs === undefined ? undefined : millis(latencyMs)),
+  usage: undefined,
+  engine: undefined,
+  ...more,
+});
+
+export const aStanding = (candidate: Candidate, health: TargetHealth = aHealth()): Standing => ({
+  candidate,
+  health,
+  hash: hashText(candidate.backend),
+  weight: candidate.weight,
+  score: 0,
 });
 
 export const aBackend = (name: string, more: Partial<BackendEntry> = {}): BackendEntry => ({

@@ -1,5 +1,6 @@
 // LLMProvider: one upstream that serves models, hosted or one's own.
 import * as z from 'zod';
+import { DEFAULT_CAPABILITIES } from '../snapshot/snapshot.ts';
 import {
   baseURL,
   block,
@@ -155,9 +156,7 @@ const model = block({
   upstreamName: text(253, 'What the provider calls it. Default: name.').optional(),
   aliases: list(text(253, 'Another public id.'), 16, 'Other public ids of the same model.').default([]),
   capabilities: list(choice(CAPABILITIES, 'Something the model can do.'), CAPABILITIES.length, 'What the model can do.').default([
-    'Chat',
-    'Tools',
-    'JSONSchema',
+    ...DEFAULT_CAPABILITIES,
   ]),
   contextWindow: count(
     1,

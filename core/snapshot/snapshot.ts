@@ -78,6 +78,8 @@ export type Connection =
       readonly type: 'VLLM';
       /** Bases such as `http://10.0.0.5:8000`, without `/v1`. */
       readonly endpoints: readonly string[];
+      /** Those of them that are about to end: they get nothing new. */
+      readonly draining?: readonly string[];
       readonly engine: 'vLLM' | 'SGLang' | 'TRTLLM' | 'TGI';
       readonly metricsPath: string;
       readonly probes: {
@@ -91,6 +93,8 @@ export type Connection =
 export type ProviderType = Connection['type'];
 
 export type Capability = 'Chat' | 'Tools' | 'Vision' | 'JSONSchema' | 'Embeddings' | 'Reasoning';
+/** Of a model of which nobody said what it can do. An API server fills it in, so it cannot be told from one that was written. */
+export const DEFAULT_CAPABILITIES = ['Chat', 'Tools', 'JSONSchema'] as const satisfies readonly Capability[];
 
 export type ModelEntry = {
   /** The public id. */

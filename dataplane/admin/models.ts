@@ -1,5 +1,6 @@
 // GET /v1/models and /model/info: what the caller's key may use.
 import { type Parsed, refuse } from '#core/failure.ts';
+import { nothingKnown } from '#core/plan/context.ts';
 import { planRoute } from '#core/plan/plan.ts';
 import { invisible } from '#core/plan/route-index.ts';
 import type { ModelEntry, Price, ProviderEntry, RouteEntry } from '#core/snapshot/snapshot.ts';
@@ -62,7 +63,7 @@ function listed(config: LiveConfig, key?: LiveKey): readonly Listed[] {
   for (const route of config.snapshot.routes) {
     if (key && invisible(route, key.entry)) continue;
     for (const name of namesOf(route, config)) {
-      const first = planRoute(config.snapshot, served, route, name, { random: 0, turn: 0 }).candidates[0];
+      const first = planRoute(config.snapshot, served, route, name, nothingKnown).candidates[0];
       if (first) add(name, first.provider, first.model, !key || key.mayUse(name));
     }
   }

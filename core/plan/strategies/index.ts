@@ -1,20 +1,28 @@
 // The table of strategies. Its keys are the enum of the resource, so a strategy that is forgotten here does not compile.
 import type { StrategyName } from '../../snapshot/snapshot.ts';
+import { leastBusy } from './least-busy.ts';
+import { leastLoad } from './least-load.ts';
+import { leastUsage } from './least-usage.ts';
+import { lowestCost } from './lowest-cost.ts';
+import { lowestLatency } from './lowest-latency.ts';
+import { nearest } from './nearest.ts';
+import { prefixAffinity } from './prefix-affinity.ts';
 import { roundRobin } from './round-robin.ts';
 import type { Strategy } from './strategy.ts';
+import { tokenThroughput } from './token-throughput.ts';
 import { weighted } from './weighted.ts';
 
-/** Those that are accepted but not yet in force (the verdict of the route says so) balance by weight. */
 export const strategies = {
   Weighted: weighted,
   RoundRobin: roundRobin,
-  LeastBusy: weighted,
-  LowestLatency: weighted,
-  LowestCost: weighted,
-  LeastUsage: weighted,
-  TokenThroughput: weighted,
-  LeastLoad: weighted,
-  PrefixAffinity: weighted,
-  Nearest: weighted,
+  LeastBusy: leastBusy,
+  LowestLatency: lowestLatency,
+  LowestCost: lowestCost,
+  LeastUsage: leastUsage,
+  TokenThroughput: tokenThroughput,
+  LeastLoad: leastLoad,
+  PrefixAffinity: prefixAffinity,
+  Nearest: nearest,
+  // Accepted but not yet in force, as the verdict of its route says.
   Semantic: weighted,
 } satisfies Record<StrategyName, Strategy>;

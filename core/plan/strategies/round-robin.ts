@@ -1,8 +1,13 @@
 // RoundRobin: each request begins one candidate further. Candidates of weight 0 stay last.
+import { byScore } from './order.ts';
 import type { Strategy } from './strategy.ts';
 
-export const roundRobin: Strategy = (candidates, { turn }) => {
-  const active = candidates.filter(c => c.weight > 0);
-  const start = active.length > 0 ? turn % active.length : 0;
-  return [...active.slice(start), ...active.slice(0, start), ...candidates.filter(c => c.weight === 0)];
+export const roundRobin: Strategy = {
+  order(standings, { turn, random }) {
+    let active = 0;
+    for (const { weight } of standings) if (weight > 0) active++;
+    let place = active - (turn % Math.max(1, active));
+    for (const standing of standings) if (standing.weight > 0) standing.score = place++ % active;
+    byScore(standings, random);
+  },
 };
