@@ -24,11 +24,26 @@ const rows: readonly (readonly [what: string, headers: ClientHeaders, expected: 
   ['a date that is years away', { 'retry-after': 'Fri, 21 Nov 2036 12:00:00 GMT' }, undefined],
   ['nothing', {}, undefined],
   ['an empty value', { 'retry-after': '' }, undefined],
+  ['seconds where the milliseconds are negative', { 'retry-after-ms': '-1', 'retry-after': '26' }, 26_000],
+  ['a date in the form of RFC 850', { 'retry-after': 'Saturday, 21-Nov-26 12:00:10 GMT' }, 10_000],
+  ['a date without its zone', { 'retry-after': 'Sat Nov 21 12:00:10 2026' }, undefined],
+  // Resets are no promise: a bucket that is full again says nothing of the next request.
+  ['OpenAI, resets as Go durations', { 'x-ratelimit-reset-requests': '12ms', 'x-ratelimit-reset-tokens': '6m0s' }, undefined],
+  ['OpenAI, a wait beside them', { 'retry-after': '2', 'x-ratelimit-reset-tokens': '1h2m3.5s' }, 2000],
   [
-    'a reset of a rate limit, which is not a promise',
-    { 'x-ratelimit-reset-requests': '12ms', 'x-ratelimit-reset-tokens': '6m0s' },
+    'Azure, -1 and 0 instead of a wait (openai-dotnet#838)',
+    { 'x-ratelimit-remaining-requests': '-1', 'x-ratelimit-reset-requests': '0', 'x-ratelimit-reset-tokens': '-1' },
     undefined,
   ],
+  [
+    'Anthropic, resets in RFC 3339',
+    {
+      'anthropic-ratelimit-requests-reset': '2026-11-21T12:00:30Z',
+      'anthropic-ratelimit-input-tokens-reset': '2026-11-21T12:01:00.5+00:00',
+    },
+    undefined,
+  ],
+  ['Anthropic, a wait beside them', { 'retry-after': '11', 'anthropic-ratelimit-tokens-reset': '2026-11-21T12:01:00Z' }, 11_000],
 ];
 
 for (const [what, headers, expected] of rows) {

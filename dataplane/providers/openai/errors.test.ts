@@ -93,6 +93,27 @@ const limits: readonly Row[] = [
     'upstream_overloaded',
   ],
   ['TGI, busy', 429, { error: 'Model is overloaded', error_type: 'overloaded' }, 'upstream_overloaded'],
+  [
+    'Google, by its OpenAI-compatible endpoint: in a list',
+    429,
+    [
+      {
+        error: {
+          code: 429,
+          message: 'You exceeded your current rate of requests. Please retry in 34.4s.',
+          status: 'RESOURCE_EXHAUSTED',
+          details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '34.4s' }],
+        },
+      },
+    ],
+    'upstream_rate_limited',
+  ],
+  [
+    'Bedrock, behind a gateway: too many tokens a minute is no long prompt',
+    429,
+    { message: 'Too many tokens, please wait before trying again.' },
+    'upstream_rate_limited',
+  ],
   ['a 429 without a body', 429, '', 'upstream_rate_limited'],
   [
     'a 429 whose text speaks of the context',
@@ -187,6 +208,27 @@ const contexts: readonly Row[] = [
     },
     'context_length_exceeded',
   ],
+  [
+    'OpenRouter, in the words of Anthropic, with the answer counted in',
+    400,
+    error('input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or `max_tokens`'),
+    'context_length_exceeded',
+  ],
+  [
+    'Google, by its OpenAI-compatible endpoint: in a list',
+    400,
+    [
+      {
+        error: {
+          code: 400,
+          message: 'The input token count (1043256) exceeds the maximum number of tokens allowed (1048576).',
+          status: 'INVALID_ARGUMENT',
+        },
+      },
+    ],
+    'context_length_exceeded',
+  ],
+  ['Bedrock, behind a gateway', 400, { message: 'Input is too long for requested model.' }, 'context_length_exceeded'],
   [
     'xAI',
     400,

@@ -105,6 +105,7 @@ const saysTooLong = says(
   /input token count (?:\(\d+\) )?exceeds the maximum/,
   // Anthropic and Bedrock, behind OpenRouter and other gateways
   /prompt is too long: \d/,
+  /exceed context limit: \d/,
   /input is too long for requested model/,
 );
 
