@@ -89,8 +89,11 @@ export type BackendHealth = Health & {
   retryAllowed(provider: ProviderEntry, budgetPercent: number, now: number): boolean;
   /** Until the first of them may be tried; 0: one may be tried now; undefined: there is none. */
   earliestRecovery(candidates: readonly Candidate[], now: number): Millis | undefined;
-  /** Of routes that hedge by a percentile. Given up before its first token: the time until then, as a first token. */
-  routeFirstToken(routeId: string): LatencySketch;
+  /**
+   * Of routes that hedge by a percentile. Given up before its first token: the time until then, as a first token.
+   * @param population id of the route; what follows a space tells its populations apart
+   */
+  routeFirstToken(population: string): LatencySketch;
   /** All that is known, for who asks how backends are: nothing on the path of a request does. */
   report(now: number): readonly TargetReport[];
 };

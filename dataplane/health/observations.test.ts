@@ -203,8 +203,12 @@ describe('another configuration', () => {
     stage.snapshot = snapshotOf(stage.other.provider);
     stage.seen.sweep(stage.now);
     assert.deepEqual(names(), ['a m', 'b m']);
+    const kept = ['default/r', 'default/r whole'].map(id => stage.seen.routeFirstToken(id));
+    const gone = stage.seen.routeFirstToken('default/gone');
     running.ended({ ms: 1 }, stage.now);
     stage.seen.sweep(stage.now);
     assert.deepEqual(names(), ['b m']);
+    assert.ok(kept[0] === stage.seen.routeFirstToken('default/r') && kept[1] === stage.seen.routeFirstToken('default/r whole'));
+    assert.notEqual(stage.seen.routeFirstToken('default/gone'), gone);
   });
 });

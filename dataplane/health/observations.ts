@@ -58,6 +58,7 @@ export class Observations implements BackendHealth {
   readonly #providers = new Map<ObjectId, Provider>();
   /** The same, without the text of an id to be made. */
   readonly #byModel = new WeakMap<ModelEntry, Target>();
+  /** By population. */
   readonly #routes = new Map<string, Sketch>();
   #index: Index | undefined;
 
@@ -80,11 +81,11 @@ export class Observations implements BackendHealth {
     return earliest === undefined ? undefined : millis(earliest);
   }
 
-  routeFirstToken(routeId: string): Sketch {
-    let sketch = this.#routes.get(routeId);
+  routeFirstToken(population: string): Sketch {
+    let sketch = this.#routes.get(population);
     if (!sketch) {
       sketch = new Sketch();
-      this.#routes.set(routeId, sketch);
+      this.#routes.set(population, sketch);
     }
     return sketch;
   }
@@ -143,7 +144,7 @@ export class Observations implements BackendHealth {
         provider.breaker.reconsider(now);
     }
     const routes = new Set(snapshot.routes.map(route => route.id));
-    for (const id of this.#routes.keys()) if (!routes.has(id)) this.#routes.delete(id);
+    for (const population of this.#routes.keys()) if (!routes.has(population.split(' ')[0]!)) this.#routes.delete(population);
   }
 
   // ------------------------------------------------------------ what there is
