@@ -1,10 +1,12 @@
 // The HTTP client against sockets that do what no good server does.
 import assert from 'node:assert/strict';
+import dns from 'node:dns';
+import { syncBuiltinESMExports } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createHttpClient, type HttpClient, type HttpError } from '#platform/http-client.ts';
 import { type RawUpstream, startPort } from '#test/support/raw-upstream.ts';
-import { within } from '#test/support/until.ts';
+import { until, within } from '#test/support/until.ts';
 
 describe('a connection', () => {
   let client: HttpClient;
@@ -43,6 +45,26 @@ describe('a connection', () => {
   test('that is refused has failed before anything was sent', async () => {
     const { kind, code } = await within(10_000, 'the refusal', failureOf('http://127.0.0.1:1', 5000));
     assert.deepEqual([kind, code], ['connect', 'ECONNREFUSED']);
+  });
+
+  test('to a name is one look-up for all that wait for it: a resolver that is silent takes one thread', async t => {
+    const answers: ((error: Error) => void)[] = [];
+    const { mock } = t.mock.method(dns, 'lookup', (_host: string, _options: object, done: (error: Error) => void) => {
+      answers.push(done);
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      mock.restore();
+      syncBuiltinESMExports();
+    });
+    const failures = Array.from({ length: 20 }, () => failureOf('http://silent.example.com', 5000));
+    await until('the name is asked for', () => answers.length > 0);
+    await delay(20);
+    assert.equal(answers.length, 1);
+    answers[0]!(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }));
+    for (const { kind, code } of await Promise.all(failures)) assert.deepEqual([kind, code], ['connect', 'EAI_AGAIN']);
+    void failureOf('http://silent.example.com', 50);
+    await until('the name is asked for again', () => answers.length === 2);
   });
 
   test('to a name that cannot be resolved has failed before anything was sent', async () => {

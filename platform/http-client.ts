@@ -1,7 +1,7 @@
 // The HTTP client: keep-alive pools per origin on undici's dispatch interface, with a check of every address that is connected to.
 // Redirects are never followed, nothing is retried, no timeout but the connection's is set here: callers own their deadlines.
 import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from 'node:dns';
-import { isIP, type Socket } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { buildConnector, type Dispatcher, errors, Pool } from 'undici';
 
 export type HttpRequest = {
@@ -56,13 +56,14 @@ const MAX_POOLS = 4096;
 const MAX_RESPONSE_HEADER_BYTES = 64 * 1024;
 
 export function createHttpClient({ isForbidden }: HttpClientOptions): HttpClient {
+  const lookup = checkedLookup(isForbidden);
   const pools = new Map<string, Pool | undefined>();
   /** undefined: an address that may not be dialled. */
   const poolFor = (origin: string, connectTimeoutMs: number): Pool | undefined => {
     const id = `${connectTimeoutMs} ${origin}`;
     if (pools.has(id)) return pools.get(id);
     if (pools.size >= MAX_POOLS) evictOldest(pools);
-    const pool = isForbiddenLiteral(origin, isForbidden) ? undefined : newPool(origin, connectTimeoutMs, isForbidden);
+    const pool = isForbiddenLiteral(origin, isForbidden) ? undefined : newPool(origin, connectTimeoutMs, lookup);
     pools.set(id, pool);
     return pool;
   };
@@ -82,7 +83,7 @@ export function createHttpClient({ isForbidden }: HttpClientOptions): HttpClient
   };
 }
 
-function newPool(origin: string, connectTimeoutMs: number, isForbidden: (address: string) => boolean): Pool {
+function newPool(origin: string, connectTimeoutMs: number, lookup: LookupFunction): Pool {
   return new Pool(origin, {
     pipelining: 1,
     headersTimeout: 0,
@@ -90,7 +91,7 @@ function newPool(origin: string, connectTimeoutMs: number, isForbidden: (address
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     // With HTTP/2 possible, undici has all requests wait in one line until the first connection stands, or has failed.
     allowH2: false,
-    connect: connectorWithin(connectTimeoutMs, { allowH2: false, timeout: 0, lookup: checkedLookup(isForbidden) as never }),
+    connect: connectorWithin(connectTimeoutMs, { allowH2: false, timeout: 0, lookup }),
   });
 }
 
@@ -115,18 +116,34 @@ function evictOldest(pools: Map<string, Pool | undefined>): void {
 }
 
 /** Resolves once and hands on only addresses that may be connected to: what was checked is what is dialled, so a rebinding name gains nothing. */
-function checkedLookup(isForbidden: (address: string) => boolean) {
-  return (
-    host: string,
-    options: LookupOptions,
-    done: (error: Error | null, address?: string | LookupAddress[], family?: number) => void,
-  ): void => {
-    dnsLookup(host, { ...options, all: true }, (error, addresses) => {
-      if (error) return done(error);
+function checkedLookup(isForbidden: (address: string) => boolean): LookupFunction {
+  const resolve = sharedLookup();
+  return (host, options, done) =>
+    resolve(host, options, (error, addresses) => {
+      if (error) return done(error, []);
       const allowed = addresses.filter(a => !isForbidden(a.address));
       const first = allowed[0];
-      if (!first) return done(new ForbiddenAddress(`no address of ${host} is allowed`));
+      if (!first) return done(new ForbiddenAddress(`no address of ${host} is allowed`), []);
       return options.all ? done(null, allowed) : done(null, first.address, first.family);
+    });
+}
+
+type Resolved = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void;
+
+/**
+ * One look-up of a name at a time, for all that wait for it. Each takes one of Node's four threads until the resolver answers: a name
+ * that nobody answers for would else hold up the names, files and packed answers of everyone.
+ */
+function sharedLookup(): (host: string, options: LookupOptions, done: Resolved) => void {
+  const underWay = new Map<string, Resolved[]>();
+  return (host, options, done) => {
+    const waiting = underWay.get(host);
+    if (waiting) return void waiting.push(done);
+    const all = [done];
+    underWay.set(host, all);
+    dnsLookup(host, { ...options, all: true }, (error, addresses) => {
+      underWay.delete(host);
+      for (const each of all) each(error, addresses);
     });
   };
 }
