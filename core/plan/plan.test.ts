@@ -44,6 +44,19 @@ describe('a plan', () => {
     ];
     assert.deepEqual(order(plan({ backends })), ['first', 'next', 'late']);
   });
+  test('begins with the steps of a cascade in their order, which no cost guard holds for fallbacks', () => {
+    const backends = [
+      aBackend('dear', { priority: 0 }),
+      aBackend('spare', { provider: 'default/dear', priority: 0 }),
+      aBackend('cheap', { priority: 1 }),
+      aBackend('fair', { priority: 2 }),
+    ];
+    const cascade = { steps: [{ backend: 'cheap', accept: { rules: [] } }, { backend: 'dear' }] };
+    const { fallback } = aRoute('r');
+    const costGuard = { maxPriceRatio: 1.1, onExceeded: 'Deny' } as const;
+    assert.deepEqual(order(plan({ backends, cascade })), ['cheap', 'dear', 'spare', 'fair']);
+    assert.deepEqual(order(plan({ backends, cascade, fallback: { ...fallback, costGuard } })).slice(0, 2), ['cheap', 'dear']);
+  });
   test('takes the model that was asked for where the backend names none, by its alias too', () => {
     assert.equal(plan({ backends: [aBackend('a')] }, { model: 'm-latest' }).candidates[0]?.model.name, 'm');
   });

@@ -1,5 +1,6 @@
 // The plan of a request: which backends may be tried, in which order, and why others may not. Pure: any plan can be made again
 // from the snapshot, the request's facts, what was known of the backends and the random number that went in.
+import { takeSteps } from '../cascade/steps.ts';
 import type { TargetHealth } from '../health/health.ts';
 import type { ModelEntry, ProviderEntry, RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
 import { keepSession } from './affinity.ts';
@@ -112,9 +113,11 @@ class Planning {
       else this.#leaveOut(groups[index]!);
     }
     this.#endWithFull();
+    // A step is no fallback for the one before it, however dear.
+    const steps = route.cascade && takeSteps(this.#candidates, route.cascade);
     if (deniedRatio(route) !== undefined && this.#candidates.length > 0)
       denyDear(this.#candidates, groups[0]!, route, this.#context.needs, this.#addExcluded());
-    return { route, candidates: this.#candidates, excluded: this.#excluded };
+    return { route, candidates: steps ? [...steps, ...this.#candidates] : this.#candidates, excluded: this.#excluded };
   }
 
   #endWithFull(): void {
