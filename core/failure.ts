@@ -132,6 +132,16 @@ export const failures = {
     anthropic: 'overloaded_error',
     message: 'The limits that are set for this provider are reached.',
   },
+  /** None of a provider's engines may get requests: they load, sleep, are wedged, or lack the model; nothing was sent. */
+  upstream_no_endpoint: {
+    origin: 'upstream',
+    fallback: 'Saturated',
+    hurtsHealth: false,
+    status: 503,
+    openAI: 'overloaded_error',
+    anthropic: 'overloaded_error',
+    message: 'No engine of the provider can take requests now.',
+  },
   shutting_down: {
     origin: 'gateway',
     hurtsHealth: false,

@@ -185,6 +185,7 @@ export type Ports = {
   readonly newRequestId: () => string;
   readonly gate: Gate;
   readonly health: BackendHealth;
+  readonly engines: Engines;
   readonly fallbackSpend: FallbackSpend;
   readonly gpuTime: GpuTime;
   readonly alerts: Alerts;

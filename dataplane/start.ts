@@ -19,13 +19,15 @@ import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import type { FolderConfig } from './config/folder.ts';
+import { EngineWatch } from './engines/engines.ts';
+import { registerEngineMetrics, scrapeMetrics } from './engines/metrics.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
 import { openBackendHealth } from './health/backend-health.ts';
 import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { allOf, observer } from './observe.ts';
-import type { KeyStore, Ports } from './ports.ts';
+import type { Alerts, KeyStore, Ports } from './ports.ts';
 import { serve } from './serve.ts';
 import { BudgetLevels, storeEvents } from './store-events.ts';
 import { registerStoreMetrics } from './store-metrics.ts';
@@ -77,11 +79,13 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const stores = await openStores(options, events, () => config.current(), { log, ...systemClock });
   const alerts = alertsOf(options, http, stores, metrics);
   registerStoreMetrics(metrics.registry, stores, levels, systemClock.now);
+  const engines = enginesOf(options, http, alerts, stores, metrics);
   const backends = openBackendHealth({
     current: () => config.current(),
     redis: stores.redis,
     pod: stores.pod,
     gate: stores.gate,
+    engines,
     metrics,
     now: systemClock.now,
   });
@@ -95,6 +99,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     costLog: stores.costLog,
     gate: stores.gate,
     health: backends.health,
+    engines,
     fallbackSpend: backends.fallbackSpend,
     gpuTime: stores.replicas,
     observer: allOf(observer(metrics, log, systemClock.monotonic), decisions),
@@ -151,6 +156,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     },
     async close() {
       for (const listener of listeners) stop(listener);
+      engines.close();
       backends.close();
       await stores.close();
       alerts.close();
@@ -169,6 +175,28 @@ function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient
     ...(redis && { isFirst: firstInRedis(redis) }),
     now: systemClock.now,
   });
+}
+
+function enginesOf(
+  { config, log, pods }: DataPlaneOptions,
+  http: HttpClient,
+  alerts: Alerts,
+  { redis, readyPods }: Stores,
+  { registry }: Metrics,
+): EngineWatch {
+  const engines = new EngineWatch({
+    current: () => config.current(),
+    http,
+    alerts,
+    log,
+    // Without Redis processes do not hear of each other.
+    pods: redis ? readyPods : () => pods,
+    onScrape: scrapeMetrics(registry),
+    monotonic: systemClock.monotonic,
+    random: Math.random,
+  });
+  registerEngineMetrics(registry, engines);
+  return engines;
 }
 
 const asIs = (handler: Handler): Handler => handler;

@@ -1,5 +1,5 @@
-// What somebody wants to be told about money: thresholds of budgets, budgets that are spent, fallbacks that are dear. Pure: each
-// function makes the events of one occasion; whether an event has been told already is decided by its key.
+// What somebody wants to be told, above all about money: thresholds of budgets, budgets that are spent, fallbacks that are dear. Pure:
+// each function makes the events of one occasion; whether an event has been told already is decided by its key.
 import { costOf } from '../accounting/cost.ts';
 import { formatUsd } from '../accounting/money.ts';
 import type { Usage } from '../chat/usage.ts';
@@ -8,7 +8,7 @@ import type { RouteEntry } from '../snapshot/snapshot.ts';
 import { type EpochMillis, type Millis, millis, type NanoUsd } from '../units.ts';
 import type { BudgetDemand, BudgetLevel } from './demand.ts';
 
-export const alertKinds = ['budget_threshold', 'budget_exhausted', 'expensive_fallback'] as const;
+export const alertKinds = ['budget_threshold', 'budget_exhausted', 'expensive_fallback', 'engine_wedged'] as const;
 export type AlertKind = (typeof alertKinds)[number];
 
 export type Alert = {

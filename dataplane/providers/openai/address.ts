@@ -1,5 +1,4 @@
 // Where a chat completions request goes, and the headers that prove who sends it.
-import type { Connection } from '#core/snapshot/snapshot.ts';
 import { type Address, splitBase, type Target } from '../provider.ts';
 
 export const CHAT_COMPLETIONS = '/chat/completions';
@@ -11,7 +10,7 @@ export function addressBelow(base: string, path: string, headers: Record<string,
 }
 
 /** The header that the provider's `auth` names; none where it needs none. */
-export function credentialHeaders({ provider, credential }: Target<Connection>): Record<string, string> {
+export function credentialHeaders({ provider, credential }: Pick<Target, 'provider' | 'credential'>): Record<string, string> {
   if (!provider.auth || credential === undefined) return {};
   const { name, prefix } = provider.auth.header;
   return { [name.toLowerCase()]: `${prefix}${credential}` };
