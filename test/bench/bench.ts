@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ledgerTable } from './ledger.ts';
 import { load } from './load-process.ts';
+import { plannerTable } from './planner.ts';
 import { residentMiB } from './process-cost.ts';
 import { preamble, type Rounds, startTable, table, writeReport } from './report.ts';
 import { type Row, rows, type SubjectName, subjects } from './rows.ts';
@@ -13,7 +14,7 @@ import { type Server, startBareProxy, startGateway, startMock, startTenantsGatew
 
 const STARTS = 5;
 /** What is no load on a server. */
-const OTHERS = ['start', 'ledger'];
+const OTHERS = ['start', 'ledger', 'planner'];
 const PAGE = join(import.meta.dirname, '../../docs/benchmarks.md');
 
 const { values: options } = parseArgs({
@@ -41,6 +42,7 @@ const show = (text: string) => {
   console.log(`\n${text}`);
 };
 console.log(preamble(new Date(), rounds, seconds));
+if (names.includes('planner')) show(plannerTable());
 if (names.includes('ledger')) show(await ledgerTable(Number(options['ledger-rows'])));
 if (names.includes('start')) show(await coldStarts());
 const wantsTenants = names.some(name => rows[name]?.pair.includes('tenants'));
