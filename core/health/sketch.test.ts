@@ -73,3 +73,14 @@ test('more than four windows: the one that was asked for longest ago makes room'
   assert.ok(sketch.percentile(50, windows[1]!, 6_000) !== undefined);
   assert.equal(sketch.percentile(50, windows[0]!, 6_000), undefined);
 });
+
+test('what was given up counts where most are faster', () => {
+  const sketch = new Sketch();
+  sketch.percentile(95, window, 0);
+  sketch.addAtLeast(500, 0);
+  for (let i = 0; i < 10; i++) sketch.add(100, 0);
+  for (let i = 0; i < 10; i++) sketch.addAtLeast(20, 200);
+  assert.ok(Math.abs(sketch.percentile(1, window, 400)! - 100) <= 2);
+  for (let i = 0; i < 5; i++) sketch.addAtLeast(900, 600);
+  assert.ok(Math.abs(sketch.percentile(95, window, 800)! - 900) <= 18);
+});

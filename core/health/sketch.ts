@@ -63,6 +63,14 @@ export class Sketch implements LatencySketch {
     for (const window of this.#windows) window.add(ms, now);
   }
 
+  /**
+   * What took so long at least, as nobody waited for its end. It counts where most are faster: a slow backend whose attempts are given up
+   * would else look as fast as its few quick ones. Where most are slower it tells nothing.
+   */
+  addAtLeast(ms: number, now: number): void {
+    for (const window of this.#windows) if (ms > (window.percentile(50, now) ?? Number.POSITIVE_INFINITY)) window.add(ms, now);
+  }
+
   percentile(percentile: number, window: Millis, now: number): Millis | undefined {
     return this.#sketchOf(window).percentile(percentile, now);
   }

@@ -341,10 +341,17 @@ class Attempted implements Observation {
     this.#hasEnded = true;
     this.#target.inFlight--;
     this.#target.outstandingTokens -= this.#tokens;
-    if (outcome.failure) this.#failed(outcome.failure, now);
-    else if (outcome.abandoned) this.#gaveUp();
+    if (outcome.abandoned) this.#gaveUp();
+    else if (outcome.failure) this.#failed(outcome.failure, now);
     else this.#succeeded(outcome, now);
-    if (this.#firstTokenMs === undefined && isLatency(outcome)) this.#target.latencies.add(outcome.ms, now);
+    if (this.#firstTokenMs === undefined) this.#waited(outcome, now);
+  }
+
+  /** Who waited in vain waited at least that long. Failures that come at once tell nothing of how fast answers are. */
+  #waited({ failure, abandoned, ms }: AttemptOutcome, now: number): void {
+    const { latencies } = this.#target;
+    if (abandoned) latencies.addAtLeast(ms, now);
+    else if (!failure || policyOf(failure).fallback === 'Timeout') latencies.add(ms, now);
   }
 
   #succeeded({ ms, outputTokens }: AttemptOutcome, now: number): void {
@@ -369,7 +376,3 @@ class Attempted implements Observation {
     else if (blame === 'account') provider.breaker.trip(reason, this, settings, now);
   }
 }
-
-/** Who waited in vain waited at least that long. Failures that come at once tell nothing of how fast answers are. */
-const isLatency = ({ failure, abandoned }: AttemptOutcome): boolean =>
-  failure ? policyOf(failure).fallback === 'Timeout' : abandoned !== true;
