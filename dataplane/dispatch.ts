@@ -1,6 +1,6 @@
 // One attempt at the current candidate: let in by its provider's limits, covered by a reservation and written down before it is sent,
 // and written down again when it is over. Nothing here decides what happens next.
-import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
 import { dearFallbackAlert } from '#core/admission/alerts.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, failure, type Parsed } from '#core/failure.ts';
@@ -9,7 +9,6 @@ import { type EpochMillis, epochMillis, millis, type Tokens } from '#core/units.
 import { beginStream } from './answer.ts';
 import { type AttemptInput, type AttemptResult, runAttempt } from './attempt.ts';
 import { AttemptBounds } from './bounds.ts';
-import { type Written, written } from './hold.ts';
 import { planFor } from './open.ts';
 import type { Pass, Ports } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';

@@ -1,14 +1,14 @@
 // What one request holds, over counters in memory: how much is asked for, when a count is worth it, and what is given back.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { type CostRecord, written } from '#core/accounting/cost-record.ts';
 import type { BudgetDemand, Demand, LimitDemand } from '#core/admission/demand.ts';
 import { noUsage } from '#core/chat/usage.ts';
 import { epochMillis, nanoUsd, tokens } from '#core/units.ts';
 import type { Admitter } from './admission/admission.ts';
 import type { AttemptBounds, Basis } from './bounds.ts';
 import { memoryCounters } from './counters/memory.ts';
-import { Hold, type Intent, written } from './hold.ts';
+import { Hold, type Intent } from './hold.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 12);
 const ID = `${NOW.toString(16)

@@ -1,6 +1,6 @@
 // What one request holds of its tenant's limits and budgets: an upper bound, taken before the first upstream byte, widened before
 // each further attempt, and given back against what was really used when the request is over.
-import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
 import type { BudgetDemand, BudgetLevel, Demand } from '#core/admission/demand.ts';
 import { type Refusal, refusalOf } from '#core/admission/refusal.ts';
 import { promptTokens } from '#core/chat/usage.ts';
@@ -28,10 +28,6 @@ export type Covered =
   /** A budget is spent that leaves backends marked `downgrade`: this attempt is not sent. */
   | { readonly kind: 'downgrade'; readonly refusal: Failure }
   | { readonly kind: 'refused'; readonly failure: Failure };
-
-export type Written = { readonly record: CostRecord; readonly json: string };
-
-export const written = (record: CostRecord): Written => ({ record, json: JSON.stringify(record) });
 
 export type HoldPorts = {
   readonly admitter: Admitter;

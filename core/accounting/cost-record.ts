@@ -83,3 +83,8 @@ export type CostRecord = {
   readonly firstToken: Millis | undefined;
   readonly duration: Millis;
 };
+
+/** A row together with its JSON, which several need and one makes. */
+export type Written = { readonly record: CostRecord; readonly json: string };
+
+export const written = (record: CostRecord): Written => ({ record, json: JSON.stringify(record) });

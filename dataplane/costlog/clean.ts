@@ -1,7 +1,7 @@
 // What the databases take of a row: text bounded, well-formed and without NUL, which Postgres takes in no text, and numbers that are some.
 // A row must never be refused for what a client sent. Nearly all are so already.
 import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
-import { fieldAt, fields, type Kind } from './columns.ts';
+import { fieldAt, fields, type Kind, rank } from './columns.ts';
 
 const MAX_TAGS = 64;
 const MAX_INTEGER = 2 ** 31 - 1;
@@ -44,13 +44,27 @@ const ruled = fields
   .filter(({ kind }) => rules[kind] !== untouched)
   .map(({ kind, path }) => ({ path, read: fieldAt(path), ...rules[kind] }));
 
-/** The same rows as every database takes them, and their JSON. */
-export function cleaned(rows: readonly CostRecord[]): { readonly rows: readonly CostRecord[]; readonly json: string } {
-  const json = JSON.stringify(rows);
+/**
+ * Rows as a database is handed them: one text of JSON, clean, with one version of each row, the most final one, in the order of the
+ * primary key: writers that lock in one order never deadlock.
+ * @param json of each row, where somebody has it already
+ */
+export function textOf(rows: readonly CostRecord[], json?: readonly string[]): string {
+  const latest = new Map<string, { readonly state: CostRecord['state']; readonly text: string }>();
+  for (const [i, row] of rows.entries()) {
+    const key = `${row.requestId.toLowerCase()} ${row.attempt}`;
+    const known = latest.get(key);
+    if (known && rank[known.state] >= rank[row.state]) continue;
+    latest.set(key, { state: row.state, text: cleaned(row, json?.[i] ?? JSON.stringify(row)) });
+  }
+  const sorted = [...latest].sort(([a], [b]) => (a < b ? -1 : 1));
+  return `[${sorted.map(([, { text }]) => text).join(',')}]`;
+}
+
+/** @param json the row as JSON. @returns the JSON of the row as every database takes it: nearly always the same */
+export function cleaned(row: CostRecord, json: string): string {
   // Control characters and broken surrogates stand in JSON as this, and little else does.
-  if (rows.every(fits) && !json.includes('\\u')) return { rows, json };
-  const clean = rows.map(cleanRow);
-  return { rows: clean, json: JSON.stringify(clean) };
+  return fits(row) && !json.includes('\\u') ? json : JSON.stringify(cleanRow(row));
 }
 
 const fits = (row: CostRecord): boolean => ruled.every(({ read, fits }) => fits(read(row) as never));

@@ -144,17 +144,6 @@ export const onConflict = `on conflict (request_id, attempt) do update set
   ${columnNames.map(name => `${name} = excluded.${name}`).join(', ')}
 where ${rankOf('attempts')} < ${rankOf('excluded')}`;
 
-/** One version of each row, the most final one, in the order of the primary key: writers that lock in one order never deadlock. */
-export function folded(rows: readonly CostRecord[]): CostRecord[] {
-  const latest = new Map<string, CostRecord>();
-  for (const row of rows) {
-    const key = `${row.requestId.toLowerCase()} ${row.attempt}`;
-    const known = latest.get(key);
-    if (!known || rank[known.state] < rank[row.state]) latest.set(key, row);
-  }
-  return [...latest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-}
-
 /** @param stored as either database gives it: numbers may be bigints, JSON is text, booleans may be 0 and 1 */
 export function recordOf(stored: Row): CostRecord {
   const get = stored as Record<Name, never>;

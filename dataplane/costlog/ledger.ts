@@ -9,8 +9,11 @@ export type { SpendSum, TenantSpend };
 export type Ledger = {
   /** Creates or updates the tables, under a lock: any number of processes may call it at once. */
   migrate(): Promise<void>;
-  /** All or none. Repeating changes nothing; of two versions of a row the later state stays (open < recovered < settled). */
-  write(rows: readonly CostRecord[]): Promise<void>;
+  /**
+   * All or none. Repeating changes nothing; of two versions of a row the later state stays (open < recovered < settled).
+   * @param json of each row, where somebody has it already
+   */
+  write(rows: readonly CostRecord[], json?: readonly string[]): Promise<void>;
   /** All rows of these requests. */
   rowsOf(requestIds: readonly string[]): Promise<readonly CostRecord[]>;
   /** Open rows whose lease has ended, oldest first. */

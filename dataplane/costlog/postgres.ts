@@ -1,7 +1,6 @@
 // The ledger in Postgres. Two small pools, so that a long report never holds up a write. A lost connection is an error of the call
 // that needed it, and the next call opens another.
 import pg from 'pg';
-import { cleaned } from './clean.ts';
 import { columnNames, columnsOfJson, onConflict, rowsInJson, type Value } from './columns.ts';
 import type { Ledger } from './ledger.ts';
 import { migrationsOf, runMigrations } from './migrations.ts';
@@ -46,8 +45,7 @@ function postgresStore(url: string, connections: number, timeoutMs: number): Sto
     view: work => transaction(pool, beginView, work),
     change: work => transaction(pool, 'begin', work),
     insert: async rows => {
-      const { json } = cleaned(rows);
-      const insert = () => pool.query(insertText, [json]);
+      const insert = () => pool.query(insertText, [rows]);
       await insert().catch((error: unknown) => {
         if ((error as { code?: unknown }).code !== MOVED) throw error;
         return insert();

@@ -1,7 +1,7 @@
 // SQLite as a store of the ledger, for one thread: statements run at once, transactions one after the other. Several processes share the file.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import { cleaned } from './clean.ts';
+import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { columnNames, onConflict, type Value, valuesOf } from './columns.ts';
 import { migrationsOf, runMigrations } from './migrations.ts';
 import type { Query, Store } from './store.ts';
@@ -31,7 +31,7 @@ export function sqliteStore(file: string): Store {
     insert: rows =>
       transaction('begin immediate', async () => {
         const insert = prepared(database, insertText);
-        for (const row of cleaned(rows).rows) insert.run(...valuesOf(row).map(binding));
+        for (const row of JSON.parse(rows) as CostRecord[]) insert.run(...valuesOf(row).map(binding));
       }),
     migrate: () =>
       transaction('begin exclusive', query => runMigrations(query, async text => database.exec(text), migrationsOf('sqlite'))),

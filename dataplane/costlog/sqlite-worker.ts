@@ -8,8 +8,8 @@ export type Call = { readonly id: number; readonly method: string; readonly args
 export type Answer = { readonly id: number } & ({ readonly value: unknown } | { readonly error: string });
 
 const { file, ...retention } = workerData as Start;
-const ledger = storedLedger(sqliteStore(file), retention);
-const methods = { ...ledger, write: async (json: string) => ledger.write(JSON.parse(json)) } as unknown as Record<
+const store = sqliteStore(file);
+const methods = { ...storedLedger(store, retention), insert: store.insert } as unknown as Record<
   string,
   (...args: readonly unknown[]) => Promise<unknown>
 >;

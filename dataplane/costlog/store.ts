@@ -1,5 +1,4 @@
 // What the statements of the ledger need of a database. Postgres and SQLite implement it; the statements are the same for both.
-import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { Row, Value } from './columns.ts';
 
@@ -11,8 +10,8 @@ export type Store = {
   view<T>(work: (query: Query) => Promise<T>): Promise<T>;
   /** All or nothing. */
   change<T>(work: (query: Query) => Promise<T>): Promise<T>;
-  /** Takes rows in the order of their keys, each once; leaves out those admitted before `kept_from`. */
-  insert(rows: readonly CostRecord[]): Promise<void>;
+  /** @param rows as `textOf` makes it. Leaves out those admitted before `kept_from`. */
+  insert(rows: string): Promise<void>;
   migrate(): Promise<void>;
   /** Within `change`: whether this process alone maintains the ledger until the end of it. */
   maintains(query: Query): Promise<boolean>;

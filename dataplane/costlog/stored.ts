@@ -1,8 +1,8 @@
 // The ledger over a database: the statements that Postgres and SQLite share.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { epochMillis } from '#core/units.ts';
-import { cleanText } from './clean.ts';
-import { folded, type Row, recordOf } from './columns.ts';
+import { cleanText, textOf } from './clean.ts';
+import { type Row, recordOf } from './columns.ts';
 import { Conditions } from './conditions.ts';
 import { figures } from './figures.ts';
 import type { AuditEntry, Ledger, RowQuery } from './ledger.ts';
@@ -17,8 +17,8 @@ export type Retention = {
 
 export const storedLedger = (store: Store, { retentionDays }: Retention = {}): Ledger => ({
   migrate: () => store.migrate(),
-  write: async rows => {
-    if (rows.length > 0) await store.insert(folded(rows));
+  write: async (rows, json) => {
+    if (rows.length > 0) await store.insert(textOf(rows, json));
   },
   rowsOf: ids => rowsOf(store, ids),
   overdue: (now, max) => overdue(store, now, max),

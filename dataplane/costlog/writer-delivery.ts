@@ -10,8 +10,12 @@ export type Delivery = {
   /**
    * Rejects when the ledger took nothing. `left` are rows to hand in again, best with others beside them; a row that was refused
    * three times is set aside and is in `done` too: nothing more is to be done for it.
+   * @param json of each row, where somebody has it already
    */
-  deliver(rows: readonly CostRecord[]): Promise<{ readonly done: readonly CostRecord[]; readonly left: readonly CostRecord[] }>;
+  deliver(
+    rows: readonly CostRecord[],
+    json?: readonly string[],
+  ): Promise<{ readonly done: readonly CostRecord[]; readonly left: readonly CostRecord[] }>;
 };
 
 /** Keeps what the ledger will never take. Rejects when it cannot. */
@@ -36,9 +40,9 @@ export function delivery(ledger: Pick<Ledger, 'write'>, setAside: SetAside): Del
   };
 
   return {
-    async deliver(rows) {
+    async deliver(rows, json) {
       try {
-        await ledger.write(rows);
+        await ledger.write(rows, json);
         return { done: rows, left: [] };
       } catch (error) {
         // Now from this end, now from that, so that no row that is refused stands before all others for ever.

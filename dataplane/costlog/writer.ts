@@ -1,7 +1,7 @@
 // Brings rows from the spool to the ledger, in batches and in order. While the ledger keeps up, rows go there from memory; when it falls
 // behind, what waits is left on the disk and read back, so that memory is bounded however long the ledger is away.
-import type { CostRecord } from '#core/accounting/cost-record.ts';
-import { latestStates, rowKey } from '#core/accounting/recovery.ts';
+import type { CostRecord, Written } from '#core/accounting/cost-record.ts';
+import { rowKey } from '#core/accounting/recovery.ts';
 import { type Millis, millis } from '#core/units.ts';
 import type { Log } from '#platform/log.ts';
 import type { Ledger } from './ledger.ts';
@@ -57,9 +57,9 @@ const MAX_BACKOFF_MS = 5000;
 export const ledgerWriter = (options: WriterOptions): LedgerWriter => new Writer(options);
 
 /** A row and where it ends in the spool. */
-type Placed = { readonly row: CostRecord; readonly end: number };
+type Placed = Written & { readonly end: number };
 /** Rows taken from the spool and not yet in the ledger, up to `end`; `spooled` counts them with those that were overtaken or are done. */
-type Batch = { readonly rows: readonly CostRecord[]; readonly spooled: number; readonly end: number };
+type Batch = { readonly rows: readonly Written[]; readonly spooled: number; readonly end: number };
 
 class Writer implements LedgerWriter {
   readonly #options: WriterOptions;
@@ -101,7 +101,7 @@ class Writer implements LedgerWriter {
     const { spool } = this.#options;
     const start = spool.end();
     if (!spool.append(json, durable, mayUseReserve)) return false;
-    const placed = { row, end: spool.end() };
+    const placed = { record: row, json, end: spool.end() };
     this.#recorded++;
     if (row.state === 'open') this.#open.set(rowKey(row), placed);
     else this.#open.delete(rowKey(row));
@@ -132,7 +132,7 @@ class Writer implements LedgerWriter {
   stats(): WriterStats {
     const { spool, now } = this.#options;
     const waitingBytes = spool.end() - this.#acknowledged;
-    const oldest = this.#batch.rows[0] ?? this.#recent[0]?.row;
+    const oldest = (this.#batch.rows[0] ?? this.#recent[0])?.record;
     return {
       waitingRows: waitingBytes === 0 ? 0 : this.#recorded - this.#passed,
       waitingBytes,
@@ -188,9 +188,16 @@ class Writer implements LedgerWriter {
   async #round(): Promise<void> {
     await this.#fillBatch();
     const batch = this.#batch;
-    const rows = latestStates(batch.rows.filter(row => this.#isLatest(row)));
-    const { done, left } = rows.length === 0 ? { done: rows, left: rows } : await this.#delivery.deliver(rows);
-    this.#batch = { ...batch, rows: left };
+    const latest = batch.rows.filter(({ record }) => this.#isLatest(record));
+    const records = latest.map(({ record }) => record);
+    const { done, left } =
+      latest.length === 0
+        ? { done: [], left: [] }
+        : await this.#delivery.deliver(
+            records,
+            latest.map(({ json }) => json),
+          );
+    this.#batch = { ...batch, rows: left.length === 0 ? [] : latest.filter(({ record }) => left.includes(record)) };
     this.#written += done.length;
     this.#options.onWritten(done.filter(row => this.#isLatest(row)));
     if (left.length === 0) await this.#acknowledge(batch);
@@ -209,13 +216,13 @@ class Writer implements LedgerWriter {
     if (count === 0) return;
     const more = this.#recent.splice(0, count);
     const { rows, spooled } = this.#batch;
-    this.#batch = { rows: rows.concat(more.map(({ row }) => row)), spooled: spooled + count, end: more.at(-1)!.end };
+    this.#batch = { rows: rows.concat(more), spooled: spooled + count, end: more.at(-1)!.end };
   }
 
   async #readBack(from: number): Promise<void> {
     const { spool } = this.#options;
     const { rows, next } = await spool.read(from, READ_BYTES);
-    for (const { json, end } of rows) this.#recent.push({ row: JSON.parse(json), end });
+    for (const { json, end } of rows) this.#recent.push({ record: JSON.parse(json), json, end });
     // Garbled lines behind the last row are passed together with it.
     const last = this.#recent.pop();
     if (last) this.#recent.push({ ...last, end: next });
@@ -243,7 +250,7 @@ class Writer implements LedgerWriter {
    */
   #carryOver(point: number): boolean {
     const staying = [...this.#open.values()].filter(({ end }) => end <= point);
-    for (const { row } of staying) this.#append(row, JSON.stringify(row), false, true);
+    for (const { record, json } of staying) this.#append(record, json, false, true);
     return staying.length > 0;
   }
 }
