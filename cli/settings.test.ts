@@ -32,3 +32,8 @@ for (const env of wrong)
       error => error instanceof BadSetting && error.message.startsWith(name) && !error.message.includes('secret'),
     );
   });
+
+test('where a process runs is told by region and zone, of which either may be unknown', () => {
+  assert.deepEqual(settingsOf({ TOLLGATE_REGION: 'eu', TOLLGATE_ZONE: 'eu-a' }).home, { region: 'eu', zone: 'eu-a' });
+  assert.deepEqual(settingsOf({ TOLLGATE_REGION: '' }).home, {});
+});

@@ -2,16 +2,11 @@
 // Whoever builds the behaviour deletes the line.
 import type { Kind } from '../resources/index.ts';
 
-/** `[]` stands for every item of a list. `unless`: the value that asks for nothing, which the API server may have filled in. */
-type Later = { readonly path: string; readonly unless?: unknown; readonly unlessIt?: (value: unknown) => boolean };
-
-/** A guard that only warns is in force; one that denies, as it does by default, is not. */
-const isWarning = (guard: unknown): boolean =>
-  typeof guard === 'object' &&
-  guard !== null &&
-  'onExceeded' in guard &&
-  guard.onExceeded === 'Warn' &&
-  !('budgetPerHour' in guard);
+/**
+ * `[]` stands for every item of a list. `unless`: the value that asks for nothing, which the API server may have filled in. `only`: the
+ * one value that comes later.
+ */
+type Later = { readonly path: string; readonly unless?: unknown; readonly only?: unknown };
 
 const later: Readonly<Record<Kind, readonly Later[]>> = {
   LLMProvider: [
@@ -21,19 +16,13 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'vLLM.podSelector' },
     { path: 'vLLM.engine', unless: 'vLLM' },
     { path: 'vLLM.metricsPath', unless: '/metrics' },
-    { path: 'locality' },
-    { path: 'models[].capabilities', unless: ['Chat', 'Tools', 'JSONSchema'] },
-    { path: 'models[].tier', unless: 'Standard' },
     { path: 'circuitBreaker' },
     { path: 'probes' },
   ],
   LLMRoute: [
-    { path: 'latency' },
-    { path: 'affinity' },
-    { path: 'autoWeight' },
+    { path: 'strategy', only: 'Semantic' },
     { path: 'retries.budgetPercent', unless: 20 },
-    { path: 'fallback.allowDowngrade', unless: false },
-    { path: 'fallback.costGuard', unlessIt: isWarning },
+    { path: 'fallback.costGuard.budgetPerHour' },
     { path: 'fallback.midStream', unless: 'Fail' },
     { path: 'hedge' },
     { path: 'cascade' },
@@ -44,20 +33,11 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
   TenantKey: [{ path: 'rotation' }, { path: 'exposeSimilarity', unless: true }],
 };
 
-/** Strategies that are in force; any other serves as Weighted until it is built. */
-const STRATEGIES_IN_FORCE = ['Weighted', 'RoundRobin'];
-
 /** Paths below the object, such as `spec.limits`, of what `spec` sets. */
 export function notInForce(kind: Kind, spec: unknown): readonly string[] {
-  const asksFor = ({ path, unless, unlessIt }: Later) =>
-    valuesAt(spec, path.split('.')).some(value => !isSame(value, unless) && !unlessIt?.(value));
-  const paths = later[kind].filter(asksFor);
-  const named = paths.map(({ path }) => `spec.${path}`);
-  return kind === 'LLMRoute' && hasLaterStrategy(spec) ? ['spec.strategy', ...named] : named;
-}
-
-function hasLaterStrategy(spec: unknown): boolean {
-  return valuesAt(spec, ['strategy']).some(strategy => !STRATEGIES_IN_FORCE.includes(String(strategy)));
+  const asksFor = ({ path, unless, only }: Later) =>
+    valuesAt(spec, path.split('.')).some(value => (only === undefined ? !isSame(value, unless) : isSame(value, only)));
+  return later[kind].filter(asksFor).map(({ path }) => `spec.${path}`);
 }
 
 function valuesAt(value: unknown, [step, ...rest]: readonly string[]): readonly unknown[] {
