@@ -33,6 +33,8 @@ export class InputKnowledge {
   readonly #estimate: Estimate;
   #bytes: InputFacts | undefined;
   #counted: Promise<InputFacts> | undefined;
+  #hasParts: boolean | undefined;
+  #hidesLetters: boolean | undefined;
 
   constructor(exchange: Exchange, body: JsonView, estimate: Estimate) {
     this.#exchange = exchange;
@@ -48,8 +50,7 @@ export class InputKnowledge {
   }
 
   get hasAudio(): boolean {
-    const { bytes } = this.#body;
-    return this.#body.has('audio') || (bytes.includes(PART_MARK) && bytes.includes('"input_audio"')) || hidesLetters(bytes);
+    return this.#body.has('audio') || this.#mayHave('"input_audio"');
   }
 
   /** Of `prediction`: what of it the answer does not take up is billed as output all the same. A byte is at least a token. */
@@ -72,11 +73,18 @@ export class InputKnowledge {
   /** Only a body that names such a part is read for them. */
   #attachments(): Attachments {
     const { bytes } = this.#body;
-    const names = bytes.includes(PART_MARK) && ATTACHMENT_MARKS.some(mark => bytes.includes(mark));
-    if (!names && !hidesLetters(bytes)) return noAttachments;
+    if (!ATTACHMENT_MARKS.some(mark => this.#mayHave(mark))) return noAttachments;
     const request = this.#exchange.frontend.decode(this.#body);
     // Parts that we do not know, in a body that its own dialect may take: each mark counts as an image.
     return request.ok ? attachmentsOf(request.value) : { ...noAttachments, images: occurrences(bytes) };
+  }
+
+  /** Whether a part of a message may be of the type with this mark. */
+  #mayHave(mark: string): boolean {
+    const { bytes } = this.#body;
+    this.#hasParts ??= bytes.includes(PART_MARK);
+    this.#hidesLetters ??= hidesLetters(bytes);
+    return this.#hidesLetters || (this.#hasParts && bytes.includes(mark));
   }
 
   async #count(facts: InputFacts): Promise<InputFacts> {
@@ -102,8 +110,10 @@ const PART_MARK = '"type"';
 const ATTACHMENT_MARKS = ['"image', '"input_image', '"document"', '"file"'];
 
 /** A to z by their numbers. No encoder of JSON writes them so: who does hides a word such as `image_url` from those who look for it. */
+const ASCII_ESCAPE = '\\u00';
 const LETTER_ESCAPES = ['\\u004', '\\u005', '\\u006', '\\u007'];
-const hidesLetters = (bytes: Buffer): boolean => LETTER_ESCAPES.some(letter => bytes.includes(letter));
+const hidesLetters = (bytes: Buffer): boolean =>
+  bytes.includes(ASCII_ESCAPE) && LETTER_ESCAPES.some(letter => bytes.includes(letter));
 
 /** Fields that `estimateInputTokens` reads. */
 const MEASURED: ReadonlySet<string> = new Set(['messages', 'system', 'tools']);
