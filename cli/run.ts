@@ -1,5 +1,5 @@
 // `tollgate run`: the gateway without a cluster, from a folder of manifests.
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { access, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { folderConfig, type LoadReport } from '#dataplane/config/folder.ts';
@@ -66,6 +66,8 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
   const reports: LoadReport[] = [];
   // Keys made by the API go into the user's folder; beside the bundled one they have a folder of their own.
   const keysFolder = folder ?? join(settings.dataFolder, 'config');
+  // A name that was mistyped would serve nothing, and say nothing.
+  if (folder !== undefined) await access(folder);
   if (folder === undefined) await mkdir(keysFolder, { recursive: true });
   const config = await folderConfig({
     paths: folder === undefined ? [BUNDLED, keysFolder] : [folder],

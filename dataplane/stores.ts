@@ -15,6 +15,7 @@ import type { LiveConfig } from './config/live.ts';
 import type { Ledger } from './costlog/ledger.ts';
 import { migrated } from './costlog/migrated.ts';
 import { type Recovery, recovery } from './costlog/recovery.ts';
+import { hasNeighbour } from './costlog/recovery-adopt.ts';
 import { openSpool, type Spool } from './costlog/spool.ts';
 import { sqliteLedger } from './costlog/sqlite.ts';
 import { type LedgerWriter, ledgerWriter } from './costlog/writer.ts';
@@ -166,6 +167,11 @@ export async function openStores(
       () => void setTimeout(prepare, RECOVER_EVERY_MS).unref(),
     );
   if (!isLedgerReady) void prepare();
+  if (!link && (await hasNeighbour(root, pod)))
+    log.warn(
+      { data: settings.dataFolder },
+      'another process works with this data folder, and without REDIS_URL each counts limits and budgets by itself: a tenant may spend its budget once in each',
+    );
   void recover.adopt();
   const timers = [
     setInterval(() => void recover.tick(), RECOVER_EVERY_MS).unref(),

@@ -26,6 +26,15 @@ export async function otherSpools(root: string, ownName: string): Promise<readon
   return entries.filter(entry => entry.isDirectory() && entry.name !== ownName).map(entry => path.join(root, entry.name));
 }
 
+/** Whether another process works with this folder now. */
+export async function hasNeighbour(root: string, ownName: string): Promise<boolean> {
+  return (await otherSpools(root, ownName)).some(folder => {
+    const lock = tryLock(lockFileOf(folder));
+    lock?.release();
+    return lock === undefined;
+  });
+}
+
 /** undefined: its process lives, or another one is adopting it. */
 export async function adoptSpool(folder: string, adoption: Adoption): Promise<Adopted | undefined> {
   const lock = tryLock(lockFileOf(folder));

@@ -78,6 +78,12 @@ describe('a start that cannot be', () => {
     assert.match(said, /^tollgate: .*\/dev\/null/m);
   });
 
+  test('because there is nothing at the path of its configuration ends with 1 and a sentence', async () => {
+    const { code, said } = await started(['--config', '/no/such/folder'], {});
+    assert.equal(code, 1, said);
+    assert.match(said, /^tollgate: .*\/no\/such\/folder/m);
+  });
+
   test('because an argument or a setting makes no sense ends with 2 and a sentence', async () => {
     for (const [args, env, sentence] of [
       [['--config'], {}, /--config/],
@@ -209,4 +215,14 @@ test('--help of the command line and of each command is written for people', asy
     assert.match(stdout, /tollgate/i);
     assert.ok(stdout.split('\n').length > 3, stdout);
   }
+});
+
+test('a second process on one data folder without Redis says that each counts by itself', async () => {
+  const upstream = await startUpstream(async response => void response.end('{}'));
+  const yaml = configFor(upstream);
+  const first = await startGateway({ yaml });
+  const second = await startGateway({ yaml, env: { TOLLGATE_DATA: first.dataFolder } });
+  assert.match(second.logs(), /another process works with this data folder, and without REDIS_URL/);
+  assert.doesNotMatch(first.logs(), /another process/);
+  await Promise.all([first.stop(), second.stop(), upstream.close()]);
 });
