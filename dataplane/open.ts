@@ -1,15 +1,14 @@
 // Everything before the first upstream byte: who asks, what for, and which backends may answer it.
 import { isUtf8 } from 'node:buffer';
-import { type Failure, ok, refuse } from '#core/failure.ts';
+import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { unknownHealth } from '#core/health/health.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { type Downgrades, type Excluded, type ExcludedCause, modelOf } from '#core/plan/backends.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { PlanContext } from '#core/plan/context.ts';
 import { noNeeds, type RequestNeeds } from '#core/plan/needs.ts';
-import { earliestRecovery, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
+import { isOutForNow, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
 import { matchRoute, type RequestFacts } from '#core/plan/route-index.ts';
-import { millis } from '#core/units.ts';
 import { authenticate } from './authenticate.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
@@ -25,12 +24,7 @@ export const SCAN_LIMITS = { maxDepth: 128, interpreted: interpretedFields, isUt
 /** What routes match by, and what of the request decides among their backends. */
 export type PlanFacts = RequestFacts & { readonly needs: RequestNeeds };
 
-/** A refusal has the plan that came to nothing, where there was a route: it may have an answer of its own for that. */
-export type Opened<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly failure: Failure; readonly plan?: Plan };
-
-export async function open(exchange: Exchange, ports: Ports): Promise<Opened<Call>> {
+export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Call>> {
   const config = ports.config.current();
   const { frontend, headers } = exchange;
   const key = authenticate(config, headers, ports.digest, ports.now());
@@ -67,29 +61,32 @@ function planAll(
   models: readonly string[],
   facts: Omit<PlanFacts, 'model'>,
   ports: Ports,
-): Opened<Plan> {
+): Parsed<Plan> {
   const [first, ...others] = models as [string, ...string[]];
   const plan = planFor(config, key, { ...facts, model: first }, ports);
-  if (others.length === 0 || (!plan.ok && !isOutForNow(plan))) return plan;
-  const { route, candidates, excluded } = plan.ok ? plan.value : plan.plan;
-  const [all, out] = [[...candidates], [...excluded]];
+  if (!plan.ok || others.length === 0) return plan;
+  const plans = [plan.value];
   for (const model of others) {
     if (!key.demands.covers(first, model)) return ownLimits(model);
     const more = planFor(config, key, { ...facts, model }, ports);
-    if (!more.ok && !isOutForNow(more)) return more;
-    const { candidates, excluded } = more.ok ? more.value : more.plan;
-    for (const candidate of candidates) if (!all.some(isSameTarget(candidate))) all.push(candidate);
-    out.push(...excluded);
+    if (!more.ok) return more;
+    plans.push(more.value);
   }
-  const whole = { ...(route && { route }), candidates: all, excluded: out };
-  return all.length > 0 ? ok(whole) : emptyPlan(whole, first, ports.now());
+  return ok({ ...plan.value, ...oneBehindTheOther(plans) });
 }
 
-/** Another model of the request's own may do. */
-const isOutForNow = (plan: Refused): plan is Refused & { readonly plan: Plan } =>
-  plan.failure.class === 'no_backend' && plan.plan !== undefined;
+/** Those that are out for the moment stay behind all others. */
+function oneBehindTheOther(plans: readonly Plan[]): Pick<Plan, 'candidates' | 'excluded'> {
+  const candidates: Candidate[] = [];
+  for (const resting of [false, true])
+    for (const plan of plans)
+      for (const candidate of plan.candidates)
+        if (isResting(candidate, plan) === resting && !candidates.some(isSameTarget(candidate))) candidates.push(candidate);
+  return { candidates, excluded: plans.flatMap(plan => plan.excluded) };
+}
 
-type Refused = Exclude<Opened<Plan>, { readonly ok: true }>;
+const isResting = ({ backend }: Candidate, { excluded }: Plan): boolean =>
+  excluded.some(e => e.backend === backend && isOutForNow(e));
 
 const ownLimits = (model: string) =>
   refuse('model_not_allowed', {
@@ -110,7 +107,7 @@ export function planFor(
   facts: RequestFacts & Partial<PlanFacts>,
   ports: PlanPorts,
   downgrades: Downgrades = 'none',
-): Opened<Plan> {
+): Parsed<Plan> {
   const { model } = facts;
   const route = matchRoute(config.routes, key.entry, facts);
   if (!route) return directPlan(config, key, model, contextOf(facts, ports, 0));
@@ -118,7 +115,7 @@ export function planFor(
     return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
   const context = contextOf(facts, ports, ports.turn(route.id));
   const plan = planRoute(config.snapshot, served, route, model, context, downgrades);
-  return plan.candidates.length > 0 ? ok(plan) : emptyPlan(plan, model, context.now);
+  return plan.candidates.length > 0 ? ok(plan) : emptyPlan(plan, model);
 }
 
 const contextOf = ({ needs = noNeeds }: Partial<PlanFacts>, ports: PlanPorts, turn: number): PlanContext => ({
@@ -132,9 +129,9 @@ const contextOf = ({ needs = noNeeds }: Partial<PlanFacts>, ports: PlanPorts, tu
   sessions: ports.surroundings?.sessions,
 });
 
-/** What a client is told when no backend is left: what it could do about it, else when to come again. */
-function emptyPlan(plan: Plan, model: string, now: number): Refused {
-  const excluded = plan.excluded.filter(e => e.cause !== 'downgrade');
+/** What a client is told when no backend could take its request, now or later. */
+function emptyPlan({ excluded: all }: Plan, model: string): { ok: false; failure: Failure } {
+  const excluded = all.filter(e => e.cause !== 'downgrade');
   const only = (...causes: ExcludedCause[]) => excluded.length > 0 && excluded.every(e => causes.includes(e.cause));
   // For a name that no provider knows, it is as if there were no route.
   if (only('unknown-model')) return unknownModel(model);
@@ -142,27 +139,19 @@ function emptyPlan(plan: Plan, model: string, now: number): Refused {
   if (only('context-window')) return refuse('context_length_exceeded', { param: 'messages' });
   if (only('lacks-capability', 'context-window', 'unknown-model'))
     return refuse('unsupported_parameter', { message: `No backend can take this request: ${reasonsOf(excluded)}.` });
-  const isForNow = excluded.some(e => e.cause === 'circuit-open' || e.cause === 'no-engine');
-  const message = isForNow ? undefined : `No backend of the route for '${model}' is live.`;
-  const recovery = earliestRecovery(excluded);
-  const retryAfter = recovery === undefined ? undefined : millis(Math.max(SOON_MS, recovery - now));
-  return { ...refuse('no_backend', { ...(message && { message }), ...(retryAfter && { retryAfter }) }), plan };
+  return refuse('no_backend', { message: `No backend of the route for '${model}' is live.` });
 }
-
-/** While a probe is under way. */
-const SOON_MS = 1000;
 
 const reasonsOf = (excluded: readonly Excluded[]): string => [...new Set(excluded.map(e => e.reason))].join('; ');
 
-function directPlan(config: LiveConfig, key: LiveKey, model: string, context: PlanContext): Opened<Plan> {
+function directPlan(config: LiveConfig, key: LiveKey, model: string, context: PlanContext): Parsed<Plan> {
   const slash = model.indexOf('/');
   const provider = slash > 0 ? config.provider(model.slice(0, slash), key.entry.namespace) : undefined;
   const entry = provider && served.has(provider.connection.type) ? modelOf(provider, model.slice(slash + 1)) : undefined;
   if (!provider || !entry) return unknownModel(model);
   if (!key.mayUse(model) || key.isDenied(entry.name))
     return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
-  const plan = planDirect(provider, entry, context);
-  return plan.candidates.length > 0 ? ok(plan) : emptyPlan(plan, model, context.now);
+  return ok(planDirect(provider, entry, context));
 }
 
 const unknownModel = (model: string) =>

@@ -6,7 +6,7 @@ import { millis, tokens } from '../units.ts';
 import { type Downgrades, modelOf, type Served } from './backends.ts';
 import { nothingKnown, type PlanContext } from './context.ts';
 import { type Needed, noNeeds, type RequestNeeds } from './needs.ts';
-import { earliestRecovery, type Plan, planDirect, planRoute, type Score } from './plan.ts';
+import { isOutForNow, type Plan, planDirect, planRoute, type Score } from './plan.ts';
 import { Sessions } from './sessions.ts';
 import { aBackend, aHealth, aModel, aPrice, aProvider, aRoute } from './testing.ts';
 
@@ -97,38 +97,38 @@ const at = (name: string, priority: number, more: Parameters<typeof aBackend>[1]
 
 describe('a circuit that is open', () => {
   const backends = [at('first', 0), at('next', 1)];
-  test('leaves its backend out until it may be tried', () => {
-    const result = plan({ backends }, known({ first: aHealth({ openUntil: NOW + 5000, mayTry: false }) }));
-    assert.deepEqual(order(result), ['next']);
+  const open = (ms: number) => aHealth({ openUntil: NOW + ms, mayTry: false });
+  test('leaves its backend out until it may be tried: behind all others, in case it is back before they are through', () => {
+    const result = plan({ backends }, known({ first: open(5000) }));
+    assert.deepEqual(order(result), ['next', 'first']);
     assert.deepEqual(result.excluded, [
       { backend: 'first', reason: 'its circuit breaker is open', cause: 'circuit-open', until: NOW + 5000 },
     ]);
+    assert.ok(result.excluded.every(isOutForNow));
   });
   test('that may be probed is in; that is probed already is out', () => {
     assert.deepEqual(order(plan({ backends }, known({ first: aHealth({ openUntil: NOW }) }))), ['first', 'next']);
-    assert.deepEqual(order(plan({ backends }, known({ first: aHealth({ openUntil: NOW, mayTry: false }) }))), ['next']);
+    assert.deepEqual(order(plan({ backends }, known({ first: open(0) }))), ['next', 'first']);
   });
-  test('of every backend leaves an empty plan that says when to come again', () => {
-    const open = (until: number) => aHealth({ openUntil: NOW + until, mayTry: false });
+  test('of every backend leaves a plan that says so, and when to come again', () => {
     const result = plan({ backends }, known({ first: open(9000), next: open(4000) }));
-    assert.deepEqual(order(result), []);
-    assert.equal(earliestRecovery(result.excluded), NOW + 4000);
+    assert.deepEqual(order(result), ['first', 'next']);
+    assert.deepEqual(
+      result.excluded.map(e => e.until),
+      [NOW + 9000, NOW + 4000],
+    );
   });
   test('leads to no other priority where fallback.on has no CircuitOpen', () => {
     const { fallback } = aRoute('r');
-    const result = plan(
-      { backends, fallback: { ...fallback, on: ['Exhausted'] } },
-      known({ first: aHealth({ openUntil: NOW + 1, mayTry: false }) }),
-    );
-    assert.deepEqual(causes(result), { first: 'circuit-open', next: 'fallback-not-allowed' });
+    const result = plan({ backends, fallback: { ...fallback, on: ['Exhausted'] } }, known({ first: open(1) }));
+    assert.deepEqual([order(result), causes(result)], [['first'], { first: 'circuit-open', next: 'fallback-not-allowed' }]);
   });
-  test('stops a direct call too', () => {
+  test('is told of a direct call too', () => {
     const provider = snapshot.providers['default/a']!;
-    const { context } = known({ a: aHealth({ openUntil: NOW + 1, mayTry: false }) });
     const direct = (more: Partial<PlanContext> = {}) =>
       planDirect(provider, modelOf(provider, 'm')!, { ...nothingKnown, ...more });
-    assert.deepEqual(order(direct()), ['a']);
-    assert.deepEqual(causes(direct(context)), { a: 'circuit-open' });
+    assert.deepEqual([order(direct()), causes(direct())], [['a'], {}]);
+    assert.deepEqual(causes(direct(known({ a: open(1) }).context)), { a: 'circuit-open' });
   });
 });
 
@@ -213,7 +213,7 @@ describe('the cost guard', () => {
   });
   test('goes by the price of the first priority also where that is out', () => {
     const { context } = known({ cheap: aHealth({ openUntil: NOW + 1, mayTry: false }) });
-    assert.deepEqual(order(plan(guarded('Deny'), { context: { ...context, ...asked.context } })), ['fair']);
+    assert.deepEqual(order(plan(guarded('Deny'), { context: { ...context, ...asked.context } })), ['fair', 'cheap']);
   });
   test('does not compare with a price that is not known', () => {
     const { backends, fallback } = guarded('Deny');

@@ -18,10 +18,16 @@ export type { Downgrades, Excluded, ExcludedCause, Served } from './backends.ts'
 export type Plan = {
   /** Absent for a direct call. */
   readonly route?: RouteEntry;
-  /** In the order to try; the first of them takes the request. */
+  /**
+   * In the order to try; the first of them takes the request. Those that are out for the moment are at the end, and in `excluded` as well:
+   * nothing is sent to them while they are out, but they may be back when the others have failed, or soon enough to wait for.
+   */
   readonly candidates: readonly Candidate[];
   readonly excluded: readonly Excluded[];
 };
+
+/** It may take this very request later on. */
+export const isOutForNow = ({ cause }: Excluded): boolean => cause === 'circuit-open' || cause === 'no-engine';
 
 /** What the strategy saw of a candidate. */
 export type Score = {
@@ -55,7 +61,7 @@ export function planRoute(
 export function planDirect(provider: ProviderEntry, model: ModelEntry, { health, now }: PlanContext): Plan {
   const candidate = directCandidate(provider, model);
   const excluded = outForNow(candidate.backend, health.of(candidate, now), now);
-  return excluded ? { candidates: [], excluded: [excluded] } : { candidates: [candidate], excluded: [] };
+  return { candidates: [candidate], excluded: excluded ? [excluded] : [] };
 }
 
 const direct = new WeakMap<ModelEntry, Candidate>();
@@ -70,12 +76,6 @@ function directCandidate(provider: ProviderEntry, model: ModelEntry): Candidate 
   return candidate;
 }
 
-/** Until the first of them may be tried again, epoch milliseconds; undefined where nobody knows. */
-export function earliestRecovery(excluded: readonly Excluded[]): number | undefined {
-  const times = excluded.flatMap(({ until }) => until ?? []);
-  return times.length > 0 ? Math.min(...times) : undefined;
-}
-
 /** One plan as it comes to be. */
 class Planning {
   readonly #route: RouteEntry;
@@ -88,6 +88,8 @@ class Planning {
   #excluded: readonly Excluded[];
   /** Behind all others; most plans have none. */
   #full: Candidate[] | undefined;
+  /** Out for the moment. */
+  #resting: Candidate[] | undefined;
   /** Bits of `NEEDED`. */
   readonly #needed: number;
   /** Tokens that the model's window must hold, at least. */
@@ -115,6 +117,7 @@ class Planning {
     this.#endWithFull();
     // A step is no fallback for the one before it, however dear.
     const steps = route.cascade && takeSteps(this.#candidates, route.cascade);
+    if (this.#resting) this.#candidates.push(...this.#resting);
     if (deniedRatio(route) !== undefined && this.#candidates.length > 0)
       denyDear(this.#candidates, groups[0]!, route, this.#context.needs, this.#addExcluded());
     return { route, candidates: steps ? [...steps, ...this.#candidates] : this.#candidates, excluded: this.#excluded };
@@ -143,15 +146,17 @@ class Planning {
     const ready: Standing[] = [];
     let full: Standing[] | undefined;
     for (const backend of group) {
-      const health = this.#context.health.of(backend.candidate, this.#context.now);
-      const excluded = this.#obstacle(backend, health);
+      const { candidate, hash } = backend;
+      const health = this.#context.health.of(candidate, this.#context.now);
+      // What lies with the request comes before what lies with the moment: waiting would not help.
+      const never = this.#obstacle(backend);
+      const excluded = never ?? outForNow(candidate.backend, health, this.#context.now);
       if (excluded) this.#addExcluded().push(excluded);
-      else {
-        const { candidate, hash } = backend;
-        const standing = { candidate, health, hash, weight: candidate.weight, score: 0 };
-        if (health.engine?.saturated) full = [...(full ?? []), standing];
-        else ready.push(standing);
-      }
+      if (excluded && !never) this.#resting = [...(this.#resting ?? []), candidate];
+      if (excluded) continue;
+      const standing = { candidate, health, hash, weight: candidate.weight, score: 0 };
+      if (health.engine?.saturated) full = [...(full ?? []), standing];
+      else ready.push(standing);
     }
     const isFirst = this.#candidates.length === 0;
     this.#order(ready);
@@ -186,12 +191,11 @@ class Planning {
     };
   }
 
-  /** What lies with the request comes before what lies with the moment: waiting would not help. */
-  #obstacle({ candidate, lacks, window }: Backend, health: TargetHealth): Excluded | undefined {
+  /** Why it can never take this request. */
+  #obstacle({ candidate, lacks, window }: Backend): Excluded | undefined {
     const missing = lacks & this.#needed;
     if (missing !== 0) return lacking(candidate, missing);
-    if (this.#size > window) return tooSmall(candidate, window, this.#size);
-    return outForNow(candidate.backend, health, this.#context.now);
+    return this.#size > window ? tooSmall(candidate, window, this.#size) : undefined;
   }
 
   /** A list of this plan's own. */
