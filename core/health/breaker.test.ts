@@ -256,6 +256,25 @@ describe('what others learnt', () => {
   });
 });
 
+test('news in any order, and more than once, lead to the same: open if the latest opening is later than the latest close', () => {
+  const news = fc.uniqueArray(fc.record({ at: fc.nat(50), opened: fc.boolean(), lasts: fc.integer({ min: 1, max: 900 }) }), {
+    selector: ({ at }) => at,
+    minLength: 1,
+    maxLength: 12,
+  });
+  const both = news.chain(list => fc.record({ list: fc.constant(list), shuffled: fc.shuffledSubarray([...list, ...list]) }));
+  fc.assert(
+    fc.property(both, ({ list, shuffled }) => {
+      const breaker = new Breaker();
+      const learn = ({ at, opened: isOpening, lasts }: (typeof list)[number]) =>
+        breaker.learn(isOpening ? { kind: 'opened', at, until: at + lasts, cooldown: lasts } : { kind: 'closed', at }, 60);
+      for (const one of [...shuffled, ...list.toReversed()]) learn(one);
+      const latest = Math.max(...list.map(({ at }) => at));
+      assert.equal(breaker.openUntil !== 0, list.find(({ at }) => at === latest)!.opened);
+    }),
+  );
+});
+
 test('blame follows the table of failures: callers and the gateway never, accounts for all models', () => {
   for (const cls of Object.keys(failures) as FailureClass[]) {
     const { origin, hurtsHealth } = failures[cls];

@@ -152,10 +152,12 @@ export class Breaker {
   /** Deadlines by the later; an opening by a later close, and the other way round. */
   learn(learnt: Learnt, now: number): void {
     if (learnt.kind === 'closed') {
-      if (this.#openUntil === 0 || learnt.at <= this.#openedAt) return;
-      this.#close(now);
-      this.#closedAt = learnt.at;
-      this.#cooldown = 0;
+      const closedAt = Math.max(this.#closedAt, learnt.at);
+      if (this.#openUntil !== 0 && learnt.at > this.#openedAt) {
+        this.#close(now);
+        this.#cooldown = 0;
+      }
+      this.#closedAt = closedAt;
     } else if (learnt.at > this.#closedAt) {
       this.#cooldown = Math.max(this.#cooldown, learnt.cooldown);
       this.#openedAt = Math.max(this.#openedAt, learnt.at);
