@@ -132,6 +132,16 @@ export const failures = {
     anthropic: 'overloaded_error',
     message: 'The limits that are set for this provider are reached.',
   },
+  /** It has failed too often lately and gets nothing for a while; nothing was sent. */
+  circuit_open: {
+    origin: 'upstream',
+    fallback: 'CircuitOpen',
+    hurtsHealth: false,
+    status: 503,
+    openAI: 'overloaded_error',
+    anthropic: 'overloaded_error',
+    message: 'The provider has failed too often lately; it is given time to recover.',
+  },
   /** None of a provider's engines may get requests: they load, sleep, are wedged, or lack the model; nothing was sent. */
   upstream_no_endpoint: {
     origin: 'upstream',
@@ -166,6 +176,15 @@ export const failures = {
     openAI: 'internal_error',
     anthropic: 'api_error',
     message: 'The process of the gateway that served this request died.',
+  },
+  /** In the ledger alone: another attempt of the same request answered first. */
+  hedge_lost: {
+    origin: 'gateway',
+    hurtsHealth: false,
+    status: 500,
+    openAI: 'internal_error',
+    anthropic: 'api_error',
+    message: 'Another attempt of the request answered first.',
   },
   client_closed: { ...caller, status: 499, openAI: 'client_closed', anthropic: 'api_error', message: 'The client went away.' },
 
@@ -238,6 +257,15 @@ export const failures = {
     openAI: 'overloaded_error',
     anthropic: 'overloaded_error',
     message: 'The engine is full.',
+  },
+  /** The engine that the attempt waited for is wedged or gone, as its metrics or its endpoints say; another one may serve. */
+  upstream_endpoint_lost: {
+    ...upstream,
+    status: 502,
+    retry: 'ServerError',
+    fallback: 'Exhausted',
+    hurtsHealth: false,
+    message: 'The engine that was to answer is gone.',
   },
   upstream_error: {
     ...upstream,

@@ -1,9 +1,12 @@
 // How the client gets its answer: whole, as a stream that begins, as an error, or as a stream that is broken off.
+import type { ChatReply } from '#core/chat/reply.ts';
+import { eventsOf } from '#core/chat/unfold.ts';
 import { type Failure, failures, statusOf } from '#core/failure.ts';
+import type { Millis } from '#core/units.ts';
 import type { HttpHeaders } from '#platform/http-client.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
-import { headerSafe, headOf, pushLimits } from './head.ts';
+import { type HeadFacts, headerSafe, headOf, pushLimits } from './head.ts';
 import type { Ports } from './ports.ts';
 import { reportedCost } from './settle.ts';
 import type { Trip } from './trip.ts';
@@ -32,7 +35,7 @@ export function answerCount(trip: Trip, body: string, ports: Ports): void {
 /** @param startedAt when the attempt began, monotonic */
 export function beginStream(trip: Trip, upstream: HttpHeaders, startedAt: number, ports: Ports): void {
   const now = ports.monotonic();
-  trip.firstTokenMs = now - trip.exchange.startedAt;
+  trip.firstTokenMs ??= now - trip.exchange.startedAt;
   trip.exchange.client.startStream(successHead(trip, upstream, now, trip.upstreamMs + now - startedAt, undefined));
 }
 
@@ -42,6 +45,7 @@ function successHead(
   now: number,
   upstreamMs: number,
   cost: ReturnType<typeof reportedCost>,
+  cache: HeadFacts['cache'] = 'bypass',
 ): string[] {
   const { exchange, call, candidate, attempts, fallbacks, dropped, hold } = trip;
   const totalMs = now - exchange.startedAt;
@@ -55,6 +59,7 @@ function successHead(
     overheadMs: Math.max(0, totalMs - upstreamMs),
     totalMs,
     dropped,
+    cache,
     cost,
     upstream,
     limits: hold.limits,
@@ -89,6 +94,42 @@ export function answerFailure(exchange: Exchange, reason: Failure, trip?: Trip):
   client.whole(statusOf(told), head, frontend.encodeError(told, id));
 }
 
+/**
+ * The last stage, when no backend is left: an answer of the cache that has expired, the route's own words, or the failure.
+ *
+ * @param retryAfter when a backend may be tried again, where all of them are left out for now
+ */
+export async function answerLast(trip: Trip, reason: Failure, retryAfter: Millis | undefined, ports: Ports): Promise<void> {
+  const { exchange, call } = trip;
+  const wantsStale = call.plan.route?.catchAllAnswer?.staleCache === true && isForLast(reason) && exchange.action === 'generate';
+  const stale = wantsStale ? await ports.staleAnswers.find(exchange, call) : undefined;
+  if (stale) answerStale(trip, stale, ports);
+  else
+    answerFailure(
+      exchange,
+      { ...reason, ...(retryAfter !== undefined && { retryAfter: reason.retryAfter ?? retryAfter }) },
+      trip,
+    );
+}
+
+function answerStale(trip: Trip, reply: ChatReply, ports: Ports): void {
+  const { client, frontend, id } = trip.exchange;
+  const { stream, includeUsage } = trip.call.envelope;
+  const context = { requestId: id, createdSeconds: Math.floor(ports.now() / 1000), includeUsage };
+  const head = successHead(trip, {}, ports.monotonic(), trip.upstreamMs, undefined, 'stale');
+  trip.failure = undefined;
+  if (!stream) {
+    head.push('content-type', 'application/json');
+    client.whole(200, head, frontend.encodeReply(reply, context).body);
+    return;
+  }
+  client.startStream(head);
+  const encoder = frontend.streamEncoder(context);
+  const frames = eventsOf(reply).map(event => encoder.push(event));
+  client.write(frames.join(''));
+  client.endStream();
+}
+
 export function breakStream({ exchange }: Trip, reason: Failure): void {
   exchange.client.breakOff(exchange.frontend.encodeStreamError(reason, exchange.id));
 }
@@ -111,12 +152,16 @@ function tripHead({ call, candidate, attempts, fallbacks, hold }: Trip): string[
 /** The route's own last word, where it has one and the caller is not at fault. */
 function lastWord(reason: Failure, { call }: Trip): Failure {
   const answer = call.plan.route?.catchAllAnswer;
-  if (!answer || failures[reason.class].origin !== 'upstream') return reason;
+  if (!answer || !isForLast(reason)) return reason;
   return { ...reason, class: 'no_backend', status: answer.status, message: answer.message ?? failures.no_backend.message };
 }
+
+/** There is nobody left who could answer, and not for the caller's sake. */
+const isForLast = ({ class: cls }: Failure): boolean =>
+  failures[cls].origin === 'upstream' || cls === 'no_backend' || cls === 'provider_limit_reached';
 
 /** The official SDKs retry 408, 409, 429 and 5xx by themselves, and heed this header: what cannot get better is not sent again. */
 const isWorthRetrying = ({ class: cls }: Failure): boolean => {
   const { origin, ...policy } = failures[cls];
-  return origin !== 'upstream' ? cls !== 'budget_exceeded' : 'retry' in policy;
+  return origin !== 'upstream' ? cls !== 'budget_exceeded' : 'retry' in policy || cls === 'circuit_open';
 };

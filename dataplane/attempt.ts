@@ -8,7 +8,7 @@ import type { HttpClient, HttpControl, HttpError, HttpHandler, HttpHeaders, Http
 import type { ClientListener, ClientResponse } from './http/client-response.ts';
 import { messagesOf, SseBlocks } from './http/sse.ts';
 import type { UpstreamError } from './providers/provider.ts';
-import type { Relay, RelayState } from './relay/relay.ts';
+import type { Relay, RelayState, Spoken } from './relay/relay.ts';
 
 /** A whole answer, read and ready for the client. */
 export type WholeReply = {
@@ -20,24 +20,51 @@ export type WholeReply = {
   readonly upstreamId: string | undefined;
 };
 
+/** What an attempt needs of the client. */
+export type ClientSide = Pick<ClientResponse, 'began' | 'gone' | 'listener' | 'write' | 'endStream'>;
+
+/** An attempt that is under way, for who may have to end it. Both do nothing once it is over. */
+export type Running = {
+  /** Another attempt of the request has answered. */
+  lose(): void;
+  /** No answer will come: over, unless the client has a part of it. */
+  giveUp(reason: Failure): void;
+};
+
+/** Where several attempts of one request run: only one of them answers. */
+export type Claim = {
+  running(attempt: Running): void;
+  /** Asked when there is something for the client. false: another one was faster. */
+  claim(): boolean;
+};
+
 export type AttemptInput = {
   readonly http: HttpClient;
   readonly request: HttpRequest;
   readonly limits: { readonly firstToken: Millis; readonly streamIdle: Millis; readonly request: Millis };
-  readonly client: ClientResponse;
+  readonly client: ClientSide;
   /** How to answer the client; a streamed request has a relay. */
   readonly stream?: { readonly relay: Relay; begin(upstream: HttpHeaders): void };
   readonly read: (body: Buffer) => Parsed<WholeReply>;
   readonly classify: (error: UpstreamError) => Failure;
   /** Whether this attempt may go on reading for the usage figure when its client has left; taken up at most once. */
   readonly mayDrain: () => boolean;
+  readonly race?: Claim | undefined;
+  /** Told once, of streams. */
+  readonly onFirstToken?: (after: Millis) => void;
+  readonly onStart?: (attempt: Running) => void;
   readonly now: () => number;
   readonly monotonic: () => number;
 };
 
 export type AttemptResult = {
-  /** `answered`: the client has a whole stream, or `reply` is to be sent. `refused`: nothing reached the client. `broken`: the client saw a part. `abandoned`: the client left. */
-  readonly kind: 'answered' | 'refused' | 'broken' | 'abandoned';
+  /**
+   * `answered`: the client has a whole stream, or `reply` is to be sent. `refused`: nothing reached the client. `broken`: the client
+   * saw a part. `abandoned`: the client left. `lost`: another attempt of the request answered.
+   */
+  readonly kind: 'answered' | 'refused' | 'broken' | 'abandoned' | 'lost';
+  /** It went to its provider. */
+  readonly sent: boolean;
   readonly reply: WholeReply | undefined;
   readonly failure: Failure | undefined;
   readonly upstreamStatus: number;
@@ -50,6 +77,8 @@ export type AttemptResult = {
    * then has what was told before: some wires begin with the count of the input, and a placeholder for that of the output.
    */
   readonly streamed: { readonly sample: Buffer; readonly bytes: number } | undefined;
+  /** Of a stream that broke off and may be gone on with. */
+  readonly spoken: Spoken | undefined;
   readonly firstToken: Millis | undefined;
   readonly duration: Millis;
 };
@@ -75,7 +104,7 @@ type Due = {
 };
 type Mode = 'head' | 'error' | 'wrong-type' | 'whole' | 'stream' | 'draining' | 'done';
 
-class Attempt implements HttpHandler, ClientListener {
+class Attempt implements HttpHandler, ClientListener, Running {
   readonly #in: AttemptInput;
   readonly #resolve: (result: AttemptResult) => void;
   readonly #startedAt: number;
@@ -90,6 +119,8 @@ class Attempt implements HttpHandler, ClientListener {
   #lastProgress: number;
   #firstToken: Millis | undefined;
   #paused = false;
+  /** What it has goes to the client. */
+  #speaks = false;
   #drainUntil = 0;
   /** A copy, as a small chunk that is kept keeps more alive than itself. */
   #sample: Buffer | undefined;
@@ -104,9 +135,11 @@ class Attempt implements HttpHandler, ClientListener {
   }
 
   start(): void {
-    const { client, http, request } = this.#in;
+    const { client, http, request, race, onStart } = this.#in;
     this.#control = http.send(request, this);
     this.#arm(this.#startedAt);
+    race?.running(this);
+    onStart?.(this);
     client.listener = this;
   }
 
@@ -190,7 +223,7 @@ class Attempt implements HttpHandler, ClientListener {
   #wholeEnded(): void {
     const read = this.#in.read(this.#body.all());
     if (!read.ok) return this.#fail(read.failure);
-    this.#finish('answered', read.value);
+    if (this.#isFastest()) this.#finish('answered', read.value);
   }
 
   #errorOf(body: string): Failure {
@@ -221,7 +254,7 @@ class Attempt implements HttpHandler, ClientListener {
     this.#keep(block);
     if (state.began && !ended) this.#progress(block);
     if (state.began !== began || state.finish !== finish) this.#rearm();
-    if (out !== undefined) this.#toClient(out);
+    if (out !== undefined && !this.#toClient(out)) return;
     if (state.failure) this.#fail(state.failure);
     else if (this.#mode === 'draining' && state.usage && state.finish) this.#abort('abandoned');
   }
@@ -229,7 +262,7 @@ class Attempt implements HttpHandler, ClientListener {
   #streamEnded(): void {
     const { relay } = this.#in.stream!;
     const out = relay.close(this.#blocks.rest());
-    if (out !== undefined) this.#toClient(out);
+    if (out !== undefined && !this.#toClient(out)) return;
     if (this.#mode === 'draining') this.#finish('abandoned');
     else if (relay.state.failure) this.#fail(relay.state.failure);
     else {
@@ -249,20 +282,32 @@ class Attempt implements HttpHandler, ClientListener {
   #progress(block: Buffer): void {
     // Comments keep the connection alive, not the answer.
     if (block[0] !== 0x3a) this.#lastProgress = this.#in.monotonic();
-    this.#firstToken ??= (this.#lastProgress - this.#startedAt) as Millis;
+    if (this.#firstToken !== undefined) return;
+    this.#firstToken = (this.#lastProgress - this.#startedAt) as Millis;
+    this.#in.onFirstToken?.(this.#firstToken);
   }
 
   #sampled(): Buffer {
     return this.#sample?.subarray(0, this.#sampleBytes) ?? Buffer.alloc(0);
   }
 
-  #toClient(out: Buffer | string): void {
-    if (this.#mode === 'draining') return;
+  /** @returns false: another attempt has answered, and this one is over */
+  #toClient(out: Buffer | string): boolean {
+    if (this.#mode === 'draining') return true;
+    if (!this.#speaks && !this.#isFastest()) return false;
     const { client, stream } = this.#in;
-    if (!client.began) stream?.begin(this.#headers);
-    if (client.write(out)) return;
+    if (!this.#speaks) stream?.begin(this.#headers);
+    this.#speaks = true;
+    if (client.write(out)) return true;
     this.#paused = true;
     this.#control?.pause();
+    return true;
+  }
+
+  #isFastest(): boolean {
+    if (this.#in.race?.claim() ?? true) return true;
+    this.lose();
+    return false;
   }
 
   clientDrained(): void {
@@ -324,9 +369,17 @@ class Attempt implements HttpHandler, ClientListener {
     this.#rearm();
   }
 
+  lose(): void {
+    this.#abort('lost');
+  }
+
+  giveUp(reason: Failure): void {
+    if (this.#in.stream?.relay.state.began !== true) this.#fail(reason);
+  }
+
   #fail(reason: Failure): void {
     if (this.#mode === 'draining') return this.#abort('abandoned');
-    const toldClient = this.#mode === 'stream' && this.#in.stream?.relay.state.began === true;
+    const toldClient = this.#mode === 'stream' && this.#speaks;
     this.#abort(toldClient ? 'broken' : 'refused', reason);
   }
 
@@ -346,6 +399,7 @@ class Attempt implements HttpHandler, ClientListener {
     const isUncounted = state?.began === true && !(state.finish && state.usage);
     this.#resolve({
       kind,
+      sent: true,
       reply,
       failure: reason,
       upstreamStatus: this.#status,
@@ -354,6 +408,7 @@ class Attempt implements HttpHandler, ClientListener {
       model: said?.model,
       upstreamId: said?.upstreamId,
       streamed: isUncounted ? { sample: this.#sampled(), bytes: this.#streamedBytes } : undefined,
+      spoken: kind === 'broken' ? stream?.relay.spoken() : undefined,
       firstToken: this.#firstToken,
       duration: (this.#in.monotonic() - this.#startedAt) as Millis,
     });

@@ -1,52 +1,93 @@
-// One attempt at the current candidate: let in by its provider's limits, covered by a reservation and written down before it is sent,
-// and written down again when it is over. Nothing here decides what happens next.
+// One attempt at a candidate: let in by its breaker and by its provider's limits, covered by a reservation and written down before it
+// is sent, and written down again when it is over. Nothing here decides what happens next.
 import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
 import { dearFallbackAlert } from '#core/admission/alerts.ts';
 import { promptTokens } from '#core/chat/usage.ts';
-import { type Failure, failure, type Parsed } from '#core/failure.ts';
+import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, type Tokens } from '#core/units.ts';
 import { beginStream } from './answer.ts';
-import { type AttemptInput, type AttemptResult, runAttempt } from './attempt.ts';
+import { type AttemptInput, type AttemptResult, type Running, runAttempt } from './attempt.ts';
 import { AttemptBounds } from './bounds.ts';
+import type { Call } from './call.ts';
 import { planFor } from './open.ts';
-import type { Pass, Ports } from './ports.ts';
+import type { Observation, Pass, Ports } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Provider } from './providers/provider.ts';
 import { type Begun, openRow, settledRow } from './settle.ts';
-import type { Trip } from './trip.ts';
+import type { Leg, Trip } from './trip.ts';
 
-export async function dispatch(trip: Trip, ports: Ports): Promise<AttemptResult> {
-  const { exchange, call, candidate, current } = trip;
-  const retryPosition = trip.tried[current]!++;
+/** One attempt as it is carried out. */
+type Task = {
+  readonly trip: Trip;
+  readonly leg: Leg;
+  readonly candidate: Candidate;
+  readonly call: Call;
+  /** Where the provider has several. */
+  readonly endpoint: string | undefined;
+  readonly ports: Ports;
+};
+
+export async function dispatch(trip: Trip, leg: Leg, ports: Ports): Promise<AttemptResult> {
+  const { health } = ports;
+  const candidate = trip.candidates[leg.index]!;
+  if (!health.tryEnter(candidate, ports.now())) return notSent(trip.failure ?? failure('circuit_open'));
+  const call = leg.continuation?.call ?? trip.call;
+  const endpoint = endpointFor(trip, call, candidate, ports);
+  const result = endpoint.ok
+    ? await attempt({ trip, leg, candidate, call, endpoint: endpoint.value, ports })
+    : notSent(trip.failure ?? endpoint.failure);
+  if (result.kind === 'downgrade' || !result.sent) health.left(candidate, ports.now());
+  return result.kind === 'downgrade' ? downgraded(trip, result.refusal, ports) : result;
+}
+
+const onlyOne = ok<string | undefined>(undefined);
+
+/** The engine for an attempt, of a provider with several of its own. */
+function endpointFor(trip: Trip, call: Call, candidate: Candidate, { engines, random }: Ports): Parsed<string | undefined> {
+  if (!('endpoints' in candidate.provider.connection)) return onlyOne;
+  const prefix = trip.plan.route?.strategy === 'PrefixAffinity' ? call.facts.needs.prefix() : undefined;
+  const endpoint = engines.pick(candidate, { tried: trip.endpoints, prefix, random: random() });
+  if (endpoint === undefined) return refuse('upstream_no_endpoint');
+  trip.endpoints.push(endpoint);
+  return ok(endpoint);
+}
+
+type Downgrade = { readonly kind: 'downgrade'; readonly refusal: Failure };
+
+async function attempt(task: Task): Promise<AttemptResult | Downgrade> {
+  const { trip, leg, candidate, call, ports } = task;
+  const retryPosition = trip.tried[leg.index]!++;
   const { mock } = call.envelope.controls;
-  if (mock && current === 0) return notSent(failure(mock, { message: 'Failed on purpose, as the request asked.' }));
-  const created = Math.floor(ports.now() / 1000);
-  const prepareFor = (outputLimit?: Tokens) => prepare(exchange, call, candidate, trip.attempts, created, outputLimit);
-  const prepared = prepareFor();
+  if (mock && leg.index === 0) return notSent(failure(mock, { message: 'Failed on purpose, as the request asked.' }));
+  const prepared = prepareFor(task);
   // A fallback that cannot carry the request is no news for the client; what sent the request there is.
   if (!prepared.ok) return notSent(trip.failure ?? prepared.failure);
   const { provider, request, output } = prepared.value;
-  const bounds = new AttemptBounds(trip.input, candidate, provider, output, limitsOf(trip, ports).request);
-  const pass = await enter(trip, bounds, ports);
+  const input = leg.continuation?.input ?? trip.input;
+  const bounds = new AttemptBounds(input, candidate, provider, output, limitsOf(task).request);
+  const pass = await enter(task, bounds);
   if (!pass.ok) return notSent(pass.failure);
   let used: number | undefined = 0;
   try {
-    const begun = beginning(trip, provider, request.origin, retryPosition, ports);
-    const { attempt, leaseUntil } = begun;
+    const begun = beginning(task, provider, request.origin, retryPosition);
+    const { leaseUntil } = begun;
     const mayClamp = trip.plan.route?.clampMaxTokens === true;
-    const covered = await trip.hold.cover({ attempt, bounds, leaseUntil, mayClamp, row: reserved => openRow(begun, reserved) });
-    if (covered.kind === 'downgrade') return downgraded(trip, covered.refusal, ports);
+    const row = (reserved: CostRecord['reserved']) => openRow(begun, reserved);
+    const covered = await trip.hold.cover({ attempt: begun.attempt, bounds, leaseUntil, mayClamp, row });
+    if (covered.kind === 'downgrade') return covered;
     if (covered.kind === 'refused') return notSent(trip.failure ?? covered.failure);
-    const sendable = covered.outputLimit === undefined ? prepared : prepareFor(covered.outputLimit);
+    const sendable = covered.outputLimit === undefined ? prepared : prepareFor(task, covered.outputLimit);
     if (!sendable.ok) return notSent(sendable.failure);
+    // Another leg has answered while this one was on its way.
+    if (leg.race && leg.client.gone) return notSent(failure('hedge_lost'));
     // Its row is there before the first byte, and outlives this process wherever that dies.
     const { record, json } = covered.row;
     if (!ports.costLog.record(record, json, !covered.copied)) return notSent(failure('store_unavailable'));
-    trip.began();
+    trip.began(candidate);
     const gpu = candidate.model.price?.gpu && ports.gpuTime.enter(request.origin);
-    const result = await send(trip, sendable.value, ports);
-    trip.hold.ended(settle(trip, begun, record, result, gpu?.leave(), ports));
+    const result = await send(task, sendable.value);
+    trip.hold.ended(settle(task, begun, record, result, gpu?.leave()));
     used = tokensUsed(result);
     return result;
   } finally {
@@ -54,32 +95,38 @@ export async function dispatch(trip: Trip, ports: Ports): Promise<AttemptResult>
   }
 }
 
-function beginning(trip: Trip, provider: Provider, endpoint: string, retryPosition: number, ports: Ports): Begun {
-  const { exchange, call, candidate, fallbacks } = trip;
+function prepareFor({ trip, leg, candidate, call, endpoint, ports }: Task, outputLimit?: Tokens): Parsed<Prepared> {
+  const createdSeconds = Math.floor(ports.now() / 1000);
+  const { exchange } = trip;
+  return prepare({ exchange, call, candidate, endpoint, createdSeconds, outputLimit, continuation: leg.continuation });
+}
+
+function beginning(task: Task, provider: Provider, endpoint: string, retryPosition: number): Begun {
+  const { trip, leg, call, candidate, ports } = task;
   const at = ports.now() as EpochMillis;
   return {
-    exchange,
+    exchange: trip.exchange,
     call,
     candidate,
     provider,
     endpoint,
     attempt: trip.attempts,
-    fallbackPosition: fallbacks,
+    purpose: leg.purpose,
+    fallbackPosition: trip.fallbacks,
     retryPosition,
-    isFirst: trip.isFirst(),
+    isFirst: trip.isFirst(candidate),
     at,
-    leaseUntil: epochMillis(at + limitsOf(trip, ports).request + LEASE_GRACE_MS),
+    leaseUntil: epochMillis(at + limitsOf(task).request + LEASE_GRACE_MS),
   };
 }
 
 /** When an attempt is over: its row, with what it cost. */
 async function settle(
-  trip: Trip,
+  { trip, ports }: Task,
   begun: Begun,
   open: CostRecord,
   result: AttemptResult,
   gpuSeconds: number | undefined,
-  ports: Ports,
 ): Promise<Written> {
   const row = written(await settledRow(begun, open, result, gpuSeconds, ports.estimateTokens));
   ports.costLog.record(row.record, row.json, false);
@@ -95,46 +142,81 @@ function tokensUsed({ kind, usage, failure }: AttemptResult): number | undefined
 }
 
 /** A place at the provider, where it has limits. */
-async function enter(trip: Trip, bounds: AttemptBounds, ports: Ports): Promise<Parsed<Pass>> {
-  const { candidate, call, exchange } = trip;
+async function enter(task: Task, bounds: AttemptBounds): Promise<Parsed<Pass>> {
+  const { leg, candidate, call, ports } = task;
   const { provider } = candidate;
-  const deadline = ports.monotonic() + limitsOf(trip, ports).request;
+  const deadline = ports.monotonic() + limitsOf(task).request;
   const tokens = provider.limits?.tpm === undefined ? 0 : (await bounds.bound('counted')).tokens;
-  return ports.gate.enter({ provider, tokens, priority: call.key.entry.priority, client: exchange.client, deadline });
+  return ports.gate.enter({ provider, tokens, priority: call.key.entry.priority, client: leg.client, deadline });
 }
 
-function warnIfDear({ plan, fallbacks }: Trip, used: Candidate, { usage, cost }: CostRecord, ports: Ports): void {
+function warnIfDear({ plan }: Trip, used: Candidate, { usage, cost, fallbackPosition }: CostRecord, ports: Ports): void {
   const [primary] = plan.candidates;
-  if (fallbacks === 0 || !plan.route || !primary || cost === null) return;
+  if (fallbackPosition === 0 || !plan.route || !primary || cost === null) return;
   const alert = dearFallbackAlert({ route: plan.route, primary, used, usage, cost });
   if (alert) ports.alerts.emit(alert);
 }
 
-async function send(trip: Trip, prepared: Prepared, ports: Ports): Promise<AttemptResult> {
+async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
+  const { trip, leg, ports } = task;
   const { provider, request, relay, read, dropped } = prepared;
-  const { exchange } = trip;
   const startedAt = ports.monotonic();
+  const observation = ports.health.began(task.candidate, expectedTokens(task, prepared), ports.now());
+  const lost = task.endpoint === undefined ? undefined : lossOf(task.endpoint, task);
   let drained = false;
-  trip.dropped = dropped;
+  const begin = (upstream: AttemptResult['upstreamHeaders']) => {
+    trip.answersFrom(leg, dropped);
+    beginStream(trip, upstream, startedAt, ports);
+  };
   const result = await runAttempt({
     http: ports.http,
     request,
-    limits: limitsOf(trip, ports),
-    client: exchange.client,
-    ...(relay && { stream: { relay, begin: upstream => beginStream(trip, upstream, startedAt, ports) } }),
+    limits: limitsOf(task),
+    client: leg.client,
+    ...(relay && { stream: { relay, begin } }),
     read,
     classify: error => provider.classify(error),
     mayDrain: () => {
       drained = trip.plan.route?.onClientDisconnect === 'Drain' && ports.drains.take();
       return drained;
     },
+    race: leg.race,
+    onFirstToken: after => observation.firstToken(after, ports.now()),
+    ...(lost && { onStart: lost.watch }),
     now: ports.now,
     monotonic: ports.monotonic,
   });
+  lost?.unwatch();
   if (drained) ports.drains.free();
+  if (result.kind === 'answered') trip.answersFrom(leg, dropped);
   trip.ended(result);
+  observe(observation, result, ports.now());
   return result;
 }
+
+/** An attempt at an engine ends when that engine does. */
+function lossOf(endpoint: string, { candidate: { provider }, ports: { engines } }: Task) {
+  let running: Running | undefined;
+  const attempt = { endpointLost: () => running?.giveUp(failure('upstream_endpoint_lost')) };
+  return {
+    watch(started: Running) {
+      running = started;
+      engines.watch(provider, endpoint, attempt);
+    },
+    unwatch: () => engines.unwatch(provider, endpoint, attempt),
+  };
+}
+
+function observe(observation: Observation, { kind, failure, duration, usage }: AttemptResult, now: number): void {
+  const abandoned = kind === 'abandoned' || kind === 'lost';
+  observation.ended({ failure, abandoned, ms: duration, outputTokens: usage?.output }, now);
+}
+
+/** What an answer commonly has where the request does not say. */
+const COMMON_OUTPUT_TOKENS = 500;
+
+const expectedTokens = ({ call }: Task, { output }: Prepared): number =>
+  call.facts.inputTokens() + Math.min(output.maxTokens ?? COMMON_OUTPUT_TOKENS, COMMON_OUTPUT_TOKENS) * output.choices;
 
 /** A spent budget leaves only the smaller models: the request starts anew with those, or is refused where its route has none. */
 function downgraded(trip: Trip, refusal: Failure, ports: Ports): Promise<AttemptResult> | AttemptResult {
@@ -142,26 +224,27 @@ function downgraded(trip: Trip, refusal: Failure, ports: Ports): Promise<Attempt
   const plan = planFor(config, key, { ...facts, model: envelope.model }, ports, 'only');
   if (!plan.ok || !trip.plan.route) return notSent(refusal);
   trip.replan(plan.value);
-  return dispatch(trip, ports);
+  return dispatch(trip, trip.firstLeg(), ports);
 }
 
 /** After an attempt's own limit: a drain, and the settling of its row. */
 const LEASE_GRACE_MS = 90_000;
 
 /** The shorter of the provider's and the route's limits, and never beyond the request's own. */
-function limitsOf({ plan, candidate, deadline }: Trip, { monotonic }: Ports): AttemptInput['limits'] {
+function limitsOf({ trip: { plan, deadline }, candidate, ports }: Task): AttemptInput['limits'] {
   const { provider, model } = candidate;
   const route = plan.route?.timeouts;
   return {
     firstToken: model.firstToken ?? provider.timeouts.firstToken,
     streamIdle: millis(Math.min(provider.timeouts.streamIdle, route?.streamIdle ?? Number.POSITIVE_INFINITY)),
-    request: millis(Math.min(provider.timeouts.request, deadline - monotonic())),
+    request: millis(Math.min(provider.timeouts.request, deadline - ports.monotonic())),
   };
 }
 
 /** An attempt that ended before anything was sent. */
 const notSent = (reason: Failure): AttemptResult => ({
   kind: 'refused',
+  sent: false,
   reply: undefined,
   failure: reason,
   upstreamStatus: 0,
@@ -170,6 +253,7 @@ const notSent = (reason: Failure): AttemptResult => ({
   model: undefined,
   upstreamId: undefined,
   streamed: undefined,
+  spoken: undefined,
   firstToken: undefined,
   duration: millis(0),
 });

@@ -1,5 +1,6 @@
 // The response headers of an answer: ours, and LiteLLM's names beside them (gateways.md 2.5).
 
+import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { formatUsd } from '#core/accounting/money.ts';
 import type { LimitDemand } from '#core/admission/demand.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
@@ -20,6 +21,7 @@ export type HeadFacts = {
   readonly totalMs: number;
   /** Fields of the request that the target could not take. */
   readonly dropped: readonly string[];
+  readonly cache: CostRecord['cache'];
   /** undefined: not known before the body; null: the price is not known. */
   readonly cost: NanoUsd | null | undefined;
   readonly upstream: HttpHeaders;
@@ -41,7 +43,7 @@ export function headOf(facts: HeadFacts): string[] {
     'x-tollgate-model', headerSafe(model.name),
     'x-tollgate-attempts', String(attempts),
     'x-tollgate-fallback', fallbacks > 0 ? 'true' : 'false',
-    'x-tollgate-cache', 'bypass',
+    'x-tollgate-cache', facts.cache,
     'x-tollgate-overhead-ms', overhead,
     'x-litellm-call-id', facts.requestId,
     'x-litellm-version', VERSION,

@@ -49,6 +49,9 @@ export class Hold {
   #held: Bound | undefined;
   #basis: Basis = 'bytes';
   readonly #rows: Promise<Written>[] = [];
+  /** Attempts that were covered and are not over, and what the last of them may cost: beside it another one may be covered (a hedge). */
+  #underWay = 0;
+  #latest: Bound = nothing;
   /** Attempts that the counters keep a row of. */
   readonly #copied = new Set<number>();
   /** Each limit and what was left of it. Empty under a fail mode. */
@@ -69,6 +72,7 @@ export class Hold {
 
   /** The row of an attempt that is over, when it is known. */
   ended(row: Promise<Written>): void {
+    this.#underWay--;
     this.#rows.push(row);
   }
 
@@ -111,7 +115,10 @@ export class Hold {
     this.#held = asked.bound;
     if (answer.copied) this.#copied.add(intent.attempt);
     const budget = exhaustedDowngrade(demand.budgets, answer.levels);
-    if (budget < 0) return { kind: 'covered', row, copied: answer.copied, outputLimit };
+    if (budget < 0) {
+      this.#goes(asked.bound);
+      return { kind: 'covered', row, copied: answer.copied, outputLimit };
+    }
     return {
       kind: 'downgrade',
       refusal: this.#refusal({ kind: 'exhausted', budget, levels: answer.levels, remaining: [] }, demand),
@@ -121,7 +128,9 @@ export class Hold {
   async #widen(intent: Intent, held: Bound): Promise<Covered> {
     const before = await Promise.all(this.#rows);
     const bound = await intent.bounds.bound(this.#basis);
-    const used = usedBy(before);
+    const beside = this.#underWay > 0 ? this.#latest : nothing;
+    const done = usedBy(before);
+    const used = { cost: done.cost + beside.cost, tokens: done.tokens + beside.tokens };
     const more = {
       cost: nanoUsd(Math.max(0, used.cost + bound.cost - held.cost)),
       tokens: tokens(Math.max(0, used.tokens + bound.tokens - held.tokens)),
@@ -140,7 +149,13 @@ export class Hold {
     }
     this.#held = { cost: nanoUsd(held.cost + more.cost), tokens: tokens(held.tokens + more.tokens) };
     if (extended.copied) this.#copied.add(intent.attempt);
+    this.#goes(bound);
     return { kind: 'covered', row, copied: extended.copied, outputLimit: undefined };
+  }
+
+  #goes(bound: Bound): void {
+    this.#underWay++;
+    this.#latest = bound;
   }
 
   /** A count is work: it is done for limits of tokens, and where the cost is no trifle against what is left. */
@@ -169,6 +184,8 @@ export class Hold {
     return answer.kind === 'exhausted' ? { ...refused, status: this.#ports.budgetExceededStatus } : refused;
   }
 }
+
+const nothing: Bound = { cost: nanoUsd(0), tokens: tokens(0) };
 
 const unavailable = (): Failure => failure('store_unavailable', { retryAfter: millis(1000) });
 

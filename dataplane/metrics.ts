@@ -43,6 +43,24 @@ export function createMetrics() {
       labelNames: ['route', 'provider'],
       registers,
     }),
+    fallbackReasons: new Counter({
+      name: 'tollgate_fallbacks_total',
+      help: 'Decisions to go on at another backend, by the trigger of `fallback.on` that led there.',
+      labelNames: ['route', 'reason'],
+      registers,
+    }),
+    hedges: new Counter({
+      name: 'tollgate_hedges_total',
+      help: 'Second attempts beside a slow one: `won`, `lost` (the first answered after all) or `failed`.',
+      labelNames: ['route', 'outcome'],
+      registers,
+    }),
+    continued: new Counter({
+      name: 'tollgate_streams_continued_total',
+      help: 'Attempts to go on with a stream that broke off: `won` or `failed`.',
+      labelNames: ['route', 'outcome'],
+      registers,
+    }),
     tokens: new Counter({
       name: 'tollgate_tokens_total',
       help: 'Tokens, by the class they are priced in.',

@@ -32,6 +32,9 @@ export function observer(metrics: Metrics, log: Log, monotonic: () => number): O
         metrics.firstToken.observe({ route, dialect: trip.exchange.frontend.dialect }, trip.firstTokenMs / 1000);
       if (log.isLevelEnabled('info')) log.info(requestLine(trip, ms), 'request');
     },
+    fellBack({ plan }, reason) {
+      metrics.fallbackReasons.inc({ route: plan.route?.id ?? NO_ROUTE, reason });
+    },
     attempted(row) {
       attemptMetrics(metrics, row);
       if (log.isLevelEnabled('info')) log.info(attemptLine(row), 'attempt');
@@ -48,6 +51,9 @@ export function allOf(...observers: readonly Observer[]): Observer {
     served(trip) {
       for (const one of observers) one.served(trip);
     },
+    fellBack(trip, reason) {
+      for (const one of observers) one.fellBack?.(trip, reason);
+    },
     attempted(row) {
       for (const one of observers) one.attempted(row);
     },
@@ -60,11 +66,18 @@ function attemptMetrics(metrics: Metrics, row: CostRecord): void {
   const labels = { provider, model };
   metrics.attempts.inc({ ...labels, outcome: row.failure ?? 'ok' });
   if (row.fallbackPosition > 0) metrics.fallbacks.inc({ route, provider });
+  if (row.purpose === 'hedge') metrics.hedges.inc({ route, outcome: outcomeOf(row) });
+  if (row.purpose === 'continue') metrics.continued.inc({ route, outcome: outcomeOf(row) });
   for (const kind of usageClasses) if (usage[kind] > 0) metrics.tokens.inc({ ...labels, kind }, usage[kind]);
   if (cost !== null) metrics.cost.inc(labels, cost / 1e9);
   else if (hasTokens(usage)) metrics.unpriced.inc(labels);
   if (row.streamed && row.failure && row.firstToken !== undefined && row.failure !== 'client_closed')
     metrics.truncated.inc(labels);
+}
+
+function outcomeOf({ failure }: CostRecord): 'won' | 'lost' | 'failed' {
+  if (failure === undefined) return 'won';
+  return failure === 'hedge_lost' ? 'lost' : 'failed';
 }
 
 const hasTokens = (usage: Usage): boolean => usageClasses.some(kind => usage[kind] > 0);

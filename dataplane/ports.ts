@@ -1,6 +1,7 @@
 // What the loop needs from the outside, as interfaces: `serve.ts` knows these and nothing of who stands behind them.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { Alert } from '#core/admission/alerts.ts';
+import type { ChatReply } from '#core/chat/reply.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { BreakerState } from '#core/health/breaker.ts';
 import type { EngineLoad, Health, LatencySketch, TargetHealth } from '#core/health/health.ts';
@@ -12,6 +13,7 @@ import type { ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
 import type { EpochMillis, Millis, NanoUsd } from '#core/units.ts';
 import type { HttpClient } from '#platform/http-client.ts';
 import type { Admitter } from './admission/admission.ts';
+import type { Call } from './call.ts';
 import type { LiveConfig } from './config/live.ts';
 import type { Exchange } from './exchange.ts';
 import type { ClientResponse } from './http/client-response.ts';
@@ -36,6 +38,8 @@ export type Observer = {
   refused(exchange: Exchange, reason: Failure): void;
   /** A request that was attempted, when it is over. */
   served(trip: Trip): void;
+  /** A request goes to another backend, for this reason: a trigger of `fallback.on`. */
+  fellBack?(trip: Trip, reason: string): void;
   /** Every row of the cost log as well. */
   attempted(row: CostRecord): void;
 };
@@ -128,6 +132,20 @@ export type FallbackSpend = {
   /** Takes the expected cost from what is left; undefined: it does not fit. Settle it with what it did cost, 0 where it was not sent. */
   hold(routeId: string, budgetPerHour: NanoUsd, expectedCost: NanoUsd, now: number): SpendHold | undefined;
 };
+/** How many requests of a route are doubled. */
+export type Hedges = {
+  /** A request that may be. */
+  requested(routeId: string, now: number): void;
+  /** Whether one more is within `hedge.maxPercent`; if so it is counted. */
+  take(routeId: string, maxPercent: number, now: number): boolean;
+};
+
+/** Answers that have expired, for when no backend is left. */
+export type StaleAnswers = {
+  /** undefined: there is none for this request. */
+  find(exchange: Exchange, call: Call): Promise<ChatReply | undefined>;
+};
+
 export type SpendHold = { settle(cost: NanoUsd): void };
 
 /** Self-hosted engines, judged by their own metrics. Answers at once, from memory. Endpoints are those of `connection.endpoints`. */
@@ -187,6 +205,8 @@ export type Ports = {
   readonly health: BackendHealth;
   readonly engines: Engines;
   readonly fallbackSpend: FallbackSpend;
+  readonly hedges: Hedges;
+  readonly staleAnswers: StaleAnswers;
   readonly gpuTime: GpuTime;
   readonly alerts: Alerts;
   /** Places for attempts that read on after their client left. */

@@ -14,10 +14,11 @@ import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
 import { providers } from './providers/index.ts';
-import type { Address, OutputAsked, Provider, RequestFields, Target } from './providers/provider.ts';
+import type { Address, OutputAsked, Provider, RequestFields, StreamDecoder, Target } from './providers/provider.ts';
 import { passthroughRelay } from './relay/passthrough.ts';
 import type { Relay } from './relay/relay.ts';
-import { translateRelay } from './relay/translate.ts';
+import { resumedRelay, translateRelay } from './relay/translate.ts';
+import type { Continuation } from './trip.ts';
 
 export type Prepared = {
   readonly request: HttpRequest;
@@ -30,6 +31,17 @@ export type Prepared = {
   readonly output: OutputAsked;
 };
 
+export type Preparation = {
+  readonly exchange: Exchange;
+  readonly call: Call;
+  readonly candidate: Candidate;
+  /** Where the provider has several. */
+  readonly endpoint: string | undefined;
+  readonly createdSeconds: number;
+  readonly outputLimit?: number | undefined;
+  readonly continuation?: Continuation | undefined;
+};
+
 /** What preparing one attempt goes by. */
 type Task = {
   readonly exchange: Exchange;
@@ -40,62 +52,83 @@ type Task = {
   readonly filteredIsFailure: boolean;
   /** The answer may have no more tokens than this, whatever the client asked for. */
   readonly outputLimit: number | undefined;
+  /** Another stream may go on with this one, should it break off. */
+  readonly mayResume: boolean;
+  readonly continuation: Continuation | undefined;
 };
 
-/** @param attempt how many attempts the request has made before: retries go around the endpoints of an engine */
-export function prepare(
-  exchange: Exchange,
-  call: Call,
-  candidate: Candidate,
-  attempt: number,
-  createdSeconds: number,
-  outputLimit?: number,
-): Parsed<Prepared> {
+export function prepare(preparation: Preparation): Parsed<Prepared> {
+  const { exchange, call, candidate, endpoint, createdSeconds, continuation } = preparation;
+  const outputLimit = shorter(preparation.outputLimit, continuation?.outputLimit);
   const provider = providers[candidate.provider.connection.type];
   if (!provider) return refuse('no_backend');
   const task: Task = {
     exchange,
     call,
     provider,
-    target: targetOf(call, candidate, attempt),
+    target: targetOf(call, candidate, endpoint),
     context: { requestId: exchange.id, createdSeconds, includeUsage: call.envelope.includeUsage },
     filteredIsFailure: call.plan.route?.fallback.on.includes('ContentFiltered') === true,
     outputLimit,
+    mayResume: call.envelope.stream && call.plan.route?.fallback.midStream === 'Continue',
+    continuation,
   };
   const same = provider.dialect === exchange.frontend.dialect && !provider.isForeign(call.body.bytes);
-  return same ? ok(passThrough(task)) : translate(task);
+  return same ? passThrough(task) : translate(task);
 }
 
-/** An engine with several endpoints is tried from a place that differs from request to request, and at another one at each retry. */
-function targetOf(call: Call, { provider, model }: Candidate, attempt: number): Target {
+const shorter = (one: number | undefined, other: number | undefined): number | undefined =>
+  one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+
+/** How the provider is made to go on with what the client has; nothing where it answers anew. */
+function continuationEdits(
+  { provider, target, continuation }: Task,
+  body: RequestFields,
+): Parsed<ReadonlyMap<string, string | null>> {
+  if (!continuation) return ok(nothing);
+  const edits = provider.continuation?.(body, target);
+  return edits ? ok(edits) : refuse('unsupported_parameter', { message: 'The target cannot go on with an answer.' });
+}
+
+const nothing: ReadonlyMap<string, string | null> = new Map();
+
+function targetOf(call: Call, { provider, model }: Candidate, endpoint: string | undefined): Target {
   const credential = provider.auth && call.config.credential(provider.auth.credential);
-  const { connection } = provider;
-  const endpoint =
-    'endpoints' in connection ? connection.endpoints[(call.seed + attempt) % connection.endpoints.length] : undefined;
   return { provider, model, endpoint, credential };
 }
 
 // ---------------------------------------------------------------- equal dialects
 
-function passThrough({ exchange, call, provider, target, context, filteredIsFailure, outputLimit }: Task): Prepared {
+function passThrough(task: Task): Parsed<Prepared> {
+  const { exchange, call, provider, target, filteredIsFailure, outputLimit } = task;
   const { stream } = call.envelope;
   const edits = passthroughEdits(call, provider, target, outputLimit);
+  const goOn = continuationEdits(task, edited(call.body, edits));
+  if (!goOn.ok) return goOn;
+  for (const [name, value] of goOn.value) edits.set(name, value);
   const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
-  return {
+  return ok({
     provider,
     request: post(address, editObject(call.body, edits), target),
     dropped: [],
     output: provider.outputAsked(edited(call.body, edits)),
     read: bytes => (exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes)),
-    relay: stream
-      ? passthroughRelay({
-          decoder: provider.streamDecoder(call.body),
-          notable: provider.notable,
-          hideUsage: !context.includeUsage,
-          filteredIsFailure,
-        })
-      : undefined,
-  };
+    relay: stream ? sameDialectRelay(task) : undefined,
+  });
+}
+
+function sameDialectRelay({ exchange, call, provider, context, filteredIsFailure, mayResume, continuation }: Task): Relay {
+  const { frontend } = exchange;
+  const decoder = provider.streamDecoder(call.body);
+  if (continuation) return resumedRelay(decoder, continuation);
+  const resume = { decoder: () => provider.streamDecoder(), encoder: () => frontend.streamEncoder(context) };
+  return passthroughRelay({
+    decoder,
+    notable: provider.notable,
+    hideUsage: !context.includeUsage,
+    filteredIsFailure,
+    ...(mayResume && { resume }),
+  });
 }
 
 /** All edits that invariant 5 allows: the model's name, our controls, `include_usage`, and what `parameters` ask for. */
@@ -104,7 +137,7 @@ function passthroughEdits(
   provider: Provider,
   { model, provider: entry }: Target,
   outputLimit: number | undefined,
-): ReadonlyMap<string, string | null> {
+): Map<string, string | null> {
   const edits = new Map(call.envelope.edits);
   for (const [name, value] of provider.passthroughEdits(call.body, call.envelope.stream)) edits.set(name, value);
   for (const name of entry.parameters.drop) edits.set(name, null);
@@ -158,7 +191,8 @@ function textOfPart(part: AssistantPart): string {
 
 // ---------------------------------------------------------------- different dialects
 
-function translate({ exchange, call, provider, target, context, filteredIsFailure, outputLimit }: Task): Parsed<Prepared> {
+function translate(task: Task): Parsed<Prepared> {
+  const { exchange, call, provider, target, context, filteredIsFailure, outputLimit } = task;
   const { frontend, action } = exchange;
   const decoded = frontend.decode(call.body);
   if (!decoded.ok) return decoded;
@@ -171,16 +205,27 @@ function translate({ exchange, call, provider, target, context, filteredIsFailur
   const sameDialect = provider.dialect === frontend.dialect && { client: exchange.headers };
   const body: Record<string, unknown> = { ...encoded.value.body, ...set };
   for (const name of drop) if (!(name in set)) delete body[name];
+  const fields: RequestFields = { has: name => Object.hasOwn(body, name), get: name => body[name] };
+  const goOn = continuationEdits(task, fields);
+  if (!goOn.ok) return goOn;
+  for (const [name, value] of goOn.value) body[name] = value === null ? undefined : JSON.parse(value);
+  const decoder = stream ? provider.streamDecoder() : undefined;
   return ok({
     provider,
     request: post(provider.address(target, { stream, action, request, ...sameDialect }), JSON.stringify(body), target),
     dropped: encoded.value.dropped,
-    output: provider.outputAsked({ has: name => Object.hasOwn(body, name), get: name => body[name] }),
+    output: provider.outputAsked(fields),
     read: bytes => readTranslated(provider, bytes, filteredIsFailure, reply => frontend.encodeReply(reply, context).body),
-    relay: stream
-      ? translateRelay({ decoder: provider.streamDecoder(), encoder: frontend.streamEncoder(context), filteredIsFailure })
-      : undefined,
+    relay: decoder && otherDialectRelay(task, decoder),
   });
+}
+
+function otherDialectRelay(
+  { exchange, context, filteredIsFailure, mayResume, continuation }: Task,
+  decoder: StreamDecoder,
+): Relay {
+  if (continuation) return resumedRelay(decoder, continuation);
+  return translateRelay({ decoder, encoder: exchange.frontend.streamEncoder(context), filteredIsFailure, mayResume });
 }
 
 function readTranslated(

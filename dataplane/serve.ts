@@ -1,15 +1,17 @@
 // The loop: open the request, attempt, ask the pure core what comes next, until the client has an answer. It knows interfaces and
 // the tables of frontends and providers, and nothing of what stands behind them.
-import { type AttemptPolicy, nextStep } from '#core/attempt/next-step.ts';
+import type { AttemptPolicy } from '#core/attempt/next-step.ts';
 import { failure } from '#core/failure.ts';
-import { millis } from '#core/units.ts';
-import { answerFailure, answerWhole, beginEarly, breakStream } from './answer.ts';
+import { answerFailure, answerLast, answerWhole, beginEarly, breakStream } from './answer.ts';
+import type { AttemptResult } from './attempt.ts';
+import { continuationOf } from './continue.ts';
 import { answerOwnCount } from './count-tokens.ts';
-import { dispatch } from './dispatch.ts';
 import type { Exchange } from './exchange.ts';
+import { attempt } from './hedge.ts';
 import { open } from './open.ts';
 import type { Ports } from './ports.ts';
-import { Trip } from './trip.ts';
+import { type Leg, Trip } from './trip.ts';
+import { policyOf, stepAfter } from './waterfall.ts';
 
 export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
   const opened = await open(exchange, ports);
@@ -23,7 +25,7 @@ export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
     if (!(await answerOwnCount(trip, ports))) await travel(trip, ports);
     ports.observer.served(trip);
   } finally {
-    await trip.hold.settle();
+    await trip.settle();
   }
 }
 
@@ -31,43 +33,51 @@ export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
 async function travel(trip: Trip, ports: Ports): Promise<void> {
   const stopHeartbeat = beginEarly(trip, ports);
   try {
-    await attempts(trip, ports);
+    const policy = policyOf(trip);
+    const mayHedge = policy.fallback.on.length > 0;
+    for (let leg: Leg | undefined = trip.firstLeg(); leg; ) {
+      const result = await attempt(trip, leg, mayHedge, ports);
+      leg = await nextLeg(trip, leg, result, policy, ports);
+    }
   } finally {
     stopHeartbeat();
   }
 }
 
-async function attempts(trip: Trip, ports: Ports): Promise<void> {
-  const policy = policyOf(trip);
+/** Answers, or says what is tried next: the same backend, another one, or another one that goes on with a stream that broke off. */
+async function nextLeg(
+  trip: Trip,
+  leg: Leg,
+  result: AttemptResult,
+  policy: AttemptPolicy,
+  ports: Ports,
+): Promise<Leg | undefined> {
   const { client } = trip.exchange;
-  for (;;) {
-    const result = await dispatch(trip, ports);
-    trip.failure = result.failure;
-    if (result.kind === 'abandoned' || client.gone) trip.failure = failure('client_closed');
-    else if (result.kind === 'broken') breakStream(trip, result.failure!);
-    else if (result.kind === 'answered') answerWhole(trip, result, ports);
-    if (result.kind !== 'refused' || client.gone) return;
-    const step = nextStep(result.failure!, trip.progress(ports.monotonic()), policy, ports.random());
-    if (step.kind === 'fail') return answerFailure(trip.exchange, result.failure!, trip);
-    if (step.kind === 'fallback') trip.fallBackTo(step.to);
-    else if (!(await client.stays(step.after))) return;
+  trip.failure = result.failure;
+  if (client.gone || result.kind === 'abandoned') {
+    trip.failure = failure('client_closed');
+    return undefined;
   }
+  if (result.kind === 'answered') {
+    answerWhole(trip, result, ports);
+    return undefined;
+  }
+  const continuation = result.kind === 'broken' ? await continuationOf(trip, result, policy, ports) : leg.continuation;
+  const step = result.kind === 'broken' && !continuation ? GIVE_UP : stepAfter(trip, result, continuation, policy, ports);
+  if (step.kind === 'fail') {
+    if (trip.hasSpoken) breakStream(trip, continuation?.broken ?? result.failure!);
+    else await answerLast(trip, result.failure!, step.retryAfter, ports);
+    return undefined;
+  }
+  if (step.kind === 'fallback') {
+    trip.waited += step.after;
+    ports.observer.fellBack?.(trip, step.reason);
+  }
+  if (step.after > 0 && !(await client.stays(step.after))) {
+    trip.failure = failure('client_closed');
+    return undefined;
+  }
+  return trip.nextLeg(step.to, continuation ? 'continue' : step.kind, continuation);
 }
 
-/** A direct `<provider>/<model>` call has no route: one attempt, and nowhere else to go. */
-const direct: AttemptPolicy = {
-  retries: { attempts: 0, on: [], backoff: { base: millis(0), max: millis(0) }, budgetPercent: 0 },
-  fallback: { on: [], allowDowngrade: false, midStream: 'Fail' },
-};
-
-/** A client may ask for more attempts than its route has, within reason. */
-const MAX_RETRIES = 10;
-
-function policyOf({ call }: Trip): AttemptPolicy {
-  const { retries, fallback } = call.plan.route ?? direct;
-  const { numRetries, disableFallbacks } = call.envelope.controls;
-  return {
-    retries: numRetries === undefined ? retries : { ...retries, attempts: Math.min(numRetries, MAX_RETRIES) },
-    fallback: disableFallbacks ? direct.fallback : fallback,
-  };
-}
+const GIVE_UP = { kind: 'fail', retryAfter: undefined } as const;

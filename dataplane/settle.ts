@@ -23,6 +23,7 @@ export type Begun = {
   readonly endpoint: string;
   /** From 0. */
   readonly attempt: number;
+  readonly purpose: CostRecord['purpose'];
   readonly fallbackPosition: number;
   readonly retryPosition: number;
   readonly isFirst: CostRecord['isFirst'];
@@ -57,7 +58,7 @@ export async function settledRow(
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */
 async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Estimate): Promise<Usage> {
   const { exchange, call, provider } = begun;
-  const isUnseen = result.kind === 'abandoned' && !result.streamed && !result.reply;
+  const isUnseen = (result.kind === 'abandoned' || result.kind === 'lost') && !result.streamed && !result.reply;
   const output = tokens(isUnseen ? unseenTokens(begun, result) : await outputTokens(result, provider, estimate));
   // Some wires begin with the count of the input, cached tokens and all, and a placeholder for that of the output.
   if (result.usage) return { ...result.usage, output: tokens(Math.max(result.usage.output, output)) };
@@ -69,8 +70,8 @@ async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Est
 }
 
 /**
- * Who leaves before an answer has begun may leave a model that is writing: an answer that is not streamed shows nothing until it is
- * whole, and providers bill what was written. What that was only the time tells; never more than the request allowed.
+ * Who leaves before an answer has begun, or has that of another attempt, may leave a model that is writing: an answer that is not
+ * streamed shows nothing until it is whole, and providers bill what was written. What that was only the time tells; never more than the request allowed.
  */
 function unseenTokens({ exchange, call, candidate }: Begun, { duration }: AttemptResult): number {
   if (call.envelope.stream || exchange.action === 'count-tokens') return 0;
@@ -138,6 +139,7 @@ export function openRow(begun: Begun, reserved: NanoUsd): CostRecord {
     streamed: call.envelope.stream,
     upstreamStatus: 0,
     failure: undefined,
+    purpose: begun.purpose,
     fallbackPosition: begun.fallbackPosition,
     retryPosition: begun.retryPosition,
     isFirst: begun.isFirst,
@@ -176,7 +178,7 @@ function settled({ candidate }: Begun, open: CostRecord, { result, usage, estima
     state: 'settled',
     upstreamModel: kept(result.model) ?? open.upstreamModel,
     upstreamStatus: result.upstreamStatus,
-    failure: result.kind === 'abandoned' ? 'client_closed' : result.failure?.class,
+    failure: verdict(result),
     upstreamId: kept(result.upstreamId),
     usage,
     estimated,
@@ -188,4 +190,9 @@ function settled({ candidate }: Begun, open: CostRecord, { result, usage, estima
     firstToken: result.firstToken,
     duration: result.duration,
   };
+}
+
+function verdict({ kind, failure }: AttemptResult): CostRecord['failure'] {
+  if (kind === 'abandoned') return 'client_closed';
+  return kind === 'lost' ? 'hedge_lost' : failure?.class;
 }

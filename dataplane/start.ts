@@ -1,6 +1,7 @@
 // Builds a data plane from its parts: ports, pages, listeners. The caller chooses where the configuration comes from.
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { Calendar } from '#core/accounting/periods.ts';
+import { HedgeShares } from '#core/attempt/hedge-share.ts';
 import { isForbiddenAddress, type UpstreamPolicy } from '#core/compile/index.ts';
 import type { Locality } from '#core/plan/context.ts';
 import { Sessions } from '#core/plan/sessions.ts';
@@ -101,6 +102,9 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     health: backends.health,
     engines,
     fallbackSpend: backends.fallbackSpend,
+    hedges: new HedgeShares(),
+    // The cache knows some; there is none yet.
+    staleAnswers: { find: () => Promise.resolve(undefined) },
     gpuTime: stores.replicas,
     observer: allOf(observer(metrics, log, systemClock.monotonic), decisions),
     now: systemClock.now,

@@ -1,17 +1,45 @@
 // A request's way through its plan: where it is, what was tried, how long it may go on.
-import type { CostRecord } from '#core/accounting/cost-record.ts';
+import type { AttemptPurpose, CostRecord } from '#core/accounting/cost-record.ts';
 import type { Progress } from '#core/attempt/next-step.ts';
 import type { Failure } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { Plan } from '#core/plan/plan.ts';
 import { type Millis, millis } from '#core/units.ts';
-import type { AttemptResult } from './attempt.ts';
+import type { AttemptResult, Claim, ClientSide } from './attempt.ts';
 import { type Estimate, InputKnowledge } from './bounds.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { Hold, type HoldPorts } from './hold.ts';
+import type { Before } from './relay/translate.ts';
 
 export type TripPorts = HoldPorts & { readonly estimateTokens: Estimate };
+
+/** A stream that broke off, and what another attempt needs to go on with it. */
+export type Continuation = Before & {
+  /** With what the client has of the answer as its last message. */
+  readonly call: Call;
+  readonly input: InputKnowledge;
+  /** What is left of the answer that the client allowed. */
+  readonly outputLimit: number | undefined;
+  /** What broke the stream off: the client is told of it where nobody can go on. */
+  readonly broken: Failure;
+};
+
+/** One attempt to be made: where, why, and for whom. */
+export type Leg = {
+  /** Of the candidate. */
+  readonly index: number;
+  readonly purpose: AttemptPurpose;
+  /** Present: it goes on with a stream that broke off. */
+  readonly continuation?: Continuation | undefined;
+  /** The client, or this leg's share of it. */
+  readonly client: ClientSide;
+  /** Present: another leg may answer before this one does. */
+  readonly race?: Claim | undefined;
+};
+
+/** What a leg is told about the candidates at this moment. */
+export type Standing = Pick<Progress, 'availableIn' | 'mayRetry' | 'elsewhereFirst'>;
 
 export class Trip {
   readonly exchange: Exchange;
@@ -27,9 +55,15 @@ export class Trip {
   attempts = 0;
   fallbacks = 0;
   possiblyBilled = 0;
+  /** Milliseconds spent on waiting for backends to recover. */
+  waited = 0;
   /** Milliseconds spent waiting for upstreams, finished attempts only. */
   upstreamMs = 0;
   readonly #attempted: Candidate[] = [];
+  /** Engines that attempts went to. */
+  readonly endpoints: string[] = [];
+  /** Attempts that lost: the client has its answer, and their rows are still to come. */
+  readonly #stragglers: Promise<unknown>[] = [];
   /** Of the last attempt. */
   failure: Failure | undefined;
   /** Fields that the current target could not take. */
@@ -64,27 +98,53 @@ export class Trip {
     this.current = 0;
   }
 
+  /** That answers, or was tried last. */
   get candidate(): Candidate {
     return this.candidates[this.current]!;
+  }
+
+  /** The first candidate of the plan. */
+  firstLeg(): Leg {
+    return { index: 0, purpose: 'first', client: this.exchange.client };
+  }
+
+  /** Another attempt, at the same candidate or at another one. */
+  nextLeg(index: number, purpose: AttemptPurpose, continuation?: Continuation): Leg {
+    if (index !== this.current) this.fallbacks++;
+    this.current = index;
+    return { index, purpose, continuation, client: this.exchange.client };
+  }
+
+  /** The client has its answer, or the beginning of it, from this leg. */
+  answersFrom({ index }: Leg, dropped: readonly string[]): void {
+    this.current = index;
+    this.dropped = dropped;
+  }
+
+  /** The client has a part of an answer. */
+  get hasSpoken(): boolean {
+    return this.firstTokenMs !== undefined;
   }
 
   timeLeft(now: number): Millis {
     return millis(this.deadline - now);
   }
 
-  progress(now: number): Progress {
+  progress(now: number, sent: boolean, standing: Standing): Progress {
     return {
       candidates: this.candidates,
       current: this.current,
       tried: this.tried,
+      sent,
       possiblyBilled: this.possiblyBilled,
       timeLeft: this.timeLeft(now),
+      waited: millis(this.waited),
+      ...standing,
     };
   }
 
-  /** Whether an attempt now is the request's first at its provider, its model, both. */
-  isFirst(): CostRecord['isFirst'] {
-    const { provider, model } = this.candidate;
+  /** Whether an attempt at the candidate is the request's first at its provider, its model, both. */
+  isFirst({ provider, model }: Candidate): CostRecord['isFirst'] {
     const seen = this.#attempted;
     return {
       ofProvider: !seen.some(c => c.provider.id === provider.id),
@@ -94,18 +154,24 @@ export class Trip {
   }
 
   /** An attempt is sent. */
-  began(): void {
+  began(candidate: Candidate): void {
     this.attempts++;
-    this.#attempted.push(this.candidate);
+    this.#attempted.push(candidate);
+  }
+
+  /** Is over soon, and nobody waits for what comes of it. */
+  leaveBehind(straggler: Promise<unknown>): void {
+    this.#stragglers.push(straggler);
+  }
+
+  /** Once the client has its answer: gives back what is held, when all attempts are over. */
+  async settle(): Promise<void> {
+    if (this.#stragglers.length > 0) await Promise.allSettled(this.#stragglers);
+    await this.hold.settle();
   }
 
   ended({ duration, failure }: AttemptResult): void {
     this.upstreamMs += duration;
     if (failure?.possiblyBilled) this.possiblyBilled++;
-  }
-
-  fallBackTo(index: number): void {
-    this.current = index;
-    this.fallbacks++;
   }
 }

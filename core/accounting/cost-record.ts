@@ -11,6 +11,12 @@ import type { EpochMillis, Millis, NanoUsd } from '../units.ts';
  */
 export type RowState = 'open' | 'recovered' | 'settled';
 
+/**
+ * Why an attempt was made: the `first` of its request, a `retry` at the same backend, a `fallback` to another one, a `hedge` beside a slow
+ * one, to `continue` a stream that broke off, the next stage of a `cascade`, or the `judge` of one.
+ */
+export type AttemptPurpose = 'first' | 'retry' | 'fallback' | 'hedge' | 'continue' | 'cascade' | 'judge';
+
 /** Characters of any text in a row, at most: three bytes of UTF-8 each, and an index of Postgres takes 2,704 bytes. */
 export const MAX_TEXT = 512;
 
@@ -47,7 +53,9 @@ export type CostRecord = {
   readonly upstreamStatus: number;
   /** undefined: the attempt succeeded, or is open. */
   readonly failure: FailureClass | undefined;
-  /** How many backends were tried before this one. */
+  /** undefined: written before there was this field. */
+  readonly purpose: AttemptPurpose | undefined;
+  /** How many backends were tried before this one, without hedges. */
   readonly fallbackPosition: number;
   /** How often this backend was tried before, for this request. */
   readonly retryPosition: number;

@@ -16,6 +16,11 @@ const progress = (more: Partial<Progress> = {}): Progress => ({
   current: 0,
   tried: [1, 0, 0],
   possiblyBilled: 0,
+  sent: true,
+  waited: millis(0),
+  availableIn: () => millis(0),
+  mayRetry: true,
+  elsewhereFirst: false,
   timeLeft: millis(60_000),
   ...more,
 });
@@ -58,6 +63,7 @@ describe('retries', () => {
   test('wait for what the provider asked for, up to backoff.max', () => {
     assert.deepEqual(step('upstream_rate_limited', progress(), policy(), { retryAfter: millis(3000) }), {
       kind: 'retry',
+      to: 0,
       after: 3000,
     });
   });
@@ -79,7 +85,12 @@ describe('retries', () => {
 describe('fallback', () => {
   const spent = progress({ tried: [2, 0, 0] });
   test('goes to the next backend that was not tried', () => {
-    assert.deepEqual(step('upstream_error', progress({ tried: [2, 1, 0] })), { kind: 'fallback', to: 2, reason: 'Exhausted' });
+    assert.deepEqual(step('upstream_error', progress({ tried: [2, 1, 0] })), {
+      kind: 'fallback',
+      to: 2,
+      after: 0,
+      reason: 'Exhausted',
+    });
   });
   test('ends when every backend was tried', () => {
     assert.equal(step('upstream_error', progress({ tried: [2, 1, 1] })).kind, 'fail');
@@ -102,10 +113,65 @@ describe('fallback', () => {
     assert.deepEqual(step('context_length_exceeded', progress(), rules), {
       kind: 'fallback',
       to: 2,
+      after: 0,
       reason: 'ContextLengthExceeded',
     });
     assert.equal(step('context_length_exceeded', progress({ tried: [1, 0, 1] }), rules).kind, 'fail');
   });
+});
+
+describe('backends that get nothing for a while', () => {
+  const open = (...waits: readonly number[]) => ({ availableIn: (index: number) => millis(waits[index] ?? 0) });
+  const spent = (...waits: readonly number[]) => progress({ tried: [2, 0, 0], ...open(...waits) });
+
+  test('are passed over', () => {
+    assert.deepEqual(step('upstream_error', spent(0, 5000)), { kind: 'fallback', to: 2, after: 0, reason: 'Exhausted' });
+  });
+  test('are not tried again after a failure', () => {
+    assert.equal(step('upstream_error', progress(open(10_000))).kind, 'fallback');
+  });
+  test('are waited for where nobody else is left, the first to recover', () => {
+    assert.deepEqual(step('upstream_error', spent(9000, 800, 600)), {
+      kind: 'fallback',
+      to: 2,
+      after: 600,
+      reason: 'CircuitOpen',
+    });
+  });
+  test('are not waited for longer than a second in all, nor for more than a tenth of the time that is left', () => {
+    assert.equal(step('upstream_error', spent(9000, 1001, 2000)).kind, 'fail');
+    assert.equal(step('upstream_error', { ...spent(9000, 600, 2000), waited: millis(500) }).kind, 'fail');
+    assert.equal(step('upstream_error', { ...spent(9000, 600, 2000), timeLeft: millis(5000) }).kind, 'fail');
+  });
+  test('end in a failure that says when the first of them may be tried again', () => {
+    assert.deepEqual(step('upstream_error', spent(9000, 4000, 6000)), { kind: 'fail', retryAfter: 4000 });
+  });
+  test('are waited for also without a fallback, by a request that was kept back', () => {
+    const alone = progress({ candidates: [aCandidate('a')], tried: [0], sent: false, ...open(300) });
+    const rules = policy({ fallback: { on: [] } });
+    assert.deepEqual(step('circuit_open', alone, rules), { kind: 'fallback', to: 0, after: 300, reason: 'CircuitOpen' });
+  });
+});
+
+test('what was not sent is not retried: it would be kept back again', () => {
+  assert.equal(step('upstream_error', progress({ sent: false })).kind, 'fallback');
+});
+test('nothing is retried beyond the retry budget, and the fallback is exempt', () => {
+  assert.equal(step('upstream_error', progress({ mayRetry: false })).kind, 'fallback');
+});
+test('a backend that broke off an answer comes after all others', () => {
+  assert.equal(step('upstream_error', progress({ elsewhereFirst: true })).kind, 'fallback');
+  assert.equal(step('upstream_error', progress({ elsewhereFirst: true, tried: [1, 1, 1] })).kind, 'retry');
+});
+test('retries, fallbacks and the models of a request together have a bound', () => {
+  const rules = policy({ retries: { attempts: 10 } });
+  const many = Array.from({ length: 8 }, (_, i) => aCandidate(`b${i}`));
+  const tried = [11, 11, 8, 2, 0, 0, 0, 0];
+  assert.equal(step('upstream_error', progress({ candidates: many, tried, current: 3 }), rules).kind, 'fail');
+  assert.equal(
+    step('upstream_error', progress({ candidates: many, tried: [11, 11, 7, 2, 0, 0, 0, 0], current: 3 }), rules).kind,
+    'retry',
+  );
 });
 
 test('nothing follows after the deadline of the request', () => {

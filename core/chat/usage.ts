@@ -32,3 +32,10 @@ export const promptTokens = (u: Usage): Tokens => tokens(u.inputUncached + u.cac
 
 /** Names of all classes. */
 export const usageClasses = Object.keys(noUsage) as readonly (keyof Usage)[];
+
+/** Of two attempts together, as far as it is known of them. */
+export function addUsage(one: Usage | undefined, other: Usage | undefined): Usage | undefined {
+  if (!one || !other) return one ?? other;
+  const sums = usageClasses.map(name => [name, tokens(one[name] + other[name])]);
+  return Object.fromEntries(sums) as Usage;
+}

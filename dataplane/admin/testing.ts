@@ -139,6 +139,7 @@ export function row(part: Partial<CostRecord> & { readonly keyName: string }): C
     streamed: false,
     upstreamStatus: 200,
     failure: undefined,
+    purpose: 'first',
     fallbackPosition: 0,
     retryPosition: 0,
     isFirst: { ofProvider: true, ofModel: true, ofBoth: true },

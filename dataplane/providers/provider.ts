@@ -63,6 +63,8 @@ export type StreamDecoder = {
   push(message: SseMessage): readonly ChatEvent[];
   /** The upstream closed the stream. Yields an `error` of class upstream_stream_truncated unless the answer was complete. */
   close(): readonly ChatEvent[];
+  /** The stream had parts that have no neutral event. */
+  leftOut?(): boolean;
 };
 
 /** What the same-dialect path needs to know of a whole reply. */
@@ -116,6 +118,11 @@ export type Provider<C extends Connection = Connection> = {
    * not parse them once content has begun. A match inside an answer's text costs a needless look, no more. Linear on any input.
    */
   readonly notable: RegExp;
+  /**
+   * Edits of a body in the provider's dialect by which the model goes on with the last message, the assistant's, in place of answering
+   * it; undefined: this model, or this body, cannot. Absent: none can.
+   */
+  continuation?(body: RequestFields, target: Target<C>): ReadonlyMap<string, string | null> | undefined;
   /** Absent: its models do not tell how sure they are of an answer. */
   readonly confidence?: Confidence;
   classify(error: UpstreamError): Failure;

@@ -1,22 +1,36 @@
 // Equal dialects: the client gets the upstream's bytes. Frames are read only for what the gateway must know, and one frame may be
 // left out: the usage chunk that the gateway asked for and the client did not.
 import type { ChatEvent } from '#core/chat/reply.ts';
-import { framesOf } from '../http/sse.ts';
+import type { StreamEncoder } from '../frontends/frontend.ts';
+import { framesOf, messagesOf } from '../http/sse.ts';
 import type { StreamDecoder } from '../providers/provider.ts';
-import { BLANK_LINE, lastWords, MAX_HELD_BYTES, type Relay, type RelayOptions, RelayState } from './relay.ts';
+import {
+  BLANK_LINE,
+  lastWords,
+  MAX_HELD_BYTES,
+  MAX_SPOKEN,
+  type Relay,
+  type RelayOptions,
+  RelayState,
+  type Spoken,
+  SpokenText,
+} from './relay.ts';
 
 export type PassthroughOptions = RelayOptions & {
   readonly decoder: StreamDecoder;
   /** See Provider.notable. */
   readonly notable: RegExp;
   readonly hideUsage: boolean;
+  /** Present: another stream may go on with this one, should it break off. They read what was sent, and write what is to come. */
+  readonly resume?: { decoder(): StreamDecoder; encoder(): StreamEncoder } | undefined;
 };
 
 export function passthroughRelay(options: PassthroughOptions): Relay {
-  const { decoder, notable, hideUsage } = options;
+  const { decoder, notable, hideUsage, resume } = options;
   const state = new RelayState(options);
   let held: Buffer[] = [];
   let heldBytes = 0;
+  const sent = resume && new Sent();
 
   const release = (out: Buffer): Buffer | undefined => {
     if (state.began) {
@@ -35,7 +49,10 @@ export function passthroughRelay(options: PassthroughOptions): Relay {
   return {
     state,
     push(block) {
-      if (state.began && !notable.test(block.toString('latin1'))) return block;
+      if (state.began && !notable.test(block.toString('latin1'))) {
+        sent?.add(block);
+        return block;
+      }
       const kept: Buffer[] = [];
       for (const { raw, message } of framesOf(block)) {
         const events = message ? decoder.push(message) : [];
@@ -44,8 +61,11 @@ export function passthroughRelay(options: PassthroughOptions): Relay {
         if (!(hideUsage && isUsageAlone(events))) kept.push(raw);
       }
       if (kept.length === 0) return undefined;
-      return release(kept.length === 1 ? kept[0]! : Buffer.concat(kept));
+      const out = kept.length === 1 ? kept[0]! : Buffer.concat(kept);
+      sent?.add(out);
+      return release(out);
     },
+    spoken: () => resume && sent?.spoken(resume, state),
     close(rest) {
       const last = lastWords(decoder, rest, state);
       for (const event of [...last, ...decoder.close()]) state.note(event);
@@ -56,5 +76,35 @@ export function passthroughRelay(options: PassthroughOptions): Relay {
     },
   };
 }
+
+/** What has gone to the client, while it is short enough to go on with. A copy: the memory of a block is used again. */
+class Sent {
+  #blocks: Buffer[] = [];
+  #bytes = 0;
+
+  add(block: Buffer): void {
+    this.#bytes += block.length;
+    if (this.#bytes <= MAX_SENT_BYTES) this.#blocks.push(Buffer.from(block));
+    else this.#blocks = [];
+  }
+
+  spoken(
+    { decoder: newDecoder, encoder: newEncoder }: NonNullable<PassthroughOptions['resume']>,
+    state: RelayState,
+  ): Spoken | undefined {
+    const [decoder, encoder, said] = [newDecoder(), newEncoder(), new SpokenText()];
+    for (const message of messagesOf(Buffer.concat(this.#blocks)))
+      for (const event of decoder.push(message)) {
+        said.note(event);
+        encoder.push(event);
+      }
+    const { text, isMixed, endsBlank } = said;
+    if (text === '' || isMixed || endsBlank || decoder.leftOut?.()) return undefined;
+    return { text, encoder, usage: state.usage };
+  }
+}
+
+/** A frame of a few letters takes some hundred bytes. */
+const MAX_SENT_BYTES = 8 * MAX_SPOKEN;
 
 const isUsageAlone = (events: readonly ChatEvent[]): boolean => events.some(e => e.kind === 'usage' && e.alone);

@@ -3,6 +3,7 @@
 import { type ChatEvent, type Finish, isContent } from '#core/chat/reply.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
+import type { StreamEncoder } from '../frontends/frontend.ts';
 import { messagesOf } from '../http/sse.ts';
 import type { StreamDecoder } from '../providers/provider.ts';
 
@@ -18,12 +19,68 @@ export type Relay = {
    */
   close(rest: Buffer): Buffer | string | undefined;
   readonly state: RelayState;
+  /** Of a stream that broke off. undefined: it cannot be gone on with, or nobody asked for that. */
+  spoken(): Spoken | undefined;
+};
+
+/** What the client has of a stream that broke off, all of it text, and the encoder that would have written the rest. */
+export type Spoken = {
+  readonly text: string;
+  readonly encoder: StreamEncoder;
+  /** As far as it was told. */
+  readonly usage: Usage | undefined;
 };
 
 export type RelayOptions = {
   /** An answer that a filter withheld before its first token is a failure that may go to another backend. */
   readonly filteredIsFailure: boolean;
+  /** It goes on with a stream: to say nothing more is a good end. */
+  readonly mayBeEmpty?: boolean;
 };
+
+/** Text that is kept for going on with a stream; a longer one ends where it breaks. */
+export const MAX_SPOKEN = 1024 * 1024;
+
+/** Collects the text of an answer, for as long as it has nothing else. */
+export class SpokenText {
+  text: string;
+  /** There is something else: thinking, a tool call, a refusal. Or it is too long. */
+  isMixed = false;
+  /** A part that has begun, or was there, without a word: what a client has seen of it depends on the wire. */
+  hasBlank = false;
+  #atStart = false;
+
+  constructor(before = '') {
+    this.text = before;
+  }
+
+  note(event: ChatEvent): void {
+    switch (event.kind) {
+      case 'text-start':
+        this.hasBlank ||= this.#atStart;
+        this.#atStart = true;
+        break;
+      case 'text-delta':
+        this.#atStart &&= event.text === '';
+        this.text += event.text;
+        this.isMixed ||= this.text.length > MAX_SPOKEN;
+        break;
+      case 'part-end':
+        this.hasBlank ||= this.#atStart;
+        break;
+      case 'thinking-start':
+      case 'refusal-start':
+      case 'redacted-thinking':
+      case 'tool-call-start':
+        this.isMixed = true;
+        break;
+    }
+  }
+
+  get endsBlank(): boolean {
+    return this.hasBlank || this.#atStart;
+  }
+}
 
 /** Bytes that may be held back before the first content token: role chunks and block starts are some hundred bytes, more is an attack. */
 export const MAX_HELD_BYTES = 1024 * 1024;
@@ -83,6 +140,10 @@ export class RelayState {
   /** At the end of the stream: an answer without content is either a verdict of its own, or no answer. */
   settle(): void {
     if (this.began || this.failure) return;
+    if (this.finish && this.#options.mayBeEmpty) {
+      this.began = true;
+      return;
+    }
     const withheld = this.finish?.reason === 'content-filter' || this.finish?.reason === 'refusal';
     if (withheld && this.#options.filteredIsFailure) this.failure = failure('content_filtered');
     else if (this.saysSomething()) this.began = true;

@@ -1,13 +1,41 @@
-// Different dialects: the upstream's frames become neutral events, these become the client's frames.
+// Different dialects, and streams that go on with one that broke off: the upstream's frames become neutral events, these become the
+// client's frames.
 import type { ChatEvent } from '#core/chat/reply.ts';
+import { addUsage } from '#core/chat/usage.ts';
 import type { StreamEncoder } from '../frontends/frontend.ts';
 import { messagesOf } from '../http/sse.ts';
 import type { StreamDecoder } from '../providers/provider.ts';
-import { lastWords, MAX_HELD_BYTES, type Relay, type RelayOptions, RelayState } from './relay.ts';
+import { lastWords, MAX_HELD_BYTES, type Relay, type RelayOptions, RelayState, type Spoken, SpokenText } from './relay.ts';
 
-export type TranslateOptions = RelayOptions & { readonly decoder: StreamDecoder; readonly encoder: StreamEncoder };
+export type TranslateOptions = RelayOptions & {
+  readonly decoder: StreamDecoder;
+  readonly encoder: StreamEncoder;
+  /** Another stream may go on with this one, should it break off. */
+  readonly mayResume?: boolean;
+};
 
 export function translateRelay(options: TranslateOptions): Relay {
+  return relayOf(options, options.mayResume ? new SpokenText() : undefined, event => event);
+}
+
+export type Before = {
+  readonly spoken: Spoken;
+  /** White space at the end of what the client has, which the upstream was not told: it may say it again. */
+  readonly trimmed: string;
+};
+
+/** Goes on with a stream: the client sees no second beginning, and the usage of both. */
+export function resumedRelay(decoder: StreamDecoder, { spoken, trimmed }: Before): Relay {
+  const options = { decoder, encoder: spoken.encoder, filteredIsFailure: false, mayBeEmpty: true };
+  return relayOf(options, new SpokenText(spoken.text), stitchOf(spoken, trimmed), spoken);
+}
+
+function relayOf(
+  options: TranslateOptions,
+  said: SpokenText | undefined,
+  told: (event: ChatEvent) => ChatEvent | undefined,
+  before?: Spoken,
+): Relay {
   const { decoder, encoder } = options;
   const state = new RelayState(options);
   let held = '';
@@ -17,7 +45,10 @@ export function translateRelay(options: TranslateOptions): Relay {
       if (state.failure) return;
       state.note(event);
       if (state.failure) return;
-      held += encoder.push(event);
+      const out = told(event);
+      if (!out) continue;
+      said?.note(out);
+      held += encoder.push(out);
     }
   };
   const release = (): string | undefined => {
@@ -47,5 +78,36 @@ export function translateRelay(options: TranslateOptions): Relay {
       state.settle();
       return release();
     },
+    spoken() {
+      if (!said || said.text === '' || said.isMixed || decoder.leftOut?.()) return undefined;
+      return { text: said.text, encoder, usage: addUsage(before?.usage, state.usage) };
+    },
   };
+}
+
+/** What the client is told of the events of a stream that goes on with another one. */
+function stitchOf(before: Spoken, trimmed: string): (event: ChatEvent) => ChatEvent | undefined {
+  let again = trimmed;
+  return event => {
+    switch (event.kind) {
+      case 'start':
+        return undefined;
+      case 'usage':
+        return { ...event, usage: addUsage(before.usage, event.usage) ?? event.usage };
+      case 'text-delta': {
+        const text = withoutRepeated(event.text, again);
+        again = again.slice(event.text.length - text.length);
+        if (text !== '') again = '';
+        return { ...event, text };
+      }
+      default:
+        return event;
+    }
+  };
+}
+
+function withoutRepeated(text: string, again: string): string {
+  let same = 0;
+  while (same < text.length && same < again.length && text[same] === again[same]) same++;
+  return text.slice(same);
 }

@@ -7,7 +7,7 @@ import type { Decision } from '#dataplane/decisions.ts';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { type Answered, chat, chatPath, get, message, messagesPath, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
-import { clientKey, provider, providerKey, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
+import { clientKey, patient, provider, providerKey, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
 import { until } from '#test/support/until.ts';
 
 const SECRET_WORDS = 'The combination of the safe is 17-23-5.';
@@ -21,10 +21,16 @@ before(async () => {
     yaml: yamlOf(
       providerSecret,
       tenantKey(),
-      provider('oa', 'OpenAI', simulator.origin, [
-        { name: 'down', upstreamName: 'gpt-4o!500' },
-        { name: 'up', upstreamName: 'gpt-4o' },
-      ]),
+      provider(
+        'oa',
+        'OpenAI',
+        simulator.origin,
+        [
+          { name: 'down', upstreamName: 'gpt-4o!500' },
+          { name: 'up', upstreamName: 'gpt-4o' },
+        ],
+        patient,
+      ),
       route(
         'waterfall',
         'waterfall',

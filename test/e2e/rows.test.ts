@@ -5,7 +5,16 @@ import { endpoints } from '#dataplane/frontends/index.ts';
 import { estimateTokens } from '#platform/token-estimate.ts';
 import { type Answered, chat, chatPath, get, message, messagesPath, post } from '#test/support/client.ts';
 import { billed, costOfRows, type Fleet, type LedgerRow, metricsOf, startFleet, withoutStores } from '#test/support/fleet.ts';
-import { clientKey, provider, providerSecret, type Resource, route, tenantKey, yamlOf } from '#test/support/resources.ts';
+import {
+  clientKey,
+  patient,
+  provider,
+  providerSecret,
+  type Resource,
+  route,
+  tenantKey,
+  yamlOf,
+} from '#test/support/resources.ts';
 
 const unit = { input: 1_000, output: 2_000 };
 const STINGY = 'sk-test-stingy-2f1d9c4be87a4f0fa6de9b1c5d3e7f80';
@@ -20,22 +29,30 @@ const faults = [
   { fault: 'error-first', isTriedAgain: true, isUnsure: false },
 ] as const;
 
+const matrixModel = (fault: number, attempts: number, stream: boolean): string =>
+  `matrix-${fault}-${attempts}-${stream ? 'streamed' : 'whole'}`;
+
 function yaml(origin: string): string {
   const models: object[] = [];
+  const providers: Resource[] = [];
   const routes: Resource[] = [];
   const add = (name: string, upstreamName: string, rest: object = {}) =>
     models.push({ name, upstreamName, maxOutputTokens: 1000, ...rest });
   add('spare', 'gpt-4o');
   faults.forEach(({ fault }, i) => {
-    for (const attempts of retries) {
-      const name = `matrix-${i}-${attempts}`;
-      add(name, `gpt-4o-mini!${fault}`);
-      routes.push(
-        route(name, name, ['oa', { name: 'spare', providerRef: { name: 'oa' }, model: 'spare' }], {
-          retries: { attempts, backoff: { base: '1ms', max: '5ms' } },
-        }),
-      );
-    }
+    // Each has a provider of its own: one that refuses its key is asked nothing more for a while.
+    for (const attempts of retries)
+      for (const stream of [false, true]) {
+        const name = matrixModel(i, attempts, stream);
+        providers.push(
+          provider(name, 'OpenAI', origin, [{ name, upstreamName: `gpt-4o-mini!${fault}`, maxOutputTokens: 1000 }], patient),
+        );
+        routes.push(
+          route(name, name, [name, { name: 'spare', providerRef: { name: 'oa' }, model: 'spare' }], {
+            retries: { attempts, backoff: { base: '1ms', max: '5ms' } },
+          }),
+        );
+      }
   });
   add('plain', 'gpt-4.1');
   add('untold', 'gpt-4.1!usage-missing');
@@ -50,6 +67,7 @@ function yaml(origin: string): string {
   return yamlOf(
     providerSecret,
     provider('oa', 'OpenAI', origin, models as Record<string, unknown>[]),
+    providers,
     provider('an', 'Anthropic', origin, [
       { name: 'claude', upstreamName: 'claude-sonnet-4-5' },
       { name: 'untold-claude', upstreamName: 'claude-sonnet-4-5!usage-missing' },
@@ -74,7 +92,9 @@ describe('the rows of the ledger', { skip: withoutStores }, () => {
 
   test('are one for each attempt at an upstream, whatever was retried and whereto it fell back, and what failed costs nothing', async () => {
     const cases = [false, true].flatMap(stream =>
-      faults.flatMap((fault, i) => retries.map(attempts => ({ ...fault, stream, attempts, model: `matrix-${i}-${attempts}` }))),
+      faults.flatMap((fault, i) =>
+        retries.map(attempts => ({ ...fault, stream, attempts, model: matrixModel(i, attempts, stream) })),
+      ),
     );
     const answers: Answered[] = [];
     for (const { model, stream } of cases) answers.push(await send(model, { stream }));

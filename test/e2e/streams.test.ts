@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { chat, chatPath, message, messagesPath, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { open } from '#test/support/raw-http.ts';
-import { clientKey, provider, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
+import { clientKey, patient, provider, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
 import { answerText, isTerminated, messagesIn } from '#test/support/sse.ts';
 import { openStream } from '#test/support/streaming.ts';
 import { until, within } from '#test/support/until.ts';
@@ -19,6 +19,7 @@ let second: Upstream;
 let gateway: Gateway;
 
 const timeouts = { firstToken: '2s', streamIdle: '2s' };
+const limits = { timeouts, ...patient };
 const once1 = { retries: { attempts: 0 } };
 
 before(async () => {
@@ -27,9 +28,9 @@ before(async () => {
   gateway = await startGateway({
     yaml: yamlOf(
       providerSecret,
-      provider('oa', 'OpenAI', first.url, ['gpt', 'gpt-alone'], { timeouts }),
-      provider('an', 'Anthropic', first.url, ['claude', 'claude-alone'], { timeouts }),
-      provider('second', 'OpenAI', second.url, ['spare'], { timeouts }),
+      provider('oa', 'OpenAI', first.url, ['gpt', 'gpt-alone'], limits),
+      provider('an', 'Anthropic', first.url, ['claude', 'claude-alone'], limits),
+      provider('second', 'OpenAI', second.url, ['spare'], limits),
       ...['gpt', 'claude'].map(model =>
         route(
           model,

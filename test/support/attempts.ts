@@ -24,6 +24,7 @@ export async function deliver(relay: Relay, { chunks, end = 'end' }: Script): Pr
   const written: Buffer[] = [];
   let isEnded = false;
   const client = {
+    gone: false,
     began: true,
     listener: undefined,
     write(piece: Buffer | string) {

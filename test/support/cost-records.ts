@@ -39,6 +39,7 @@ export function costRecord(at: number, fields: Partial<CostRecord> = {}): CostRe
     streamed: true,
     upstreamStatus: 200,
     failure: undefined,
+    purpose: 'first',
     fallbackPosition: 0,
     retryPosition: 0,
     isFirst: { ofProvider: true, ofModel: true, ofBoth: true },
@@ -164,6 +165,7 @@ function attemptOf({ admitted, ...shared }: Shared, tail: number, drafts: readon
     usage: { ...noUsage, inputUncached: tokens(own.output * 2), output: tokens(own.output) },
     failure: own.failed ? 'upstream_error' : undefined,
     estimated: own.estimated || own.state === 'recovered',
+    purpose: attempt === 0 ? 'first' : 'fallback',
     fallbackPosition: attempt,
     isFirst: {
       ofProvider: earlier.every(({ provider }) => provider !== own.provider),

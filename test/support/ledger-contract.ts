@@ -79,6 +79,7 @@ export function ledgerContract(name: string, skip: string | false, makePlace: ()
       priceVersion: undefined,
       gpuSeconds: undefined,
       similarity: undefined,
+      purpose: undefined,
       firstToken: undefined,
       isFirst: { ofProvider: false, ofModel: false, ofBoth: false },
     });

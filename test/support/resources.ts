@@ -70,6 +70,9 @@ export function provider(
   };
 }
 
+/** A breaker that stays closed whatever fails, for tests of something else: many failures of one provider, one after the other. */
+export const patient = { circuitBreaker: { consecutiveFailures: 1000, errorRate: '1', minRequests: 100_000 } };
+
 export const providerSecret: Resource = secret('provider-key', providerKey);
 
 /** 1 microdollar a token in, 2 out: costs are easy to compute by hand. */

@@ -2,7 +2,7 @@
 
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { startGateway } from './gateway.ts';
-import { type ProviderKind, provider, providerSecret, type Resource, route, tenantKey, yamlOf } from './resources.ts';
+import { type ProviderKind, patient, provider, providerSecret, type Resource, route, tenantKey, yamlOf } from './resources.ts';
 
 export type Target = {
   readonly type: ProviderKind;
@@ -91,13 +91,20 @@ function resourcesFor(one: Target, simulators: { hosted: Simulator; engine: Simu
   const models = [
     { name: one.model, upstreamName: chat, capabilities },
     { name: one.thinker, upstreamName: thinker, capabilities },
-    ...faults.map(fault => ({ name: faulty(one, fault), upstreamName: `${chat}!${fault}`, capabilities })),
   ];
   const name = one.type.toLowerCase();
   const origin = one.type === 'VLLM' ? simulators.engine.origin : simulators.hosted.origin;
+  const spec = { timeouts: { firstToken: '2s', streamIdle: '2s', request: '4s' }, ...patient };
+  const routeTo = (backend: string) => (model: { readonly name: string }) =>
+    route(model.name, model.name, [backend], { retries: { attempts: 0 } });
   return [
-    provider(name, one.type, origin, models, { timeouts: { firstToken: '2s', streamIdle: '2s', request: '4s' } }),
-    ...models.map(model => route(model.name, model.name, [name], { retries: { attempts: 0 } })),
+    provider(name, one.type, origin, models, spec),
+    ...models.map(routeTo(name)),
+    // A provider for each fault: one that closes its account to us is not asked again, for whatever model.
+    ...faults.flatMap(fault => {
+      const model = { name: faulty(one, fault), upstreamName: `${chat}!${fault}`, capabilities };
+      return [provider(model.name, one.type, origin, [model], spec), routeTo(model.name)(model)];
+    }),
   ];
 }
 

@@ -22,15 +22,18 @@ type State = {
   finished: boolean;
   /** An error or the end was told: nothing follows. */
   closed: boolean;
+  /** There was a block that only Anthropic knows. */
+  leftOut: boolean;
 };
 
 type Handler = (state: State, event: JsonRecord) => Events;
 
 export function streamDecoder(): StreamDecoder {
-  const state: State = { messageId: undefined, open: undefined, usage: {}, finished: false, closed: false };
+  const state: State = { messageId: undefined, open: undefined, usage: {}, finished: false, closed: false, leftOut: false };
   return {
     push: message => (state.closed ? [] : reduce(state, message)),
     close: () => (state.closed ? [] : closeStream(state)),
+    leftOut: () => state.leftOut,
   };
 }
 
@@ -109,6 +112,7 @@ const blockStarts: Readonly<Record<string, Handler>> = {
 };
 
 const opaqueStart: Handler = state => {
+  state.leftOut = true;
   state.open = { kind: 'opaque', wholeInput: '' };
   return [];
 };

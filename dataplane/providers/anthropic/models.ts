@@ -12,6 +12,8 @@ export type ModelAbilities = {
   readonly sampling: boolean;
   /** temperature and top_p in one request. */
   readonly temperatureWithTopP: boolean;
+  /** A last message of the assistant, which the answer goes on with ("Prefill removal" in "What's new in Claude 4.6"). */
+  readonly prefill: boolean;
   /** `output_config.format` and strict tools. */
   readonly structuredOutput: boolean;
 };
@@ -25,6 +27,7 @@ export function abilitiesOf(upstreamName: string): ModelAbilities {
     xhighEffort: version >= 4.07,
     sampling: version < 4.07,
     temperatureWithTopP: version < 4.01,
+    prefill: version < 4.06,
     structuredOutput: version >= 4.01,
   };
 }

@@ -1,5 +1,6 @@
 // Self-hosted engines (vLLM, SGLang, TensorRT-LLM, TGI): the dialect at one of several endpoints. Read against vLLM 0.32:
 // thinking comes as `reasoning` (`reasoning_content` before), structured output is asked for with `response_format`.
+import { isRecord } from '#core/json/record.ts';
 import type { Connection } from '#core/snapshot/snapshot.ts';
 import {
   addressBelow,
@@ -10,9 +11,36 @@ import {
   encodeFor,
   openAIDialect,
 } from '../openai/index.ts';
-import type { Provider } from '../provider.ts';
+import type { Provider, RequestFields, Target } from '../provider.ts';
 
 type VLLM = Extract<Connection, { type: 'VLLM' }>;
+
+/** vLLM refuses the first beside `add_generation_prompt`, which is on by default; SGLang knows the first alone, and ignores the other. */
+const goOn: ReadonlyMap<string, string | null> = new Map([
+  ['continue_final_message', 'true'],
+  ['add_generation_prompt', 'false'],
+]);
+
+/** What constrains an answer does so from its beginning, which is not where a continued one begins. */
+const CONSTRAINTS = [
+  'structured_outputs',
+  'guided_json',
+  'guided_regex',
+  'guided_choice',
+  'guided_grammar',
+  'regex',
+  'ebnf',
+  'json_schema',
+];
+
+/** A model that reasons would begin by that, in the middle of its answer. */
+function continuation(body: RequestFields, { model, provider }: Target<VLLM>): ReadonlyMap<string, string | null> | undefined {
+  const { engine } = provider.connection;
+  const format = body.get('response_format');
+  const isFree = !(isRecord(format) && format.type !== 'text') && !CONSTRAINTS.some(name => body.has(name));
+  const isKnown = engine === 'vLLM' || engine === 'SGLang';
+  return isKnown && isFree && !model.capabilities.includes('Reasoning') ? goOn : undefined;
+}
 
 export const vllm: Provider<VLLM> = {
   ...openAIDialect,
@@ -23,4 +51,5 @@ export const vllm: Provider<VLLM> = {
   },
   encode: encodeFor({ ...compatibleProfile, target: 'VLLM', topK: true }),
   confidence: confidenceOf(compatibleProfile),
+  continuation,
 };
