@@ -1,6 +1,6 @@
 // The fault matrix from outside: each fault of an upstream, byte by byte, at a provider of each wire, asked for by clients of both
-// dialects, streamed and not, without and with a second backend. For each: what the client sees, the calls that reach the upstream
-// and the rows of the ledger. `docs/faults.md` is what was observed: written with TOLLGATE_GOLDEN=write, compared otherwise.
+// dialects, streamed and not, without and with a second backend. For each: what the client sees, the calls that reach the upstream,
+// the rows of the ledger and what becomes of the breaker. `docs/faults.md` is what was observed: written with TOLLGATE_GOLDEN=write, compared otherwise.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -11,13 +11,14 @@ import {
   type Answer,
   type Cell,
   doorFaults,
+  FAILURES_THAT_OPEN,
   type FaultName,
   type FaultStage,
   openFaultStage,
   type Row,
   SECOND_SAID,
 } from '#test/support/fault-stage.ts';
-import { documentOf, type Line, type Outcome } from '#test/support/fault-table.ts';
+import { type Breaker, documentOf, type Line, type Outcome } from '#test/support/fault-table.ts';
 import { clientKey } from '#test/support/resources.ts';
 import { answerText, isTerminated, messagesIn } from '#test/support/sse.ts';
 import { FIRST_SAID, streamFaults, wireFaults } from '#test/support/wire-faults.ts';
@@ -32,27 +33,32 @@ type Expected = {
   readonly arrives: boolean;
   /** A second backend answers. */
   readonly goesOn: boolean;
+  /** What the attempts at the failing backend do to its breaker. */
+  readonly breaker: Breaker;
   /** Of each row: `?`, `~`, `$` as in the document. */
   readonly marks: string;
 };
 
 const outcome =
-  (attempts: Expected['attempts'], goesOn: boolean) =>
-  (client: string, marks = ''): Expected => ({ client, attempts, arrives: true, goesOn, marks });
+  (attempts: Expected['attempts'], goesOn: boolean, breaker: Breaker) =>
+  (client: string, marks = ''): Expected => ({ client, attempts, arrives: true, goesOn, breaker, marks });
 
 /** The caller's own mistake: nobody else would take it either. */
-const refused = outcome([1, 1], false);
+const refused = outcome([1, 1], false, 'none');
 /** Not worth a second try here; elsewhere it is. */
-const elsewhere = outcome([1, 1], true);
+const elsewhere = outcome([1, 1], true, 'none');
+const elsewhereFor = (breaker: Breaker) => outcome([1, 1], true, breaker);
 /** Tried again here, then elsewhere. */
-const again = outcome([3, 3], true);
+const again = outcome([3, 3], true, 'counts');
+/** Tried again when the provider says, and left alone until then. */
+const later = outcome([3, 3], true, 'at once');
 /** Perhaps done and billed already: sent once more at most, then elsewhere. */
-const unsure = (client: string, marks = '') => outcome([2, 2], true)(client, `?${marks}`);
+const unsure = (client: string, marks = '') => outcome([2, 2], true, 'counts')(client, `?${marks}`);
 /** It took long already: elsewhere first, and again only where there is nobody else. */
-const slow = outcome([3, 1], true);
+const slow = outcome([3, 1], true, 'counts');
 /** The client has a part of it: nothing to repeat. */
-const broken = (code: string, marks = '~$') => outcome([1, 1], false)(`part, then ${code}`, marks);
-const answered = outcome([1, 1], false)('answer', '$');
+const broken = (code: string, marks = '~$') => outcome([1, 1], false, 'counts')(`part, then ${code}`, marks);
+const answered = outcome([1, 1], false, 'none')('answer', '$');
 const unreached = (expected: Expected): Expected => ({ ...expected, arrives: false });
 
 type Manners = {
@@ -82,8 +88,8 @@ const expected: Readonly<Record<FaultName, Manners>> = {
   'no HTTP': both(unsure('502 upstream_reset')),
 
   'HTTP 400': both(refused('400 upstream_invalid_request')),
-  'HTTP 401': both(elsewhere('502 upstream_auth_failed')),
-  'HTTP 403': both(elsewhere('502 upstream_auth_failed')),
+  'HTTP 401': both(elsewhereFor('at once')('502 upstream_auth_failed')),
+  'HTTP 403': both(elsewhereFor('at once')('502 upstream_auth_failed')),
   'HTTP 404': both(elsewhere('404 upstream_model_not_found')),
   'HTTP 408': both(again('502 upstream_error')),
   'HTTP 409': both(refused('409 upstream_invalid_request')),
@@ -92,16 +98,16 @@ const expected: Readonly<Record<FaultName, Manners>> = {
   'context length': both(elsewhere('400 context_length_exceeded')),
   // The route does not list ContentFiltered.
   'content policy': both(refused('400 content_filtered')),
-  'no money': both(elsewhere('502 upstream_quota_exhausted')),
+  'no money': both(elsewhereFor('at once')('502 upstream_quota_exhausted')),
 
   'HTTP 429': both(rateLimited),
-  'HTTP 429, Retry-After: 1': both(rateLimited),
+  'HTTP 429, Retry-After: 1': both(later('429 upstream_rate_limited')),
   'HTTP 429, Retry-After: 0': both(rateLimited),
   // Longer than the route waits.
-  'HTTP 429, Retry-After: 30': both(elsewhere('429 upstream_rate_limited')),
-  'HTTP 429, Retry-After: a date, 30 s away': both(elsewhere('429 upstream_rate_limited')),
+  'HTTP 429, Retry-After: 30': both(elsewhereFor('at once')('429 upstream_rate_limited')),
+  'HTTP 429, Retry-After: a date, 30 s away': both(elsewhereFor('at once')('429 upstream_rate_limited')),
   'HTTP 429, Retry-After: a date that is past': both(rateLimited),
-  'HTTP 429, retry-after-ms: 300': both(rateLimited),
+  'HTTP 429, retry-after-ms: 300': both(later('429 upstream_rate_limited')),
   'HTTP 429, Retry-After: -1': both(rateLimited),
   'HTTP 429, Retry-After: three years': both(rateLimited),
   'HTTP 429, x-ratelimit-reset': both(rateLimited),
@@ -110,7 +116,7 @@ const expected: Readonly<Record<FaultName, Manners>> = {
   'HTTP 500': both(again('502 upstream_error')),
   'HTTP 502': both(again('502 upstream_error')),
   'HTTP 503': both(again('503 upstream_overloaded')),
-  'HTTP 503, Retry-After: 30': both(elsewhere('503 upstream_overloaded')),
+  'HTTP 503, Retry-After: 30': both(elsewhereFor('counts')('503 upstream_overloaded')),
   'HTTP 504': both(again('502 upstream_error')),
   'HTTP 529': both(again('503 upstream_overloaded')),
 
@@ -133,7 +139,7 @@ const expected: Readonly<Record<FaultName, Manners>> = {
   // A stream is whole with its last word.
   'content-length too long': { streamed: answered, whole: unsure('502 upstream_reset') },
   'content-length too short': { streamed: answered, whole: badResponse },
-  redirect: both(elsewhere('502 upstream_redirect')),
+  redirect: both(elsewhereFor('counts')('502 upstream_redirect')),
   gzip: both(answered),
   'gzip, cut': both(badResponse),
   'gzip, but is not': both(badResponse),
@@ -181,13 +187,25 @@ const sdkCells: readonly Cell[] = [
 
 let stage: FaultStage;
 const answers = new Map<Cell, Answer>();
+const breakers = new Map<Cell, Breaker>();
 let rows: ReadonlyMap<string, readonly Row[]>;
 
 before(async () => {
   stage = await openFaultStage([...cells, ...sdkCells]);
   await eachOf(cells, async cell => void answers.set(cell, await stage.ask(cell)));
   rows = await stage.rowsOf([...answers.values()].map(answer => answer.requestId));
+  for (const cell of await stage.open()) breakers.set(cell, 'at once');
+  const left = cells.filter(cell => !cell.spared && !breakers.has(cell) && expectedOf(cell).client !== 'answer');
+  await eachOf(left, failMore);
+  const open = await stage.open();
+  for (const cell of left) if (open.has(cell)) breakers.set(cell, 'counts');
 });
+
+/** As many failures in a row as open a breaker, those that were before included. */
+async function failMore(cell: Cell): Promise<void> {
+  const each = expectedOf(cell).attempts[0];
+  for (let failures = each; failures < FAILURES_THAT_OPEN; failures += each) await stage.ask(cell);
+}
 after(() => stage?.close());
 
 /** Many wait for a timer most of the time: those that take longest first, and many at once. */
@@ -252,13 +270,14 @@ function outcomeOf(cell: Cell): Outcome {
     client: clientView(cell, answer),
     calls: answer.calls.length,
     rows: (rows.get(answer.requestId) ?? []).map(rowView),
+    breaker: cell.spared ? undefined : (breakers.get(cell) ?? 'none'),
   };
 }
 
 // ------------------------------------------------------------ what must have been
 
 function declaredOutcome(cell: Cell): Outcome {
-  const { client, attempts, arrives, goesOn, marks } = expectedOf(cell);
+  const { client, attempts, arrives, goesOn, breaker, marks } = expectedOf(cell);
   const made = attempts[cell.spared ? 1 : 0];
   const failed = client === 'answer' ? made - 1 : made;
   const cls = client === 'answer' ? 'upstream_reset' : client.split(' ').at(-1);
@@ -267,6 +286,7 @@ function declaredOutcome(cell: Cell): Outcome {
     client: goesOn && cell.spared ? 'answer of the second' : client,
     calls: arrives ? made : 0,
     rows: [...Array<string>(failed).fill(`${cls}${marks}`), ...(isAnswered ? ['ok$'] : [])],
+    breaker: cell.spared ? undefined : breaker,
   };
 }
 

@@ -70,6 +70,8 @@ export type FaultStage = {
   ask(cell: Cell): Promise<Answer>;
   /** Rows by request, once every request has its rows and none is open. */
   rowsOf(requestIds: readonly string[]): Promise<ReadonlyMap<string, readonly Row[]>>;
+  /** The cells whose breakers are not closed at this moment. */
+  open(): Promise<ReadonlySet<Cell>>;
   /** The public name of the cell's model. */
   modelOf(cell: Cell): string;
   close(): Promise<void>;
@@ -82,6 +84,8 @@ export const BACKOFF_MAX_MS = 1200;
 
 export const REQUEST_MS = 2500;
 export const RETRIES = 2;
+/** More than one request has. */
+export const FAILURES_THAT_OPEN = 4;
 
 const timeouts = {
   connect: '700ms',
@@ -89,6 +93,7 @@ const timeouts = {
   streamIdle: `${FIRST_TOKEN_MS}ms`,
   request: `${REQUEST_MS}ms`,
 };
+const circuitBreaker = { consecutiveFailures: FAILURES_THAT_OPEN };
 const retries = { attempts: RETRIES, backoff: { base: '1ms', max: `${BACKOFF_MAX_MS}ms` } };
 const ANSWER_WITHIN_MS = 60_000;
 
@@ -139,7 +144,7 @@ export async function openFaultStage(cells: readonly Cell[]): Promise<FaultStage
     const base = reused.get(cell)?.url ?? (isDoorFault(cell.fault) ? originOf[cell.fault] : shared.url);
     const spare = { name: 'second', providerRef: { name: 'second' }, model: 'second' };
     return [
-      provider(name, cell.wire === 'openai' ? 'OpenAI' : 'Anthropic', `${base}/${name}`, [name], { timeouts }),
+      provider(name, cell.wire === 'openai' ? 'OpenAI' : 'Anthropic', `${base}/${name}`, [name], { timeouts, circuitBreaker }),
       route(name, name, cell.spared ? [name, spare] : [name], { retries }),
     ];
   });
@@ -166,6 +171,11 @@ export async function openFaultStage(cells: readonly Cell[]): Promise<FaultStage
       const { status, headers, text, cleanly } = await within(ANSWER_WITHIN_MS, `an answer (${sealed(cell)})`, send(cell, name));
       return { status, headers, text, cleanly, calls: seen.slice(before), requestId: String(headers['x-request-id']) };
     },
+    async open() {
+      const metric = await metricsOf(gateway);
+      const stateOf = (name: string) => metric('tollgate_breaker_state', `provider="default/${name}",model="${name}"`);
+      return new Set(cells.filter(cell => (stateOf(nameOf(cell)) ?? 0) > 0));
+    },
     rowsOf: ids => settledRows(gateway, ids),
     async close() {
       await gateway.stop();
@@ -174,7 +184,8 @@ export async function openFaultStage(cells: readonly Cell[]): Promise<FaultStage
   };
 }
 
-async function settledRows(
+/** Rows by request, once no request has an open one and nothing is on its way to the ledger. */
+export async function settledRows(
   { url, dataFolder }: { readonly url: string; readonly dataFolder: string },
   requestIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Row[]>> {

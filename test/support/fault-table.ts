@@ -1,5 +1,8 @@
 // The observed fault matrix as the table of docs/faults.md: one line for all cells of a fault that came out the same.
-import { BACKOFF_MAX_MS, type Cell, FIRST_TOKEN_MS, REQUEST_MS, RETRIES } from './fault-stage.ts';
+import { BACKOFF_MAX_MS, type Cell, FAILURES_THAT_OPEN, FIRST_TOKEN_MS, REQUEST_MS, RETRIES } from './fault-stage.ts';
+
+/** What failed attempts do to the breaker of their backend. `counts`: enough of them in a row open it. */
+export type Breaker = 'none' | 'counts' | 'at once';
 
 /** What one fault came to, in the words of the document. */
 export type Outcome = {
@@ -8,6 +11,8 @@ export type Outcome = {
   readonly calls: number;
   /** Of the upstream with the fault, then of the second one. */
   readonly rows: readonly string[];
+  /** Of the upstream with the fault, where it is alone. */
+  readonly breaker: Breaker | undefined;
 };
 export type Line = { readonly cell: Cell; readonly alone: Outcome; readonly spared: Outcome };
 
@@ -18,8 +23,8 @@ export function documentOf(lines: readonly Line[]): string {
     return `| ${[cell.fault, labelOf(group.map(line => line.cell)), ...columnsOf(alone), ...columnsOf(spared)].join(' | ')} |`;
   });
   return `${introduction}${[
-    '| Fault | Requests | Client sees | Calls | Rows | With a second backend | Calls | Rows |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| Fault | Requests | Client sees | Calls | Rows | Breaker | With a second backend | Calls | Rows |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
   ].join('\n')}\n`;
 }
@@ -33,11 +38,17 @@ without and then with a second, healthy backend. "all" is all eight of these.
 
 The route retries up to ${RETRIES} times and waits at most ${BACKOFF_MAX_MS} ms; the provider has ${FIRST_TOKEN_MS} ms to the first token and between two pieces of a stream, and
 ${REQUEST_MS} ms for a whole attempt. Codes are those of [errors.md](errors.md). *Calls* are requests that reached the failing upstream; *Rows* are the rows of
-the ledger in order: \`?\` the provider may have billed it, \`~\` counted by the gateway, \`$\` costs something.
+the ledger in order: \`?\` the provider may have billed it, \`~\` counted by the gateway, \`$\` costs something. *Breaker* is that of the
+failing backend, which ${FAILURES_THAT_OPEN} failures in a row open: \`counts\` as one of them, opens it \`at once\`, or \`none\` of both.
 
 `;
 
-const columnsOf = ({ client, calls, rows }: Outcome): string[] => [client, String(calls), shortened(rows)];
+const columnsOf = ({ client, calls, rows, breaker }: Outcome): string[] => [
+  client,
+  String(calls),
+  shortened(rows),
+  ...(breaker === undefined ? [] : [breaker]),
+];
 
 /** `a, a, b` as `a x2, b`. */
 function shortened(rows: readonly string[]): string {
