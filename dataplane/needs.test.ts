@@ -8,12 +8,21 @@ import { anthropicMessages } from './frontends/anthropic-messages/index.ts';
 import { openAIChat } from './frontends/openai-chat/index.ts';
 import { BodyNeeds } from './needs.ts';
 
-type Of = { frontend?: typeof openAIChat; headers?: Record<string, string>; tenant?: string; model?: string };
-function needsOf(body: unknown, { frontend = openAIChat, headers = {}, tenant = 'acme', model = 'm' }: Of = {}): BodyNeeds {
+type Of = {
+  frontend?: typeof openAIChat;
+  action?: 'generate' | 'count-tokens';
+  headers?: Record<string, string>;
+  tenant?: string;
+  model?: string;
+};
+function needsOf(
+  body: unknown,
+  { frontend = openAIChat, action = 'generate', headers = {}, tenant = 'acme', model = 'm' }: Of = {},
+): BodyNeeds {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   const scanned = scanObject(bytes, { maxDepth: 128, interpreted: new Set(), isUtf8 });
   assert.ok(scanned.ok);
-  return new BodyNeeds({ frontend, headers }, scanned.value, tenant, model);
+  return new BodyNeeds({ frontend, action, headers }, scanned.value, tenant, model);
 }
 const user = (content: unknown) => ({ role: 'user', content });
 const chat = (content: unknown, more = {}) => ({ model: 'm', messages: [user(content)], ...more });
@@ -111,4 +120,10 @@ test('a session is of its tenant', () => {
 
 test('Messages is Chat too', () => {
   assert.equal(needsOf(chat('Hi'), { frontend: anthropicMessages }).needs('Chat'), true);
+});
+
+test('a count of tokens needs nothing but a model to count for, however long the prompt', () => {
+  const needs = needsOf(chat([{ type: 'text', text: 'x'.repeat(100_000) }, image], { tools: [{}] }), { action: 'count-tokens' });
+  assert.deepEqual([needs.needs('Vision'), needs.needs('Tools'), needs.needs('Chat')], [false, false, true]);
+  assert.equal(needsOf(chat('x'.repeat(100_000)), { action: 'count-tokens' }).leastInputTokens(), 0);
 });

@@ -9,6 +9,8 @@ import type { Exchange } from './exchange.ts';
 
 export class BodyNeeds implements RequestNeeds {
   readonly operation: Operation;
+  /** A count of tokens can be made of anything, by any model. */
+  readonly #isCount: boolean;
   readonly #headers: Exchange['headers'];
   readonly #body: JsonView;
   readonly #tenant: string;
@@ -16,8 +18,14 @@ export class BodyNeeds implements RequestNeeds {
   #leastInput: number | undefined;
   #prefix: number | undefined;
 
-  constructor({ frontend, headers }: Pick<Exchange, 'frontend' | 'headers'>, body: JsonView, tenant: string, model: string) {
+  constructor(
+    { frontend, action, headers }: Pick<Exchange, 'frontend' | 'action' | 'headers'>,
+    body: JsonView,
+    tenant: string,
+    model: string,
+  ) {
     this.operation = frontend.operation;
+    this.#isCount = action === 'count-tokens';
     this.#headers = headers;
     this.#body = body;
     this.#tenant = tenant;
@@ -31,11 +39,11 @@ export class BodyNeeds implements RequestNeeds {
       case 'Embeddings':
         return this.operation === 'Embeddings';
       case 'Tools':
-        return this.#lists('tools') || this.#lists('functions');
+        return !this.#isCount && (this.#lists('tools') || this.#lists('functions'));
       case 'Vision':
-        return this.#hasPart(IMAGE_MARK);
+        return !this.#isCount && this.#hasPart(IMAGE_MARK);
       case 'JSONSchema':
-        return this.#asksForSchema();
+        return !this.#isCount && this.#asksForSchema();
     }
   }
 
@@ -45,7 +53,7 @@ export class BodyNeeds implements RequestNeeds {
   }
 
   leastInputTokens(): number {
-    this.#leastInput ??= this.#least();
+    this.#leastInput ??= this.#isCount ? 0 : this.#least();
     return this.#leastInput;
   }
 

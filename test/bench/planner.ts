@@ -101,6 +101,6 @@ export function plannerTable(): string {
 /** As the data plane makes them: a request of its own each, so that nothing is remembered of the one before. */
 function contextOf(context: PlanContext, turn: number): PlanContext {
   const headers: IncomingHttpHeaders = { 'x-session-id': `session-${turn % 1000}` };
-  const needs = new BodyNeeds({ frontend: openAIChat, headers }, body, 'acme', `m${turn % 100}`);
+  const needs = new BodyNeeds({ frontend: openAIChat, action: 'generate', headers }, body, 'acme', `m${turn % 100}`);
   return { ...context, random: (turn * 0.6180339887498949) % 1, turn, needs, pods: 1 };
 }
