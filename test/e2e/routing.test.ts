@@ -43,6 +43,9 @@ before(async () => {
       tenantKey(),
       provider('oa', 'OpenAI', simulator.origin, models),
       provider('near', 'OpenAI', simulator.origin, ['here'], { locality: { region: 'eu', zone: 'eu-b' } }),
+      provider('failing', 'OpenAI', simulator.origin, ['failing'], {
+        circuitBreaker: { consecutiveFailures: 2, cooldown: '30s' },
+      }),
       provider('far', 'OpenAI', simulator.origin, ['there'], { locality: { region: 'us', zone: 'us-a' } }),
       route('able', 'able', inOrder('text', 'large')),
       route('text-alone', 'text-alone', inOrder('text')),
@@ -63,6 +66,16 @@ before(async () => {
         four.map(name => to(name)),
         { affinity: { header: 'x-session-id' } },
       ),
+      route('slow', 'slow', [to('fair'), { name: 'here', providerRef: { name: 'near' }, model: 'here', priority: 0 }], {
+        strategy: 'LowestLatency',
+      }),
+      route('broken', 'broken', [
+        { name: 'failing', providerRef: { name: 'failing' }, model: 'failing' },
+        to('fair', { priority: 1 }),
+      ]),
+      route('broken-alone', 'broken-alone', [{ name: 'failing', providerRef: { name: 'failing' }, model: 'failing' }], {
+        catchAllAnswer: { message: 'Back soon.', status: 529 },
+      }),
       route(
         'nearest',
         'nearest',
@@ -128,4 +141,24 @@ test('a session stays with its backend, and sessions spread', async () => {
     homes.add(home);
   }
   assert.ok(homes.size > 1, `all went to ${[...homes]}`);
+});
+
+test('the fastest backend is asked once both are known', async () => {
+  simulator.addFault({ fault: 'slow-first-token;ms=60', match: { model: 'here' } });
+  const seen: string[] = [];
+  for (let i = 0; i < 60; i++) seen.push(await asked(chat('slow')));
+  assert.ok(seen.includes('here'), 'it was tried');
+  assert.deepEqual(new Set(seen.slice(-10)), new Set(['fair']));
+});
+
+test('a backend whose breaker is open is not asked, and one that stands alone says when to come again', async () => {
+  simulator.addFault({ fault: '500', match: { model: 'failing' } });
+  for (let i = 0; i < 3; i++) assert.equal(await asked(chat('broken')), 'fair');
+  simulator.reset();
+  assert.equal(await asked(chat('broken')), 'fair');
+  const alone = await post(gateway.url + chatPath, chat('broken-alone'));
+  assert.deepEqual([alone.status, alone.json().error.message], [529, 'Back soon.']);
+  const seconds = Number(alone.headers.get('retry-after'));
+  assert.ok(seconds > 20 && seconds <= 30, `${seconds}`);
+  assert.ok(simulator.requests().every(({ model }) => model !== 'failing'));
 });
