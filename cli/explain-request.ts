@@ -85,7 +85,7 @@ function attempt(one: Decision['attempts'][number]): string {
   const end = one.failure ? `${one.failure}${one.status ? ` (status ${one.status})` : ''}` : `status ${one.status}`;
   const cost = one.cost_usd === null ? 'price not known' : `cost ${one.cost_usd} USD`;
   return [
-    `  ${one.attempt}  ${one.provider}, model ${one.upstream_model} at ${one.endpoint}`,
+    `  ${one.attempt}  ${one.purpose}: ${one.provider}, model ${one.upstream_model} at ${one.endpoint}`,
     `     ${end} after ${one.ms} ms${one.first_token_ms === null ? '' : `, first token at ${one.first_token_ms} ms`}; ${one.prompt_tokens} + ${one.completion_tokens} tokens${one.estimated ? ' (estimated)' : ''}, ${cost}${one.possibly_billed ? ', perhaps billed' : ''}`,
   ].join('\n');
 }

@@ -6,7 +6,7 @@ import type { Millis } from '#core/units.ts';
 import type { HttpHeaders } from '#platform/http-client.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
-import { type HeadFacts, headerSafe, headOf, pushLimits } from './head.ts';
+import { type HeadFacts, headerSafe, headOf, pushLimits, pushVerdicts } from './head.ts';
 import type { Ports } from './ports.ts';
 import { reportedCost } from './settle.ts';
 import type { Trip } from './trip.ts';
@@ -60,6 +60,7 @@ function successHead(
     totalMs,
     dropped,
     cache,
+    verdicts: trip.verdicts,
     cost,
     upstream,
     limits: hold.limits,
@@ -134,7 +135,7 @@ export function breakStream({ exchange }: Trip, reason: Failure): void {
   exchange.client.breakOff(exchange.frontend.encodeStreamError(reason, exchange.id));
 }
 
-function tripHead({ call, candidate, attempts, fallbacks, hold }: Trip): string[] {
+function tripHead({ call, candidate, attempts, fallbacks, hold, verdicts }: Trip): string[] {
   const head = [
     'x-tollgate-attempts',
     String(attempts),
@@ -144,6 +145,7 @@ function tripHead({ call, candidate, attempts, fallbacks, hold }: Trip): string[
     'bypass',
   ];
   if (call.plan.route) head.push('x-tollgate-route', call.plan.route.id);
+  pushVerdicts(head, verdicts);
   head.push('x-tollgate-provider', candidate.provider.id, 'x-tollgate-model', headerSafe(candidate.model.name));
   pushLimits(head, hold.limits);
   return head;

@@ -25,7 +25,7 @@ type Over = {
   readonly trip: Told | undefined;
 };
 
-type Told = Pick<Trip, 'attempts' | 'fallbacks' | 'firstTokenMs' | 'dropped'> & {
+type Told = Pick<Trip, 'attempts' | 'fallbacks' | 'firstTokenMs' | 'dropped' | 'verdicts'> & {
   readonly tenant: string;
   /** `namespace/name`. */
   readonly key: string;
@@ -96,13 +96,14 @@ class Ring<T> {
   }
 }
 
-function told({ call, plan, attempts, fallbacks, firstTokenMs, dropped, hold }: Trip): Told {
+function told({ call, plan, attempts, fallbacks, firstTokenMs, dropped, verdicts, hold }: Trip): Told {
   const { entry } = call.key;
   return {
     attempts,
     fallbacks,
     firstTokenMs,
     dropped,
+    verdicts,
     tenant: entry.tenant,
     key: `${entry.namespace}/${entry.name}`,
     model: call.envelope.model.slice(0, MAX_TEXT),
@@ -130,13 +131,14 @@ function decision(id: string, rows: readonly CostRecord[], over: Over | undefine
   };
 }
 
-const requested = ({ tenant, key, model, stream, dropped, failMode, plans: [first] }: Told) => ({
+const requested = ({ tenant, key, model, stream, dropped, verdicts, failMode, plans: [first] }: Told) => ({
   tenant,
   key,
   model,
   stream,
   route: first.route?.id ?? null,
   ...(dropped.length > 0 && { dropped }),
+  ...(verdicts && { cascade: Object.fromEntries(verdicts) }),
   ...(failMode && { fail_mode: failMode }),
 });
 
@@ -170,6 +172,7 @@ const leftOut = ({ backend, cause, reason }: Excluded) => ({ backend, cause, rea
 
 const attempted = (row: CostRecord) => ({
   attempt: row.attempt,
+  purpose: row.purpose ?? null,
   at: new Date(row.at).toISOString(),
   provider: row.provider,
   model: row.model,

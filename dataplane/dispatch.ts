@@ -10,6 +10,7 @@ import { beginStream } from './answer.ts';
 import { type AttemptInput, type AttemptResult, type Running, runAttempt } from './attempt.ts';
 import { AttemptBounds } from './bounds.ts';
 import type { Call } from './call.ts';
+import type { HeldAnswer } from './held-answer.ts';
 import { planFor } from './open.ts';
 import type { Observation, Pass, Ports } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
@@ -26,16 +27,18 @@ type Task = {
   /** Where the provider has several. */
   readonly endpoint: string | undefined;
   readonly ports: Ports;
+  readonly held: HeldAnswer | undefined;
 };
 
-export async function dispatch(trip: Trip, leg: Leg, ports: Ports): Promise<AttemptResult> {
+/** @param held present: it keeps the answer, and the client gets nothing yet */
+export async function dispatch(trip: Trip, leg: Leg, ports: Ports, held?: HeldAnswer): Promise<AttemptResult> {
   const { health } = ports;
   const candidate = trip.candidates[leg.index]!;
   if (!health.tryEnter(candidate, ports.now())) return notSent(trip.failure ?? failure('circuit_open'));
   const call = leg.continuation?.call ?? trip.call;
   const endpoint = endpointFor(trip, call, candidate, ports);
   const result = endpoint.ok
-    ? await attempt({ trip, leg, candidate, call, endpoint: endpoint.value, ports })
+    ? await attempt({ trip, leg, candidate, call, endpoint: endpoint.value, ports, held })
     : notSent(trip.failure ?? endpoint.failure);
   if (result.kind === 'downgrade' || !result.sent) health.left(candidate, ports.now());
   return result.kind === 'downgrade' ? downgraded(trip, result.refusal, ports) : result;
@@ -95,10 +98,12 @@ async function attempt(task: Task): Promise<AttemptResult | Downgrade> {
   }
 }
 
-function prepareFor({ trip, leg, candidate, call, endpoint, ports }: Task, outputLimit?: Tokens): Parsed<Prepared> {
+function prepareFor({ trip, leg, candidate, call, endpoint, ports, held }: Task, outputLimit?: Tokens): Parsed<Prepared> {
   const createdSeconds = Math.floor(ports.now() / 1000);
   const { exchange } = trip;
-  return prepare({ exchange, call, candidate, endpoint, createdSeconds, outputLimit, continuation: leg.continuation });
+  const { continuation } = leg;
+  const prepared = prepare({ exchange, call, candidate, endpoint, createdSeconds, outputLimit, continuation });
+  return prepared.ok && held ? ok(held.prepared(prepared.value)) : prepared;
 }
 
 function beginning(task: Task, provider: Provider, endpoint: string, retryPosition: number): Begun {
@@ -166,7 +171,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   let drained = false;
   const begin = (upstream: AttemptResult['upstreamHeaders']) => {
     trip.answersFrom(leg, dropped);
-    beginStream(trip, upstream, startedAt, ports);
+    if (!task.held) beginStream(trip, upstream, startedAt, ports);
   };
   const result = await runAttempt({
     http: ports.http,

@@ -26,6 +26,8 @@ export type HeadFacts = {
   readonly cost: NanoUsd | null | undefined;
   readonly upstream: HttpHeaders;
   readonly limits: readonly RemainingLimit[];
+  /** Of a cascade. */
+  readonly verdicts?: ReadonlyMap<string, string> | undefined;
 };
 
 /** A limit of the key and what was left of it after this request. */
@@ -60,6 +62,7 @@ export function headOf(facts: HeadFacts): string[] {
     const usd = formatUsd(cost);
     head.push('x-tollgate-cost-usd', usd, 'x-litellm-response-cost', usd);
   }
+  pushVerdicts(head, facts.verdicts);
   pushLimits(head, facts.limits);
   for (const name in facts.upstream) {
     const value = facts.upstream[name];
@@ -77,6 +80,11 @@ export function listed(names: readonly string[]): string {
   if (all.length <= LISTED_MAX) return all;
   const shown = all.slice(0, LISTED_MAX).split(',').slice(0, -1);
   return [...shown, `+${names.length - shown.length}`].join(',');
+}
+
+/** Each backend that was asked, and what became of its answer. */
+export function pushVerdicts(head: string[], verdicts: ReadonlyMap<string, string> | undefined): void {
+  if (verdicts && verdicts.size > 0) head.push('x-tollgate-cascade', [...verdicts].map(one => one.join('=')).join(','));
 }
 
 /** OpenAI's names, which LiteLLM has too; of several limits of a kind, the one with the least left. */

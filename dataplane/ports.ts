@@ -1,6 +1,7 @@
 // What the loop needs from the outside, as interfaces: `serve.ts` knows these and nothing of who stands behind them.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { Alert } from '#core/admission/alerts.ts';
+import type { Fits } from '#core/cascade/accept.ts';
 import type { ChatReply } from '#core/chat/reply.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { BreakerState } from '#core/health/breaker.ts';
@@ -214,6 +215,7 @@ export type Ports = {
   /** SHA-256, hex. */
   readonly digest: (text: string) => string;
   readonly estimateTokens: (text: string) => Promise<number>;
+  readonly fitsSchema: Fits;
 };
 
 /** One TenantKey as it is kept, whoever wrote it: the administration API or a person with an editor. Never a secret. */

@@ -4,6 +4,7 @@ import type { AttemptPolicy } from '#core/attempt/next-step.ts';
 import { failure } from '#core/failure.ts';
 import { answerFailure, answerLast, answerWhole, beginEarly, breakStream } from './answer.ts';
 import type { AttemptResult } from './attempt.ts';
+import { CascadeRun } from './cascade.ts';
 import { continuationOf } from './continue.ts';
 import { answerOwnCount } from './count-tokens.ts';
 import type { Exchange } from './exchange.ts';
@@ -35,8 +36,9 @@ async function travel(trip: Trip, ports: Ports): Promise<void> {
   try {
     const policy = policyOf(trip);
     const mayHedge = policy.fallback.on.length > 0;
-    for (let leg: Leg | undefined = trip.firstLeg(); leg; ) {
-      const result = await attempt(trip, leg, mayHedge, ports);
+    const cascade = CascadeRun.of(trip, ports);
+    for (let leg: Leg | undefined = cascade ? await cascade.firstLeg() : trip.firstLeg(); leg; ) {
+      const result: AttemptResult = await (cascade ? cascade.attempt(leg) : attempt(trip, leg, mayHedge, ports));
       leg = await nextLeg(trip, leg, result, policy, ports);
     }
   } finally {

@@ -8,6 +8,7 @@ import { Sessions } from '#core/plan/sessions.ts';
 import { systemClock, uuidV7Source } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
 import { createHttpClient, type HttpClient } from '#platform/http-client.ts';
+import { schemaCheck } from '#platform/json-schema.ts';
 import type { Log } from '#platform/log.ts';
 import { tokenEstimator } from '#platform/token-estimate.ts';
 import { adminApp, isAdminPath } from './admin/admin-app.ts';
@@ -20,9 +21,9 @@ import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import type { FolderConfig } from './config/folder.ts';
+import { Decisions, decisionsPage } from './decisions.ts';
 import { EngineWatch } from './engines/engines.ts';
 import { registerEngineMetrics, scrapeMetrics } from './engines/metrics.ts';
-import { Decisions, decisionsPage } from './decisions.ts';
 import { openBackendHealth } from './health/backend-health.ts';
 import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
@@ -116,6 +117,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     drains: places(MAX_DRAINS),
     digest: sha256,
     estimateTokens: tokenEstimator(),
+    fitsSchema: schemaCheck(),
   };
   const withAdmin = administration(ports, stores, options);
   const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];

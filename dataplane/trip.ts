@@ -59,7 +59,7 @@ export class Trip {
   waited = 0;
   /** Milliseconds spent waiting for upstreams, finished attempts only. */
   upstreamMs = 0;
-  readonly #attempted: Candidate[] = [];
+  readonly #attempted: Candidate[];
   /** Engines that attempts went to. */
   readonly endpoints: string[] = [];
   /** Attempts that lost: the client has its answer, and their rows are still to come. */
@@ -70,8 +70,11 @@ export class Trip {
   dropped: readonly string[] = [];
   /** From the arrival of the request, where the answer was streamed. */
   firstTokenMs: number | undefined;
+  /** What became of the answers of a cascade's backends, by their names in the route. */
+  verdicts: Map<string, string> | undefined;
 
-  constructor(exchange: Exchange, call: Call, ports: TripPorts) {
+  /** @param main present: this is a question of our own about that request, on its reservation and among its attempts */
+  constructor(exchange: Exchange, call: Call, ports: TripPorts, main?: Trip) {
     this.exchange = exchange;
     this.call = call;
     this.#plan = call.plan;
@@ -79,8 +82,10 @@ export class Trip {
     const limit = call.envelope.controls.timeout ?? call.plan.route?.timeouts.request ?? Number.POSITIVE_INFINITY;
     this.deadline = exchange.startedAt + limit;
     this.input = new InputKnowledge(exchange, call.body, ports.estimateTokens);
-    const asked = { modelRequested: call.envelope.model, requestId: exchange.id, limitsAlone: false };
-    this.hold = new Hold((bound, leaseUntil) => call.key.demands.of({ ...asked, bound, leaseUntil }), call.key, ports);
+    this.#attempted = main ? main.#attempted : [];
+    this.attempts = main?.attempts ?? 0;
+    this.fallbacks = main?.fallbacks ?? 0;
+    this.hold = main?.hold ?? holdOf(exchange, call, ports);
   }
 
   get plan(): Plan {
@@ -174,4 +179,9 @@ export class Trip {
     this.upstreamMs += duration;
     if (failure?.possiblyBilled) this.possiblyBilled++;
   }
+}
+
+function holdOf({ id }: Exchange, { key, envelope }: Call, ports: HoldPorts): Hold {
+  const asked = { modelRequested: envelope.model, requestId: id, limitsAlone: false };
+  return new Hold((bound, leaseUntil) => key.demands.of({ ...asked, bound, leaseUntil }), key, ports);
 }

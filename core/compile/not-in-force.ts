@@ -25,7 +25,6 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'fallback.costGuard.budgetPerHour' },
     { path: 'fallback.midStream', unless: 'Fail' },
     { path: 'hedge' },
-    { path: 'cascade' },
     { path: 'semantic' },
     { path: 'catchAllAnswer.staleCache', unless: false },
     { path: 'cache' },
