@@ -3,7 +3,7 @@
 import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
 import { dearFallbackAlert } from '#core/admission/alerts.ts';
 import { promptTokens } from '#core/chat/usage.ts';
-import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
+import { type Failure, policyOf as failurePolicyOf, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, type Tokens } from '#core/units.ts';
 import { beginStream } from './answer.ts';
@@ -195,7 +195,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   if (drained) ports.drains.free();
   if (result.kind === 'answered') trip.answersFrom(leg, dropped);
   trip.ended(result);
-  observe(observation, result, ports.now());
+  observe(task, observation, result);
   return result;
 }
 
@@ -212,9 +212,16 @@ function lossOf(endpoint: string, { candidate: { provider }, ports: { engines } 
   };
 }
 
-function observe(observation: Observation, { kind, failure, duration, usage }: AttemptResult, now: number): void {
-  const abandoned = kind === 'abandoned' || kind === 'lost';
-  observation.ended({ failure, abandoned, ms: duration, outputTokens: usage?.output }, now);
+function observe(task: Task, observation: Observation, { kind, failure, duration, usage }: AttemptResult): void {
+  const isOpinion = kind !== 'abandoned' && kind !== 'lost' && countsForProvider(task, failure);
+  observation.ended({ failure, abandoned: !isOpinion, ms: duration, outputTokens: usage?.output }, task.ports.now());
+}
+
+/** What happens at one engine says nothing of the others, as long as there are some. */
+function countsForProvider({ endpoint, candidate, ports }: Task, reason: Failure | undefined): boolean {
+  if (endpoint === undefined) return true;
+  const failed = reason !== undefined && failurePolicyOf(reason).hurtsHealth;
+  return ports.engines.ended(candidate, endpoint, failed) || !failed;
 }
 
 /** What an answer commonly has where the request does not say. */

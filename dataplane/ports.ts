@@ -161,6 +161,11 @@ export type Engines = {
   /** From when an attempt is sent until its first byte or its end: `unwatch` with the same arguments. */
   watch(provider: ProviderEntry, endpoint: string, attempt: EndpointWatcher): void;
   unwatch(provider: ProviderEntry, endpoint: string, attempt: EndpointWatcher): void;
+  /**
+   * An attempt is over, and whether it failed on the endpoint's account. Several failures in a row make it a last choice for a while.
+   * @returns whether a failure counts against the provider as well: it has no other endpoint that serves the model
+   */
+  ended({ provider, model }: Pick<Candidate, 'provider' | 'model'>, endpoint: string, failed: boolean): boolean;
 };
 
 export type EndpointAsk = {
@@ -173,7 +178,7 @@ export type EndpointAsk = {
 };
 
 export type EndpointWatcher = {
-  /** The endpoint is wedged or gone: no answer will come from it. Called once at most, and outside of `watch`. */
+  /** The endpoint is wedged, gone or asleep: no answer will come from it. Called once at most, and outside of `watch`. */
   endpointLost(): void;
 };
 

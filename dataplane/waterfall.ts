@@ -48,8 +48,13 @@ export function stepAfter(
       ports.random(),
     );
   const step = next(true);
-  if (step.kind !== 'retry') return step;
+  if (step.kind !== 'retry' || isForAnotherEngine(trip, ports)) return step;
   return ports.health.retryAllowed(trip.candidate.provider, policy.retries.budgetPercent, now) ? step : next(false);
+}
+
+/** The first retry at another engine puts no more load on the one that failed: like a first fallback it needs no budget. */
+function isForAnotherEngine({ candidate, tried, current, endpoints }: Trip, { engines }: Ports): boolean {
+  return endpoints.length > 0 && tried[current] === 1 && (engines.load(candidate)?.usable ?? 0) > 0;
 }
 
 const NEVER = millis(Number.POSITIVE_INFINITY);

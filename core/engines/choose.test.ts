@@ -25,7 +25,7 @@ const told = (engine?: Partial<EngineReading>, adapters?: Reading['adapters']): 
 
 const replica = (number: number, state: Partial<EndpointState> = told(), sent = 0): Replica => {
   const endpoint = `http://10.0.0.${number}:8000`;
-  return { endpoint, hash: hashText(endpoint), state: { ...told(), ...state }, sent };
+  return { endpoint, hash: hashText(endpoint), state: { ...told(), ...state }, sent, suspectUntil: 0 };
 };
 const replicas = (...states: Partial<EndpointState>[]) => states.map((state, i) => replica(i, state));
 
@@ -91,6 +91,14 @@ describe('an endpoint for an attempt', () => {
   test('with one engine of several wedged is a last choice', () => {
     assert.deepEqual(shares(replicas({ wedged: ['1'] }, told({ waiting: 3 }))), [0, 1]);
     assert.deepEqual(shares(replicas({ wedged: ['1'] })), [1]);
+  });
+
+  test('that has failed lately is a last choice', () => {
+    const [bad, busy] = replicas(told(), told({ waiting: 3 }));
+    const suspect = { ...bad!, suspectUntil: around.now + 1 };
+    assert.deepEqual(shares([suspect, busy!]), [0, 1]);
+    assert.deepEqual(shares([suspect]), [1]);
+    assert.equal(engineLoad([suspect], 'llama', around).saturated, true);
   });
 
   const state = fc.constantFrom(...engineStates).map(name => ({ ...told(), name }));

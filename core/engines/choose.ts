@@ -13,6 +13,8 @@ export type Replica = {
   readonly state: EndpointState;
   /** By this process, since the newest reading was asked for. */
   readonly sent: number;
+  /** It has failed attempts, one after the other, whatever its metrics say: a last choice until then. Monotonic milliseconds. */
+  readonly suspectUntil: number;
 };
 
 export type Ask = {
@@ -57,7 +59,7 @@ export function choose<R extends Replica>(replicas: readonly R[], ask: Ask, arou
   let best = Number.POSITIVE_INFINITY;
   let among: R[] = [];
   for (const replica of replicas) {
-    const rank = room(replica, ask.model) + (ask.tried.includes(replica.endpoint) ? TRIED : 0);
+    const rank = room(replica, ask.model, around.now) + (ask.tried.includes(replica.endpoint) ? TRIED : 0);
     if (rank > best || rank === Number.POSITIVE_INFINITY) continue;
     if (rank < best) among = [];
     best = rank;
@@ -69,6 +71,9 @@ export function choose<R extends Replica>(replicas: readonly R[], ask: Ask, arou
     : preferred(among, ask.prefix, ask.model, around);
 }
 
+/** Whether it may get requests like any other. */
+export const isOpen = (replica: Replica, model: string, now: number): boolean => room(replica, model, now) === ROOM.open;
+
 /** How the endpoints stand together for one model. */
 export function engineLoad(replicas: readonly Replica[], model: string, around: Surroundings): EngineLoad {
   let best = Number.POSITIVE_INFINITY;
@@ -76,7 +81,7 @@ export function engineLoad(replicas: readonly Replica[], model: string, around: 
   let silent = 0;
   let load = Number.POSITIVE_INFINITY;
   for (const replica of replicas) {
-    const rank = room(replica, model);
+    const rank = room(replica, model, around.now);
     if (rank === Number.POSITIVE_INFINITY) continue;
     if (rank === ROOM.silent) silent++;
     else usable++;
@@ -88,10 +93,10 @@ export function engineLoad(replicas: readonly Replica[], model: string, around: 
 }
 
 /** Of an endpoint with several engines, of which one is wedged, a part of the requests gets no answer. */
-function room({ state }: Replica, model: string): number {
+function room({ state, suspectUntil }: Replica, model: string, now: number): number {
   if (state.served !== undefined && !state.served.has(model)) return ROOM.none;
   const own = roomOf[state.name];
-  return own === ROOM.open && state.wedged.length > 0 ? ROOM.full : own;
+  return own === ROOM.open && (state.wedged.length > 0 || suspectUntil > now) ? ROOM.full : own;
 }
 
 const sentBy = ({ sent }: Replica, { pods }: Surroundings): number => sent * pods;

@@ -204,6 +204,6 @@ function nameOf(state: EndpointState, now: number, settings: EngineSettings): En
 const servesAny = ({ served }: EndpointState, models: readonly string[]): boolean =>
   served === undefined || models.length === 0 || models.some(name => served.has(name));
 
-/** Whether attempts that wait for an answer of it wait in vain. */
+/** Whether attempts that wait for an answer of it wait in vain, or for who knows how long. */
 export const isLost = ({ name, isDown, isWell }: EndpointState): boolean =>
-  name === 'Wedged' || (name === 'Loading' && (isDown || !isWell));
+  name === 'Wedged' || name === 'Sleeping' || (name === 'Loading' && (isDown || !isWell));

@@ -2,6 +2,7 @@
 import type { Replica } from '#core/engines/choose.ts';
 import { type EndpointState, newEndpoint } from '#core/engines/state.ts';
 import { hashText } from '#core/plan/hash.ts';
+import type { ProviderEntry } from '#core/snapshot/snapshot.ts';
 import type { EndpointWatcher } from '../ports.ts';
 
 export const looks = ['metrics', 'models', 'health'] as const;
@@ -14,6 +15,9 @@ export class Endpoint implements Replica {
   /** Since the newest reading was asked for: what was sent while it was on its way may not be in it. */
   sent = 0;
   #sentSinceAsked = 0;
+  /** Attempts that failed, since the last that did not. */
+  #failures = 0;
+  suspectUntil = 0;
   /** Attempts without a first byte. */
   readonly attempts = new Set<EndpointWatcher>();
   /** Looks under way: at each thing one at a time. */
@@ -42,6 +46,15 @@ export class Endpoint implements Replica {
 
   told(): void {
     this.sent = this.#sentSinceAsked;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.suspectUntil = 0;
+  }
+
+  failed({ consecutiveFailures, cooldown }: ProviderEntry['circuitBreaker'], now: number): void {
+    if (++this.#failures >= consecutiveFailures) this.suspectUntil = now + cooldown;
   }
 
   /** What depends on the process behind the endpoint may have changed. */

@@ -242,6 +242,20 @@ describe('the watch over engines', () => {
     assert.equal(lost, 2);
   });
 
+  test("takes failures at one engine for its own, and for the provider's when no other is left", async () => {
+    const [bad, good] = engines as [Engine, Engine];
+    await bothReady();
+    const { consecutiveFailures } = served.provider.circuitBreaker;
+    for (let i = 0; i < consecutiveFailures; i++) {
+      assert.equal(picked().size, 2);
+      assert.equal(watch.ended(served, bad.url, true), false);
+    }
+    assert.deepEqual([...picked()], [good.url], 'it comes last');
+    assert.equal(watch.ended(served, good.url, true), true);
+    watch.ended(served, bad.url, false);
+    assert.equal(picked().size, 2, 'it is well again');
+  });
+
   test('follows the configuration, and keeps what it knows of endpoints that stay', async () => {
     await bothReady();
     engines[0]!.waiting = 9;

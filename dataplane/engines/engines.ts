@@ -1,7 +1,7 @@
 // All endpoints of self-hosted engines of the configuration in force: one loop looks at them, attempts are told where to go. Without
 // such endpoints it compares one reference now and then, and does nothing else.
 import { engineWedgedAlert } from '#core/engines/alert.ts';
-import { choose, engineLoad, type Surroundings } from '#core/engines/choose.ts';
+import { choose, engineLoad, isOpen, type Surroundings } from '#core/engines/choose.ts';
 import { loadOf } from '#core/engines/load.ts';
 import { engineMetrics } from '#core/engines/metrics.ts';
 import { type ScanTable, scanTable } from '#core/engines/scan.ts';
@@ -106,6 +106,16 @@ export class EngineWatch implements Engines {
 
   unwatch(provider: ProviderEntry, endpoint: string, attempt: EndpointWatcher): void {
     this.#endpoint(provider, endpoint)?.attempts.delete(attempt);
+  }
+
+  ended({ provider, model }: Pick<Candidate, 'provider' | 'model'>, endpoint: string, failed: boolean): boolean {
+    const ended = this.#endpoint(provider, endpoint);
+    if (!ended) return true;
+    const now = this.#options.monotonic();
+    if (failed) ended.failed(provider.circuitBreaker, now);
+    else ended.succeeded();
+    const { endpoints } = this.#fleets.get(provider.id)!;
+    return !endpoints.some(other => other !== ended && isOpen(other, model.upstreamName, now));
   }
 
   report(): readonly EndpointReport[] {
