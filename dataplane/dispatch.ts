@@ -5,14 +5,15 @@ import { dearFallbackAlert } from '#core/admission/alerts.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, policyOf as failurePolicyOf, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
-import { type EpochMillis, epochMillis, millis, type Tokens } from '#core/units.ts';
+import { type EpochMillis, epochMillis, millis, nanoUsd, type Tokens } from '#core/units.ts';
 import { beginStream } from './answer.ts';
 import { type AttemptInput, type AttemptResult, type Running, runAttempt } from './attempt.ts';
 import { AttemptBounds } from './bounds.ts';
 import type { Call } from './call.ts';
+import { holdForFallback } from './fallback-budget.ts';
 import type { HeldAnswer } from './held-answer.ts';
 import { planFor } from './open.ts';
-import type { Observation, Pass, Ports } from './ports.ts';
+import type { Observation, Pass, Ports, SpendHold } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Provider } from './providers/provider.ts';
 import { type Begun, openRow, settledRow } from './settle.ts';
@@ -66,21 +67,37 @@ async function attempt(task: Task): Promise<AttemptResult | Downgrade> {
   const prepared = prepareFor(task);
   // A fallback that cannot carry the request is no news for the client; what sent the request there is.
   if (!prepared.ok) return notSent(trip.failure ?? prepared.failure);
-  const { provider, request, output } = prepared.value;
+  const { provider, output } = prepared.value;
   const input = leg.continuation?.input ?? trip.input;
   const bounds = new AttemptBounds(input, candidate, provider, output, limitsOf(task).request);
+  const spend = holdForFallback(trip, candidate, ports);
+  if (spend === 'denied') return notSent(trip.failure ?? failure('no_backend', { message: FALLBACKS_SPENT }));
+  const result = await inPlace(task, prepared.value, bounds, retryPosition, spend);
+  if (result.kind === 'downgrade' || !result.sent) spend?.settle(nanoUsd(0));
+  return result;
+}
+
+/** Takes a place at the provider, where it has limits, for as long as the attempt takes. */
+async function inPlace(
+  task: Task,
+  prepared: Prepared,
+  bounds: AttemptBounds,
+  retryPosition: number,
+  spend: SpendHold | undefined,
+): Promise<AttemptResult | Downgrade> {
+  const { trip, leg, candidate, ports } = task;
   const pass = await enter(task, bounds);
   if (!pass.ok) return notSent(pass.failure);
   let used: number | undefined = 0;
   try {
-    const begun = beginning(task, provider, request.origin, retryPosition);
+    const begun = beginning(task, prepared.provider, prepared.request.origin, retryPosition);
     const { leaseUntil } = begun;
     const mayClamp = trip.plan.route?.clampMaxTokens === true;
-    const row = (reserved: CostRecord['reserved']) => openRow(begun, reserved);
-    const covered = await trip.hold.cover({ attempt: begun.attempt, bounds, leaseUntil, mayClamp, row });
+    const rowOf = (reserved: CostRecord['reserved']) => openRow(begun, reserved);
+    const covered = await trip.hold.cover({ attempt: begun.attempt, bounds, leaseUntil, mayClamp, row: rowOf });
     if (covered.kind === 'downgrade') return covered;
     if (covered.kind === 'refused') return notSent(trip.failure ?? covered.failure);
-    const sendable = covered.outputLimit === undefined ? prepared : prepareFor(task, covered.outputLimit);
+    const sendable = covered.outputLimit === undefined ? ok(prepared) : prepareFor(task, covered.outputLimit);
     if (!sendable.ok) return notSent(sendable.failure);
     // Another leg has answered while this one was on its way.
     if (leg.race && leg.client.gone) return notSent(failure('hedge_lost'));
@@ -88,15 +105,19 @@ async function attempt(task: Task): Promise<AttemptResult | Downgrade> {
     const { record, json } = covered.row;
     if (!ports.costLog.record(record, json, !covered.copied)) return notSent(failure('store_unavailable'));
     trip.began(candidate);
-    const gpu = candidate.model.price?.gpu && ports.gpuTime.enter(request.origin);
+    const gpu = candidate.model.price?.gpu && ports.gpuTime.enter(begun.endpoint);
     const result = await send(task, sendable.value);
-    trip.hold.ended(settle(task, begun, record, result, gpu?.leave()));
+    const row = settle(task, begun, record, result, gpu?.leave());
+    trip.hold.ended(row);
+    if (spend) void row.then(({ record: { cost } }) => spend.settle(cost ?? nanoUsd(0)));
     used = tokensUsed(result);
     return result;
   } finally {
     pass.value.leave(used);
   }
 }
+
+const FALLBACKS_SPENT = 'The fallbacks of the route have cost what they may in an hour.';
 
 function prepareFor({ trip, leg, candidate, call, endpoint, ports, held }: Task, outputLimit?: Tokens): Parsed<Prepared> {
   const createdSeconds = Math.floor(ports.now() / 1000);

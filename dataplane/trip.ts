@@ -51,6 +51,8 @@ export class Trip {
   #plan: Plan;
   tried: number[];
   current = 0;
+  /** Attempts begun, those that were kept back here among them. */
+  made = 1;
   /** Attempts sent to an upstream. */
   attempts = 0;
   fallbacks = 0;
@@ -115,6 +117,7 @@ export class Trip {
 
   /** Another attempt, at the same candidate or at another one. */
   nextLeg(index: number, purpose: AttemptPurpose, continuation?: Continuation): Leg {
+    this.made++;
     if (index !== this.current) this.fallbacks++;
     this.current = index;
     return { index, purpose, continuation, client: this.exchange.client };
@@ -140,6 +143,7 @@ export class Trip {
       candidates: this.candidates,
       current: this.current,
       tried: this.tried,
+      made: this.made,
       sent,
       possiblyBilled: this.possiblyBilled,
       timeLeft: this.timeLeft(now),

@@ -134,5 +134,18 @@ export function dearFallbackAlert({ route, primary, used, usage, cost }: Fallbac
   };
 }
 
+/** The fallbacks of a route have come to what they may cost in this hour. */
+export function fallbackBudgetAlert(route: string, budget: NanoUsd, onExceeded: 'Deny' | 'Warn', now: number): Alert {
+  const consequence = onExceeded === 'Deny' ? 'Further ones are denied until the next hour.' : 'Further ones go on.';
+  const hour = Math.floor(now / AN_HOUR);
+  return {
+    kind: 'expensive_fallback',
+    text: `Fallbacks of route ${route} have come to their budget of ${formatUsd(budget)} USD an hour. ${consequence}`,
+    fields: { route, budget_usd: formatUsd(budget), on_exceeded: onExceeded },
+    key: JSON.stringify(['fallback-budget', route, hour]),
+    quietFor: AN_HOUR,
+  };
+}
+
 const nameOf = ({ provider, model }: Candidate): string => `${provider.id}/${model.name}`;
 const isoTime = (at: EpochMillis): string => new Date(at).toISOString().replace('.000Z', 'Z');

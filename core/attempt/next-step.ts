@@ -13,6 +13,8 @@ export type Progress = {
   readonly current: number;
   /** Attempts made on each candidate. */
   readonly tried: readonly number[];
+  /** Attempts so far, those that were kept back here among them. */
+  readonly made: number;
   /** The attempt that failed was sent: what was kept back here would be so again. */
   readonly sent: boolean;
   /** Attempts that failed after the provider may have done the work. */
@@ -44,15 +46,13 @@ const WAIT_PART = 0.1;
 
 /** @param random in [0, 1), for the jitter of the backoff */
 export function nextStep(failure: Failure, progress: Progress, policy: AttemptPolicy, random: number): Step {
-  if (progress.timeLeft <= 0 || attemptsOf(progress) >= MAX_ATTEMPTS) return giveUp(progress);
+  if (progress.timeLeft <= 0 || progress.made >= MAX_ATTEMPTS) return giveUp(progress);
   const elsewhereFirst = progress.elsewhereFirst || policyOf(failure).elsewhereFirst === true;
   const retry = () => retryStep(failure, progress, policy, random);
   const fallback = () => fallbackStep(failure, progress, policy);
   const step = elsewhereFirst ? (fallback() ?? retry()) : (retry() ?? fallback());
   return step ?? recoveryStep(failure, progress, policy) ?? giveUp(progress);
 }
-
-const attemptsOf = ({ tried }: Progress): number => tried.reduce((sum, count) => sum + count, 0);
 
 function giveUp({ candidates, availableIn }: Progress): Step {
   const waits = candidates.map((_, index) => availableIn(index)).filter(Number.isFinite);

@@ -21,10 +21,6 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
   ],
   LLMRoute: [
     { path: 'strategy', only: 'Semantic' },
-    { path: 'retries.budgetPercent', unless: 20 },
-    { path: 'fallback.costGuard.budgetPerHour' },
-    { path: 'fallback.midStream', unless: 'Fail' },
-    { path: 'hedge' },
     { path: 'semantic' },
     { path: 'catchAllAnswer.staleCache', unless: false },
     { path: 'cache' },
