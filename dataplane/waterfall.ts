@@ -48,13 +48,15 @@ export function stepAfter(
       ports.random(),
     );
   const step = next(true);
-  if (step.kind !== 'retry' || isForAnotherEngine(trip, ports)) return step;
+  if (step.kind !== 'retry' || isForAnotherEngine(trip, failure, ports)) return step;
   return ports.health.retryAllowed(trip.candidate.provider, policy.retries.budgetPercent, now) ? step : next(false);
 }
 
 /** The first retry at another engine puts no more load on the one that failed: like a first fallback it needs no budget. */
-function isForAnotherEngine({ candidate, tried, current, endpoints }: Trip, { engines }: Ports): boolean {
-  return endpoints.length > 0 && tried[current] === 1 && (engines.load(candidate)?.usable ?? 0) > 0;
+function isForAnotherEngine({ candidate, tried, current, endpoints }: Trip, reason: Failure, { engines }: Ports): boolean {
+  if (endpoints.length === 0 || tried[current] !== 1) return false;
+  const itself = reason.class === 'upstream_endpoint_lost' ? 0 : 1;
+  return (engines.load(candidate)?.usable ?? 0) > itself;
 }
 
 const NEVER = millis(Number.POSITIVE_INFINITY);
