@@ -16,41 +16,34 @@ export async function decisionAt(url: string, id: string): Promise<Decision> {
 }
 
 export function told(decision: Decision): string {
-  const plans = decision.plans.flatMap((plan, i) => [
-    '',
-    i === 0 ? backendsOf(plan.strategy) : ANEW,
-    ...plan.candidates.map(candidate),
-    ...plan.excluded.map(excluded),
-  ]);
-  const attempts = decision.attempts.map(attempt);
-  return `${[...opening(decision), ...plans, '', 'Attempts:', ...(attempts.length > 0 ? attempts : ['     none'])].join('\n')}\n`;
+  const plans = decision.plans.flatMap((plan, i) => ['', ...planned(plan, i === 0 ? titleOf(plan) : ANEW)]);
+  const attempts = decision.attempts.length > 0 ? decision.attempts.flatMap(attempt) : ['     none'];
+  const asides = (decision.asides ?? []).map(aside);
+  return `${[...opening(decision), ...plans, '', 'Attempts:', ...attempts, ...asides].join('\n')}\n`;
 }
 
-function opening({
-  request_id,
-  path,
-  ended_at,
-  tenant,
-  key,
-  model,
-  stream,
-  route,
-  dropped,
-  fail_mode,
-  outcome,
-}: Decision): string[] {
-  const lines = [`${request_id}  ${path ?? ''}  ${ended_at ? `ended ${ended_at}` : 'under way'}`];
-  if (key)
-    lines.push(
-      `model '${model}'${stream ? ', streamed' : ''}, for key ${key} (tenant ${tenant}); ${route ? `route ${route}` : 'no route'}`,
-    );
-  if (dropped) lines.push(`left out of the request, as the target could not take it: ${dropped.join(', ')}`);
-  if (fail_mode) lines.push(`the counters were away: ${fail_mode}`);
-  if (outcome) lines.push(ending(outcome));
-  return lines;
+function opening(decision: Decision): string[] {
+  const { request_id, path, ended_at, key, dropped, cascade, fail_mode, outcome } = decision;
+  return [
+    `${request_id}  ${path ?? ''}  ${ended_at ? `ended ${ended_at}` : 'under way'}`,
+    ...(key === undefined ? [] : [asked(decision)]),
+    ...(dropped ? [`left out of the request, as the target could not take it: ${dropped.join(', ')}`] : []),
+    ...(cascade
+      ? [
+          `cascade: ${Object.entries(cascade)
+            .map(one => one.join(' '))
+            .join(', ')}`,
+        ]
+      : []),
+    ...(fail_mode ? [`the counters were away: ${fail_mode}`] : []),
+    ...(outcome ? [ending(outcome)] : []),
+  ];
 }
 
-const ending = ({
+const asked = ({ model, stream, key, tenant, route }: Decision): string =>
+  `model '${model}'${stream ? ', streamed' : ''}, for key ${key} (tenant ${tenant}); ${route ? `route ${route}` : 'no route'}`;
+
+function ending({
   status,
   failure,
   ms,
@@ -59,33 +52,60 @@ const ending = ({
   first_token_ms,
   cache,
   cost_usd,
-}: NonNullable<Decision['outcome']>): string =>
-  [
+}: NonNullable<Decision['outcome']>): string {
+  return [
     `${status}${failure ? ` ${failure}` : ''} after ${ms} ms`,
     ...(first_token_ms === undefined ? [] : [`first token at ${first_token_ms} ms`]),
     ...(attempts === undefined ? [] : [`${counted(attempts, 'attempt')}, ${counted(fallbacks ?? 0, 'fallback')}`]),
     `cost ${cost_usd} USD`,
     `cache ${cache}`,
   ].join('; ');
+}
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
-const backendsOf = (strategy: string | null): string =>
-  strategy === null ? 'Straight to its provider:' : `Backends, in the order to try them (${strategy}):`;
-const ANEW = 'A budget was spent, so that it began anew:';
-
 type Plan = Decision['plans'][number];
 
-const candidate = ({ backend, provider, model, priority, weight, attempts }: Plan['candidates'][number], index: number): string =>
-  `  ${index + 1}. ${backend}  ${provider}, model ${model}; priority ${priority}, weight ${weight}; ${attempts.length > 0 ? `attempt ${attempts.join(', ')}` : 'not tried'}`;
+const titleOf = ({ strategy, figure }: Plan): string =>
+  strategy === null
+    ? 'Straight to its provider:'
+    : `Backends, in the order to try them (${strategy}${figure === undefined ? '' : `, by ${figure}`}):`;
+const ANEW = 'A budget was spent, so that it began anew:';
 
-const excluded = ({ backend, reason }: Plan['excluded'][number]): string => `  -  ${backend}  left out: ${reason}`;
+const planned = ({ candidates, excluded }: Plan, title: string): string[] => [
+  title,
+  ...candidates.map(candidate),
+  ...excluded.map(({ backend, reason }) => `  -  ${backend}  left out: ${reason}`),
+];
 
-function attempt(one: Decision['attempts'][number]): string {
-  const end = one.failure ? `${one.failure}${one.status ? ` (status ${one.status})` : ''}` : `status ${one.status}`;
-  const cost = one.cost_usd === null ? 'price not known' : `cost ${one.cost_usd} USD`;
+function candidate(
+  { backend, provider, model, priority, weight, score, attempts }: Plan['candidates'][number],
+  index: number,
+): string {
+  const facts = [
+    `${provider}, model ${model}`,
+    `priority ${priority}, weight ${weight}`,
+    ...(score === undefined ? [] : [`score ${score ?? 'not known'}`]),
+    attempts.length > 0 ? `attempt ${attempts.join(', ')}` : 'not tried',
+  ];
+  return `  ${index + 1}. ${backend}  ${facts.join('; ')}`;
+}
+
+function attempt(one: Decision['attempts'][number]): string[] {
+  const took = `${one.ms} ms${one.first_token_ms === null ? '' : `, first token at ${one.first_token_ms} ms`}`;
+  const facts = [
+    `${one.failure ? `${one.failure} (status ${one.status})` : `status ${one.status}`} after ${took}`,
+    `${one.prompt_tokens} + ${one.completion_tokens} tokens${one.estimated ? ' (estimated)' : ''}`,
+    one.cost_usd === null ? 'price not known' : `cost ${one.cost_usd} USD`,
+    ...(one.possibly_billed ? ['perhaps billed'] : []),
+  ];
   return [
     `  ${one.attempt}  ${one.purpose}: ${one.provider}, model ${one.upstream_model} at ${one.endpoint}`,
-    `     ${end} after ${one.ms} ms${one.first_token_ms === null ? '' : `, first token at ${one.first_token_ms} ms`}; ${one.prompt_tokens} + ${one.completion_tokens} tokens${one.estimated ? ' (estimated)' : ''}, ${cost}${one.possibly_billed ? ', perhaps billed' : ''}`,
-  ].join('\n');
+    `     ${facts.join('; ')}`,
+  ];
 }
+
+const aside = (one: NonNullable<Decision['asides']>[number]): string =>
+  'not_sent' in one
+    ? `  -  nothing was sent to ${one.backend}: ${one.not_sent}`
+    : `  -  another one after ${one.backend}: ${one.fell_back}`;

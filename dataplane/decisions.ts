@@ -6,6 +6,9 @@ import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, type FailureClass, failure, statusOf } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { Excluded, Plan } from '#core/plan/plan.ts';
+import { strategies } from '#core/plan/strategies/index.ts';
+import { UNKNOWN_SCORE } from '#core/plan/strategies/order.ts';
+import type { Standing } from '#core/plan/strategies/strategy.ts';
 import type { NanoUsd } from '#core/units.ts';
 import type { Exchange } from './exchange.ts';
 import type { Page } from './http/router.ts';
@@ -21,9 +24,20 @@ type Over = {
   readonly path: string;
   readonly status: number;
   readonly failure: FailureClass | undefined;
-  /** Undefined for what was refused before there was a plan. */
+  /** The plan it began with, and the one it ended with where a spent budget brought another. */
+  readonly plans: readonly Plan[];
+  /** What no row tells. Most requests have none. */
+  readonly asides: readonly Aside[];
+  /** Undefined for what was refused before it could be attempted. */
   readonly trip: Told | undefined;
 };
+
+/** `not_sent`: an attempt was kept back. `fell_back`: another backend came next, for this trigger of `fallback.on`. */
+type Aside =
+  | { readonly backend: string; readonly not_sent: FailureClass }
+  | { readonly backend: string; readonly fell_back: string };
+
+const nothing: readonly never[] = [];
 
 type Told = Pick<Trip, 'attempts' | 'fallbacks' | 'firstTokenMs' | 'dropped' | 'verdicts'> & {
   readonly tenant: string;
@@ -31,8 +45,7 @@ type Told = Pick<Trip, 'attempts' | 'fallbacks' | 'firstTokenMs' | 'dropped' | '
   readonly key: string;
   readonly model: string;
   readonly stream: boolean;
-  /** The plan it began with, and the one it ended with where a spent budget brought another. */
-  readonly plans: readonly [Plan] | readonly [Plan, Plan];
+  readonly route: string | undefined;
   readonly failMode: Trip['hold']['failMode'];
 };
 
@@ -45,6 +58,8 @@ export class Decisions implements Observer {
   readonly #over: Ring<Over>;
   /** They may come before or after their request is over. */
   readonly #rows: Ring<CostRecord>;
+  /** Of requests that are under way. */
+  readonly #asides = new WeakMap<Trip, Aside[]>();
   readonly #clock: Clock;
 
   /** @param size how many requests are kept; the oldest goes first */
@@ -55,12 +70,25 @@ export class Decisions implements Observer {
   }
 
   refused({ id, path, startedAt }: Exchange, reason: Failure): void {
-    this.#over.add({ id, ...this.#end(startedAt), path, status: statusOf(reason), failure: reason.class, trip: undefined });
+    const end = this.#end(startedAt);
+    const none = { plans: nothing, asides: nothing, trip: undefined };
+    this.#over.add({ id, ...end, path, status: statusOf(reason), failure: reason.class, ...none });
   }
 
   served(trip: Trip): void {
     const { id, path, client, startedAt } = trip.exchange;
-    this.#over.add({ id, ...this.#end(startedAt), path, status: client.status, failure: trip.failure?.class, trip: told(trip) });
+    const plans = trip.plan === trip.call.plan ? [trip.plan] : [trip.call.plan, trip.plan];
+    const asides = this.#asides.get(trip) ?? nothing;
+    const [{ status }, end] = [client, this.#end(startedAt)];
+    this.#over.add({ id, ...end, path, status, failure: trip.failure?.class, plans, asides, trip: told(trip) });
+  }
+
+  fellBack(trip: Trip, reason: string): void {
+    this.#note(trip, { backend: trip.candidate.backend, fell_back: reason });
+  }
+
+  notSent(trip: Trip, reason: Failure): void {
+    this.#note(trip, { backend: trip.candidate.backend, not_sent: reason.class });
   }
 
   attempted(row: CostRecord): void {
@@ -72,6 +100,12 @@ export class Decisions implements Observer {
     const [over] = this.#over.filter(one => one.id === id);
     const rows = this.#rows.filter(row => row.requestId === id);
     return over || rows.length > 0 ? decision(id, rows, over) : undefined;
+  }
+
+  #note(trip: Trip, aside: Aside): void {
+    const before = this.#asides.get(trip);
+    if (before) before.push(aside);
+    else this.#asides.set(trip, [aside]);
   }
 
   #end = (startedAt: number) => ({ at: this.#clock.now(), ms: this.#clock.monotonic() - startedAt });
@@ -96,7 +130,7 @@ class Ring<T> {
   }
 }
 
-function told({ call, plan, attempts, fallbacks, firstTokenMs, dropped, verdicts, hold }: Trip): Told {
+function told({ call, attempts, fallbacks, firstTokenMs, dropped, verdicts, hold }: Trip): Told {
   const { entry } = call.key;
   return {
     attempts,
@@ -108,7 +142,7 @@ function told({ call, plan, attempts, fallbacks, firstTokenMs, dropped, verdicts
     key: `${entry.namespace}/${entry.name}`,
     model: call.envelope.model.slice(0, MAX_TEXT),
     stream: call.envelope.stream,
-    plans: plan === call.plan ? [plan] : [call.plan, plan],
+    route: call.plan.route?.id,
     failMode: hold.failMode,
   };
 }
@@ -126,17 +160,18 @@ function decision(id: string, rows: readonly CostRecord[], over: Over | undefine
     ended_at: over ? new Date(over.at).toISOString() : null,
     ...(trip && requested(trip)),
     outcome: over ? outcome(over, inOrder) : null,
-    plans: (trip?.plans ?? []).map(plan => planned(plan, inOrder)),
+    plans: (over?.plans ?? []).map(plan => planned(plan, inOrder)),
+    ...(over && over.asides.length > 0 && { asides: over.asides }),
     attempts: inOrder.map(attempted),
   };
 }
 
-const requested = ({ tenant, key, model, stream, dropped, verdicts, failMode, plans: [first] }: Told) => ({
+const requested = ({ tenant, key, model, stream, dropped, verdicts, failMode, route }: Told) => ({
   tenant,
   key,
   model,
   stream,
-  route: first.route?.id ?? null,
+  route: route ?? null,
   ...(dropped.length > 0 && { dropped }),
   ...(verdicts && { cascade: Object.fromEntries(verdicts) }),
   ...(failMode && { fail_mode: failMode }),
@@ -152,21 +187,31 @@ const outcome = ({ status, failure, ms, trip }: Over, rows: readonly CostRecord[
   cost_usd: formatUsd(rows.reduce((sum, { cost }) => sum + (cost ?? 0), 0) as NanoUsd),
 });
 
-const planned = ({ route, candidates, excluded }: Plan, rows: readonly CostRecord[]) => ({
-  strategy: route?.strategy ?? null,
-  candidates: candidates.map(candidate => candidateOf(candidate, rows)),
-  excluded: excluded.map(leftOut),
-});
+function planned({ route, candidates, excluded, standings = [] }: Plan, rows: readonly CostRecord[]) {
+  const figure = route && strategies[route.strategy].figure?.name;
+  return {
+    strategy: route?.strategy ?? null,
+    /** What the scores are, before ties and draws; the lowest comes first. */
+    ...(figure !== undefined && { figure }),
+    candidates: candidates.map(candidate => candidateOf(candidate, standings, rows)),
+    excluded: excluded.map(leftOut),
+  };
+}
 
-const candidateOf = ({ backend, provider, model, priority, weight }: Candidate, rows: readonly CostRecord[]) => ({
-  backend,
-  provider: provider.id,
-  model: model.name,
-  priority,
-  weight,
-  /** Numbers of the attempts that went there. */
-  attempts: rows.filter(row => row.provider === provider.id && row.model === model.name).map(({ attempt }) => attempt),
-});
+function candidateOf(candidate: Candidate, standings: readonly Standing[], rows: readonly CostRecord[]) {
+  const { backend, provider, model, priority } = candidate;
+  const standing = standings.find(one => one.candidate === candidate);
+  return {
+    backend,
+    provider: provider.id,
+    model: model.name,
+    priority,
+    weight: standing?.weight ?? candidate.weight,
+    ...(standing && { score: standing.score === UNKNOWN_SCORE ? null : standing.score }),
+    /** Numbers of the attempts that went there. */
+    attempts: rows.filter(row => row.provider === provider.id && row.model === model.name).map(({ attempt }) => attempt),
+  };
+}
 
 const leftOut = ({ backend, cause, reason }: Excluded) => ({ backend, cause, reason });
 

@@ -54,6 +54,9 @@ export function allOf(...observers: readonly Observer[]): Observer {
     fellBack(trip, reason) {
       for (const one of observers) one.fellBack?.(trip, reason);
     },
+    notSent(trip, reason) {
+      for (const one of observers) one.notSent?.(trip, reason);
+    },
     attempted(row) {
       for (const one of observers) one.attempted(row);
     },

@@ -41,6 +41,8 @@ export type Observer = {
   served(trip: Trip): void;
   /** A request goes to another backend, for this reason: a trigger of `fallback.on`. */
   fellBack?(trip: Trip, reason: string): void;
+  /** An attempt at the trip's candidate was kept back. */
+  notSent?(trip: Trip, reason: Failure): void;
   /** Every row of the cost log as well. */
   attempted(row: CostRecord): void;
 };

@@ -56,6 +56,7 @@ async function nextLeg(
 ): Promise<Leg | undefined> {
   const { client } = trip.exchange;
   trip.failure = result.failure;
+  if (!result.sent) ports.observer.notSent?.(trip, result.failure!);
   if (client.gone || result.kind === 'abandoned') {
     trip.failure = failure('client_closed');
     return undefined;

@@ -24,6 +24,8 @@ export type Plan = {
    */
   readonly candidates: readonly Candidate[];
   readonly excluded: readonly Excluded[];
+  /** Where there was something to choose: how the candidates stood. Their health is of now, not of then. */
+  readonly standings?: readonly Standing[];
 };
 
 /** It may take this very request later on. */
@@ -90,6 +92,7 @@ class Planning {
   #full: Candidate[] | undefined;
   /** Out for the moment. */
   #resting: Candidate[] | undefined;
+  #standings: readonly Standing[] | undefined;
   /** Bits of `NEEDED`. */
   readonly #needed: number;
   /** Tokens that the model's window must hold, at least. */
@@ -120,7 +123,12 @@ class Planning {
     if (this.#resting) this.#candidates.push(...this.#resting);
     if (deniedRatio(route) !== undefined && this.#candidates.length > 0)
       denyDear(this.#candidates, groups[0]!, route, this.#context.needs, this.#addExcluded());
-    return { route, candidates: steps ? [...steps, ...this.#candidates] : this.#candidates, excluded: this.#excluded };
+    return {
+      route,
+      candidates: steps ? [...steps, ...this.#candidates] : this.#candidates,
+      excluded: this.#excluded,
+      ...(this.#standings && { standings: this.#standings }),
+    };
   }
 
   #endWithFull(): void {
@@ -175,7 +183,10 @@ class Planning {
 
   #order(standings: Standing[]): void {
     weighAnew(standings, this.#route);
-    if (standings.length > 1) this.#strategy.order(standings, this.#context, this.#route);
+    if (standings.length > 1) {
+      this.#strategy.order(standings, this.#context, this.#route);
+      this.#standings = this.#standings ? [...this.#standings, ...standings] : standings;
+    }
     if (this.#scores) for (const standing of standings) this.#scores.push(this.#scoreOf(standing));
   }
 

@@ -28,8 +28,20 @@ before(async () => {
         [
           { name: 'down', upstreamName: 'gpt-4o!500' },
           { name: 'up', upstreamName: 'gpt-4o' },
+          { name: 'dear', upstreamName: 'gpt-4.1', price: { inputPerMTok: '10', outputPerMTok: '20' } },
         ],
         patient,
+      ),
+      route(
+        'scored',
+        'scored',
+        [
+          { ...backend('dear', 'dear'), priority: 0 },
+          { ...backend('cheap', 'up'), priority: 0 },
+        ],
+        {
+          strategy: 'LowestCost',
+        },
       ),
       route(
         'waterfall',
@@ -82,11 +94,11 @@ describe('a decision', () => {
       );
       assert.match(plan!.excluded[0]!.reason, /downgrade/);
       assert.deepEqual(
-        attempts.map(one => [one.status, one.failure, one.fallback_position, one.retry_position]),
+        attempts.map(one => [one.status, one.failure, one.purpose]),
         [
-          [500, 'upstream_error', 0, 0],
-          [500, 'upstream_error', 0, 1],
-          [200, null, 1, 0],
+          [500, 'upstream_error', 'first'],
+          [500, 'upstream_error', 'retry'],
+          [200, null, 'fallback'],
         ],
       );
       assert.deepEqual([outcome!.status, outcome!.failure, outcome!.attempts, outcome!.fallbacks], [200, null, 3, 1]);
@@ -108,6 +120,24 @@ describe('a decision', () => {
     const { outcome, plans } = await decisionOf(refused, 0);
     assert.deepEqual([outcome!.status, outcome!.failure, plans], [404, 'model_not_found', []]);
     assert.equal((await page('0190c0de-0000-7000-8000-000000000000')).status, 404);
+  });
+
+  test('says what was kept back, and for which trigger another backend came next', async () => {
+    const { asides, attempts } = await decisionOf(await ask({ mock_testing_fallbacks: true }), 1);
+    assert.deepEqual(asides, [
+      { backend: 'first', not_sent: 'upstream_error' },
+      { backend: 'first', fell_back: 'Exhausted' },
+    ]);
+    assert.deepEqual([attempts[0]!.model, attempts[0]!.purpose], ['up', 'fallback']);
+  });
+
+  test('has the scores of those that were to choose from', async () => {
+    const answered = await post(gateway.url + chatPath, chat('scored'));
+    const [plan] = (await decisionOf(answered, 1)).plans;
+    assert.equal(plan!.figure, 'expected cost, nano-USD');
+    const [cheap, dear] = plan!.candidates;
+    assert.deepEqual([cheap!.backend, dear!.backend], ['cheap', 'dear']);
+    assert.ok(cheap!.score! > 0 && dear!.score! > cheap!.score!);
   });
 
   test('is on the internal listener alone', async () => {

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
-import { get } from '#test/support/client.ts';
+import { chat, chatPath, get, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { provider, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
+import { until } from '#test/support/until.ts';
 
 let simulator: Simulator;
 let gateway: Gateway;
@@ -37,6 +38,21 @@ describe('/health', () => {
     assert.deepEqual([healthy_count, unhealthy_count], [2, 0]);
     assert.deepEqual(Object.keys(healthy_endpoints[0]).slice(0, 2), ['model', 'api_base']);
     assert.equal(simulator.requests().length, 0);
+  });
+
+  test('tells a backend whose breaker has opened from one that answers', async () => {
+    await post(gateway.url + chatPath, chat('good'));
+    for (let i = 0; i < 3; i++) await post(gateway.url + chatPath, chat('bad'));
+    const asked = simulator.requests().length;
+    const body = await until('the breaker is seen to be open', async () => {
+      const told = (await health()).json();
+      return told.unhealthy_count === 1 && told;
+    });
+    const [bad] = body.unhealthy_endpoints;
+    assert.deepEqual([bad.model, bad.tollgate.breaker.state], ['bad', 'open']);
+    assert.match(bad.error, /circuit breaker is open until/);
+    assert.deepEqual([body.healthy_count, body.healthy_endpoints[0].model], [1, 'good']);
+    assert.equal(simulator.requests().length, asked);
   });
 
   test('needs the master key, and is on the internal listener as well', async () => {
