@@ -14,10 +14,7 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'bedrock' },
     { path: 'vLLM.serviceRef' },
     { path: 'vLLM.podSelector' },
-    { path: 'vLLM.engine', unless: 'vLLM' },
-    { path: 'vLLM.metricsPath', unless: '/metrics' },
     { path: 'circuitBreaker' },
-    { path: 'probes' },
   ],
   LLMRoute: [
     { path: 'strategy', only: 'Semantic' },

@@ -95,7 +95,7 @@ function engines({ vLLM, probes = PROBE_DEFAULTS }: ProviderSpec): Connection | 
     type: 'VLLM',
     endpoints: vLLM.endpoints.map(withoutV1),
     engine: vLLM.engine,
-    metricsPath: vLLM.metricsPath,
+    metricsPath: vLLM.metricsPath.replace(/^\/*/, '/'),
     probes: {
       interval: durationOf(probes.interval),
       staleAfter: durationOf(probes.staleAfter),
