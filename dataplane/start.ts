@@ -122,7 +122,11 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const withAdmin = administration(ports, stores, options);
   const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];
   let draining = false;
-  const readiness = readinessPage(config, { draining: () => draining, degraded: () => stores.degraded() });
+  const pages: SharedPages = {
+    backends: backendsHealthPage({ ...ports, engines, isMasterKey: masterKeyCheck(options.masterKey) }),
+    metrics: metricsPage(metrics),
+    readiness: readinessPage(config, { draining: () => draining, degraded: () => stores.degraded() }),
+  };
   const running = new Set<Promise<void>>();
   const router: RouterOptions = {
     serve(exchange) {
@@ -130,7 +134,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       running.add(request);
       return request;
     },
-    pages: publicPages(ports, options, metrics, readiness),
+    pages: publicPages(ports, options, pages),
     newRequestId: ports.newRequestId,
     monotonic: ports.monotonic,
     maxBodyBytes: options.maxBodyBytes,
@@ -138,7 +142,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     onError: (error, request_id) => log.error({ err: error, request_id }, 'a request failed on a bug of the gateway'),
   };
   const internal = await listen(
-    onInternal(pageHandler({ ...router, pages: internalPages(ports, options, { metrics, readiness, decisions }) })),
+    onInternal(pageHandler({ ...router, pages: internalPages(options, decisions, pages) })),
     options.host,
     options.internalPort,
   );
@@ -236,11 +240,13 @@ function stop(listener: Listener): void {
   listener.close();
 }
 
+/** Pages of both listeners. */
+type SharedPages = { readonly backends: Page; readonly metrics: Page; readonly readiness: Page };
+
 function publicPages(
   ports: Ports,
   { masterKey, adminOnPublic }: DataPlaneOptions,
-  metrics: Metrics,
-  readiness: Page,
+  { backends, metrics, readiness }: SharedPages,
 ): ReadonlyMap<string, Page> {
   const admin = { ...ports, isMasterKey: masterKeyCheck(masterKey) };
   const [models, modelInfo] = [modelsPage(admin), modelInfoPage(admin)];
@@ -251,26 +257,26 @@ function publicPages(
     ['/models/', models],
     ['/model/info', modelInfo],
     ['/v1/model/info', modelInfo],
-    ...(adminOnPublic ? ([['/health', backendsHealthPage(admin)]] as const) : []),
+    ...(adminOnPublic ? ([['/health', backends]] as const) : []),
     ['/health/liveliness', livenessPage],
     ['/health/liveness', livenessPage],
     ['/health/readiness', readiness],
-    ['/metrics', metricsPage(metrics)],
+    ['/metrics', metrics],
   ]);
 }
 
 function internalPages(
-  ports: Ports,
-  { config, masterKey }: DataPlaneOptions,
-  { metrics, readiness, decisions }: { readonly metrics: Metrics; readonly readiness: Page; readonly decisions: Decisions },
+  { config }: DataPlaneOptions,
+  decisions: Decisions,
+  { backends, metrics, readiness }: SharedPages,
 ): ReadonlyMap<string, Page> {
   return new Map([
     ['/debug/decisions/', decisionsPage(decisions)],
-    ['/health', backendsHealthPage({ ...ports, isMasterKey: masterKeyCheck(masterKey) })],
+    ['/health', backends],
     ['/livez', livenessPage],
     ['/readyz', readiness],
     ['/configz', configzPage(config)],
-    ['/metrics', metricsPage(metrics)],
+    ['/metrics', metrics],
   ]);
 }
 

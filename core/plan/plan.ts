@@ -25,7 +25,7 @@ export type Plan = {
   readonly candidates: readonly Candidate[];
   readonly excluded: readonly Excluded[];
   /** Where there was something to choose: how the candidates stood. Their health is of now, not of then. */
-  readonly standings?: readonly Standing[];
+  readonly standings?: readonly Standing[] | undefined;
 };
 
 /** It may take this very request later on. */
@@ -127,7 +127,7 @@ class Planning {
       route,
       candidates: steps ? [...steps, ...this.#candidates] : this.#candidates,
       excluded: this.#excluded,
-      ...(this.#standings && { standings: this.#standings }),
+      standings: this.#standings,
     };
   }
 

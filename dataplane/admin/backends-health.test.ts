@@ -29,6 +29,7 @@ const page = backendsHealthPage({
   digest: text => text,
   now: () => NOW,
   health,
+  engines: { report: () => [] },
   isMasterKey: headers => headers['x-api-key'] === 'master',
 });
 const ask = (query = '', key = 'master'): PageRequest => ({

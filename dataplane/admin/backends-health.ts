@@ -5,12 +5,14 @@ import type { Health, TargetHealth } from '#core/health/health.ts';
 import type { Connection, ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
 import { millis } from '#core/units.ts';
 import { authenticate } from '../authenticate.ts';
+import type { EndpointReport } from '../engines/engines.ts';
 import type { Page, PageAnswer, PageRequest } from '../http/router.ts';
 import type { Ports } from '../ports.ts';
 import { served } from '../providers/index.ts';
 
 export type HealthPorts = Pick<Ports, 'config' | 'digest' | 'now'> & {
   readonly health: Health;
+  readonly engines: { report(): readonly EndpointReport[] };
   readonly isMasterKey: (headers: PageRequest['headers']) => boolean;
 };
 
@@ -24,18 +26,20 @@ function refusal({ config, digest, now }: HealthPorts, headers: PageRequest['hea
   return key.ok ? refuse('permission_denied', { message: 'This needs the master key.' }).failure : key.failure;
 }
 
-function answer({ config, health, now }: HealthPorts, wanted: string | null): PageAnswer {
-  const at = now();
+function answer({ config, health, engines, now }: HealthPorts, wanted: string | null): PageAnswer {
+  const [at, reports] = [now(), engines.report()];
   const healthy: object[] = [];
   const unhealthy: object[] = [];
   for (const provider of Object.values(config.current().snapshot.providers)) {
     if (!served.has(provider.connection.type)) continue;
+    const own = reports.filter(report => report.provider === provider.id);
     for (const model of provider.models) {
       if (wanted !== null && !goesBy(model, wanted)) continue;
       const known = health.of({ backend: provider.name, provider, model, priority: 0, weight: 1 }, at);
       const error = ailment(known, at);
-      if (error === undefined) healthy.push(backend(provider, model, known, at));
-      else unhealthy.push({ ...backend(provider, model, known, at), error });
+      const entry = backend({ provider, model, endpoints: own, known, now: at });
+      if (error === undefined) healthy.push(entry);
+      else unhealthy.push({ ...entry, error });
     }
   }
   const body = {
@@ -60,12 +64,15 @@ function ailment({ openUntil, engine }: TargetHealth, now: number): string | und
 /** Percentile and window of LowestLatency's defaults. */
 const LATENCY = { percentile: 95, window: millis(300_000) } as const;
 
-function backend(
-  { id, connection }: ProviderEntry,
-  { name, upstreamName }: ModelEntry,
-  known: TargetHealth,
-  now: number,
-): object {
+type Facts = {
+  readonly provider: ProviderEntry;
+  readonly model: ModelEntry;
+  readonly endpoints: readonly EndpointReport[];
+  readonly known: TargetHealth;
+  readonly now: number;
+};
+
+function backend({ provider: { id, connection }, model: { name, upstreamName }, endpoints, known, now }: Facts): object {
   const { openUntil, inFlight, outstandingTokens, tokensPerSecond, errorRate, usage, engine } = known;
   return {
     model: name,
@@ -85,9 +92,12 @@ function backend(
       latency_p95_ms: known.latency(LATENCY.percentile, LATENCY.window) ?? null,
       limits_used: usage ?? null,
       engine: engine ?? null,
+      ...(endpoints.length > 0 && { endpoints: endpoints.map(endpointOf) }),
     },
   };
 }
+
+const endpointOf = ({ endpoint, state, load }: EndpointReport) => ({ endpoint, state: state.name, load: load ?? null });
 
 function basesOf(connection: Connection): readonly string[] {
   if ('endpoints' in connection) return connection.endpoints;

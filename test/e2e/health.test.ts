@@ -1,16 +1,21 @@
 // GET /health of a real gateway: what it has learnt of its backends from the requests it served, and no upstream call for the asking.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Simulator, startSimulator } from '#simulator/index.ts';
+import { type SimulatedEngine, type Simulator, startEngine, startSimulator } from '#simulator/index.ts';
 import { chat, chatPath, get, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
+import { freePort } from '#test/support/ports.ts';
 import { provider, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
 import { until } from '#test/support/until.ts';
 
 let simulator: Simulator;
+let engine: SimulatedEngine;
+let deaf: string;
 let gateway: Gateway;
 before(async () => {
   simulator = await startSimulator();
+  engine = await startEngine();
+  deaf = `http://127.0.0.1:${await freePort()}`;
   gateway = await startGateway({
     yaml: yamlOf(
       providerSecret,
@@ -18,6 +23,7 @@ before(async () => {
       provider('oa', 'OpenAI', simulator.origin, ['good', { name: 'bad', upstreamName: 'gpt-4o!500' }], {
         circuitBreaker: { consecutiveFailures: 2, cooldown: '1m' },
       }),
+      provider('own', 'VLLM', engine.origin, [{ name: 'tiny' }], { vLLM: { endpoints: [engine.origin, deaf] } }),
       route('good', 'good', ['oa']),
       route('bad', 'bad', ['oa'], { retries: { attempts: 0 } }),
     ),
@@ -25,7 +31,7 @@ before(async () => {
 });
 after(async () => {
   await gateway?.stop();
-  await simulator?.close();
+  await Promise.all([simulator?.close(), engine?.close()]);
 });
 
 const health = (key = gateway.masterKey, query = '') => get(`${gateway.url}/health${query}`, { key });
@@ -35,7 +41,7 @@ describe('/health', () => {
     const { status, json } = await health();
     assert.equal(status, 200);
     const { healthy_count, unhealthy_count, healthy_endpoints } = json();
-    assert.deepEqual([healthy_count, unhealthy_count], [2, 0]);
+    assert.deepEqual([healthy_count, unhealthy_count], [3, 0]);
     assert.deepEqual(Object.keys(healthy_endpoints[0]).slice(0, 2), ['model', 'api_base']);
     assert.equal(simulator.requests().length, 0);
   });
@@ -51,8 +57,23 @@ describe('/health', () => {
     const [bad] = body.unhealthy_endpoints;
     assert.deepEqual([bad.model, bad.tollgate.breaker.state], ['bad', 'open']);
     assert.match(bad.error, /circuit breaker is open until/);
-    assert.deepEqual([body.healthy_count, body.healthy_endpoints[0].model], [1, 'good']);
+    assert.deepEqual(
+      body.healthy_endpoints.map(({ model }: { model: string }) => model),
+      ['good', 'tiny'],
+    );
     assert.equal(simulator.requests().length, asked);
+  });
+
+  test('says how the engines of a provider stand', async () => {
+    const states = await until('both engines are known', async () => {
+      const [own] = (await health(gateway.masterKey, '?model=tiny')).json().healthy_endpoints;
+      const told = own.tollgate.endpoints.map(({ endpoint, state }: Record<string, string>) => [endpoint, state]);
+      return told[0][1] === 'Ready' && told[1][1] !== 'Ready' && told;
+    });
+    assert.deepEqual(
+      states.map(([endpoint]: string[]) => endpoint),
+      [engine.origin, deaf],
+    );
   });
 
   test('needs the master key, and is on the internal listener as well', async () => {
