@@ -14,7 +14,6 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'bedrock' },
     { path: 'vLLM.serviceRef' },
     { path: 'vLLM.podSelector' },
-    { path: 'circuitBreaker' },
   ],
   LLMRoute: [
     { path: 'strategy', only: 'Semantic' },
