@@ -16,6 +16,4 @@ export type Call = {
   /** What routes match by, and what of the request decides among their backends. */
   readonly facts: Omit<RequestFacts, 'model'> & { readonly needs: RequestNeeds };
   readonly plan: Plan;
-  /** A small random integer: where a request begins on things it may choose among. */
-  readonly seed: number;
 };

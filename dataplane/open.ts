@@ -49,7 +49,6 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
         tags,
         facts,
         plan: plan.value,
-        seed: Math.floor(ports.random() * 65_536),
       })
     : plan;
 }
