@@ -209,6 +209,15 @@ for (const { name, path, wire, body, client } of pairs) {
       assert.equal(answerText(text), 'From the spare.');
     });
 
+    test('role chunks and empty deltas are no content: what fails after them is answered by the next backend', async () => {
+      first.answer(eventStream(wire.opening + wire.content('') + wire.content('') + errorFrame(wire)));
+      second.answer(eventStream(wholeStream(openaiStream, 'From the spare.')));
+      const { status, text } = await post(gateway.url + path, body(false));
+      assert.equal(status, 200, text);
+      assert.equal(answerText(text), 'From the spare.');
+      assert.equal(messagesIn(text).filter(({ data }) => /"role":"assistant"/.test(data)).length, 1, 'one beginning');
+    });
+
     test('an error event after content ends the stream with a typed error', async () => {
       first.answer(eventStream(wire.opening + wire.content('some words') + errorFrame(wire)));
       const stream = await openStream(gateway.url + path, body(false));
