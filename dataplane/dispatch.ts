@@ -3,7 +3,7 @@
 import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
 import { dearFallbackAlert } from '#core/admission/alerts.ts';
 import { promptTokens } from '#core/chat/usage.ts';
-import { type Failure, policyOf as failurePolicyOf, failure, ok, type Parsed, refuse } from '#core/failure.ts';
+import { type Failure, failure, policyOf as failurePolicyOf, ok, type Parsed, refuse } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, type Tokens } from '#core/units.ts';
 import { beginStream } from './answer.ts';

@@ -9,12 +9,7 @@ import type { Kind } from '../resources/index.ts';
 type Later = { readonly path: string; readonly unless?: unknown; readonly only?: unknown };
 
 const later: Readonly<Record<Kind, readonly Later[]>> = {
-  LLMProvider: [
-    { path: 'gemini' },
-    { path: 'bedrock' },
-    { path: 'vLLM.serviceRef' },
-    { path: 'vLLM.podSelector' },
-  ],
+  LLMProvider: [{ path: 'gemini' }, { path: 'bedrock' }, { path: 'vLLM.serviceRef' }, { path: 'vLLM.podSelector' }],
   LLMRoute: [
     { path: 'strategy', only: 'Semantic' },
     { path: 'semantic' },
