@@ -192,7 +192,8 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   let drained = false;
   const begin = (upstream: AttemptResult['upstreamHeaders']) => {
     trip.answersFrom(leg, dropped);
-    if (!task.held) beginStream(trip, upstream, startedAt, ports);
+    // Of a hedge: since the attempt was sent that it stands beside.
+    if (!task.held) beginStream(trip, upstream, leg.race?.since ?? startedAt, ports);
   };
   const result = await runAttempt({
     http: ports.http,
@@ -215,7 +216,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   lost?.unwatch();
   if (drained) ports.drains.free();
   if (result.kind === 'answered') trip.answersFrom(leg, dropped);
-  trip.ended(result);
+  trip.ended(result, leg);
   observe(task, observation, result);
   return result;
 }

@@ -26,6 +26,8 @@ class Race {
   #winner: Runner | undefined;
   #second: Promise<AttemptResult> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the first attempt was sent, monotonic. */
+  #since = 0;
 
   constructor(trip: Trip, route: RouteEntry, hedge: Hedge, ports: Ports) {
     this.#trip = trip;
@@ -40,6 +42,7 @@ class Race {
     this.#ports.hedges.requested(this.#route.id, now());
     const delay = mayHedge && this.#trip.candidates.length > 1 ? this.#delay(now()) : undefined;
     const first = this.#runner(() => {
+      this.#since = this.#ports.monotonic();
       if (delay !== undefined) this.#timer = setTimeout(() => this.#begin(), delay);
     });
     const result = await dispatch(this.#trip, { ...leg, client: first.client, race: first }, this.#ports);
@@ -47,8 +50,10 @@ class Race {
     this.#measure(result);
     if (!this.#second) return result;
     // Nobody waits for who lost: the client of an answer that is not streamed has not got it yet.
-    if (this.#winner === first) this.#trip.leaveBehind(this.#second);
-    if (this.#winner === first || result.kind === 'abandoned') return result;
+    if (this.#winner === first || result.kind === 'abandoned') {
+      this.#trip.leaveBehind(this.#second);
+      return result;
+    }
     const other = await this.#second;
     return other.kind === 'refused' ? result : other;
   }
@@ -82,6 +87,7 @@ class Race {
 
   #runner(onStart: () => void): Runner {
     const runner = new Runner(this.#client, {
+      since: () => this.#since,
       onStart,
       claim: () => {
         this.#winner ??= runner;
@@ -95,15 +101,22 @@ class Race {
   }
 }
 
+/** What its attempts ask of a race. */
+type RaceOf = { since(): number; onStart(): void; claim(): boolean };
+
 /** One attempt of a race. */
 class Runner implements Claim {
   readonly client: ClientShare;
-  readonly #race: { onStart(): void; claim(): boolean };
+  readonly #race: RaceOf;
   #attempt: Running | undefined;
 
-  constructor(client: SharedClient, race: { onStart(): void; claim(): boolean }) {
+  constructor(client: SharedClient, race: RaceOf) {
     this.client = client.share();
     this.#race = race;
+  }
+
+  get since(): number {
+    return this.#race.since();
   }
 
   running(attempt: Running): void {

@@ -203,6 +203,15 @@ describe('a further attempt', () => {
       [40, 25],
     );
   });
+  test('beside one that is under way takes all of its own, and is not started where both do not fit', async () => {
+    const [roomy, tight] = [await stage([budget(80)]), await stage([budget(79)])];
+    for (const { hold } of [roomy, tight]) assert.equal((await hold.cover(intent(0))).kind, 'covered');
+    assert.equal((await roomy.hold.cover(intent(1))).kind, 'covered');
+    assert.equal((await tight.hold.cover(intent(1))).kind, 'refused');
+    for (const attempt of [0, 1]) roomy.hold.ended(costing(attempt, 20 + attempt));
+    await roomy.hold.settle();
+    assert.deepEqual(roomy.settled, [{ cost: 41, tokens: 0, rows: [0, 1] }]);
+  });
   test('is not started where it does not fit', async () => {
     const { hold } = await stage([budget(60)]);
     await hold.cover(intent(0));

@@ -35,7 +35,7 @@ export type Leg = {
   /** The client, or this leg's share of it. */
   readonly client: ClientSide;
   /** Present: another leg may answer before this one does. */
-  readonly race?: Claim | undefined;
+  readonly race?: (Claim & { /** When the first of them was sent, monotonic. */ readonly since: number }) | undefined;
 };
 
 /** What a leg is told about the candidates at this moment. */
@@ -179,8 +179,9 @@ export class Trip {
     await this.hold.settle();
   }
 
-  ended({ duration, failure }: AttemptResult): void {
-    this.upstreamMs += duration;
+  ended({ duration, failure }: AttemptResult, { purpose }: Leg): void {
+    // A hedge takes its time while another attempt takes the same.
+    if (purpose !== 'hedge') this.upstreamMs += duration;
     if (failure?.possiblyBilled) this.possiblyBilled++;
   }
 }
