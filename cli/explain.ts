@@ -1,11 +1,14 @@
 // `tollgate explain`: which route and which backends a request would take, and why, without sending it; and what became of one.
 import { parseArgs } from 'node:util';
 import { formatUsd } from '#core/accounting/money.ts';
+import { acceptOf } from '#core/cascade/steps.ts';
 import type { Operation } from '#core/chat/dialect.ts';
 import { compile } from '#core/compile/index.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type Explanation, explainRoutes } from '#core/plan/explain.ts';
-import type { KeyEntry, Snapshot } from '#core/snapshot/snapshot.ts';
+import { NEEDED, noNeeds, type RequestNeeds } from '#core/plan/needs.ts';
+import type { Plan, Score } from '#core/plan/plan.ts';
+import type { Cascade, KeyEntry, Snapshot } from '#core/snapshot/snapshot.ts';
 import { epochMillis, type NanoUsd } from '#core/units.ts';
 import { liveConfig } from '#dataplane/config/live.ts';
 import { endpoints } from '#dataplane/frontends/index.ts';
@@ -21,6 +24,8 @@ type Io = { readonly out: (text: string) => void; readonly err: (text: string) =
 
 const OPERATIONS = ['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings'] as const satisfies readonly Operation[];
 
+const NEEDS = NEEDED.filter(name => name !== 'Chat' && name !== 'Embeddings');
+
 const help = `Usage: tollgate explain --config DIR --model MODEL [options]
        tollgate explain REQUEST_ID [--url URL] [--json]
 
@@ -34,6 +39,8 @@ spoken to. Nothing is sent. Secrets need not be set: a provider without its secr
   --header 'N: V'     a request header; may be repeated
   --tag N=V           an entry of the request's metadata; may be repeated
   --input-tokens N    size of the prompt (0)
+  --output-tokens N   the longest answer it allows (default: it does not say)
+  --needs NAME        ${NEEDS.join(', ')}: what it needs of a model; may be repeated
   --random R          the random number of the decision, 0 <= R < 1 (0)
   --json              one JSON document for machines
 
@@ -50,6 +57,8 @@ const flags = {
   header: { type: 'string', multiple: true, default: [] as string[] },
   tag: { type: 'string', multiple: true, default: [] as string[] },
   'input-tokens': { type: 'string', default: '0' },
+  'output-tokens': { type: 'string' },
+  needs: { type: 'string', multiple: true, default: [] as string[] },
   random: { type: 'string', default: '0' },
   url: { type: 'string', default: 'http://127.0.0.1:4001' },
   json: { type: 'boolean', default: false },
@@ -124,13 +133,36 @@ function storyOf(snapshot: Snapshot, model: string, values: Flags): Story {
     values.header.map(h => pair(h, ':', '--header')).map(([name, value]) => [name.toLowerCase(), value]),
   );
   const tags = Object.fromEntries(values.tag.map(t => pair(t, '=', '--tag')));
-  const facts = { model, operation, headers, tags, inputTokens: () => Number(values['input-tokens']) };
-  const explanation = explainRoutes(snapshot, served, key, facts, context);
+  const needs = needsOf(values, operation, headers);
+  const facts = { model, operation, headers, tags, inputTokens: needs.inputTokens, needs };
+  const explanation = explainRoutes(snapshot, served, key, facts, { ...context, needs });
   const config = liveConfig(snapshot, new Map(), 1, sha256);
   const planned = planFor(config, config.key(key.digests[0] ?? '')!, facts, { random: () => context.random, turn: () => 0 });
   if (!planned.ok)
     return { ...explanation, key, model, operation, refusal: `${planned.failure.class}: ${planned.failure.message}` };
   return { ...explanation, plan: planned.value, key, model, operation };
+}
+
+function needsOf(values: Flags, operation: Operation, headers: Readonly<Record<string, string>>): RequestNeeds {
+  const unknown = values.needs.find(name => !NEEDS.some(known => known === name));
+  if (unknown !== undefined) throw new BadSetting(`--needs must be one of ${NEEDS.join(', ')}, not '${unknown}'`);
+  const [input, output] = [countOf(values, 'input-tokens') ?? 0, countOf(values, 'output-tokens')];
+  return {
+    ...noNeeds,
+    operation,
+    needs: capability => values.needs.includes(capability),
+    inputTokens: () => input,
+    leastInputTokens: () => input,
+    maxOutputTokens: () => output,
+    session: header => headers[header],
+  };
+}
+
+function countOf(values: Flags, flag: 'input-tokens' | 'output-tokens'): number | undefined {
+  const text = values[flag];
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new BadSetting(`--${flag} must be a whole number`);
 }
 
 function keyNamed({ keys }: Snapshot, name: string | undefined): KeyEntry {
@@ -154,7 +186,7 @@ function tell(story: Story, values: Flags, { out }: Io): number {
   return story.refusal === undefined ? 0 : 1;
 }
 
-function forMachines({ key, model, operation, refusal, routes, plan }: Story) {
+function forMachines({ key, model, operation, refusal, routes, plan, scores }: Story) {
   return {
     model,
     operation,
@@ -163,6 +195,8 @@ function forMachines({ key, model, operation, refusal, routes, plan }: Story) {
     routes,
     candidates: (plan?.candidates ?? []).map(c => ({ ...describe(c, operation), priority: c.priority, weight: c.weight })),
     excluded: plan?.excluded ?? [],
+    scores,
+    ...(plan?.route?.cascade && { cascade: plan.route.cascade }),
   };
 }
 
@@ -189,18 +223,47 @@ const priceText = (rates: { input: number; output: number } | undefined): string
   rates ? `${perMillion(rates.input)} in, ${perMillion(rates.output)} out, USD per million tokens` : 'not known';
 const perMillion = (pico: number): string => formatUsd((pico * 1000) as NanoUsd);
 
-function forPeople({ key, model, operation, refusal, routes, plan }: Story): string {
+function forPeople({ key, model, operation, refusal, routes, plan, scores }: Story): string {
   const lines = [`${operation} for '${model}' with key ${key.namespace}/${key.name} (tenant ${key.tenant})`, '', 'Routes:'];
   for (const { route, taken, reasons } of routes)
     lines.push(`  ${taken ? '->' : '  '} ${route}${taken ? '  taken' : `  ${reasons.join('; ')}`}`);
   if (routes.length === 0) lines.push('     none');
-  if (refusal !== undefined) return `${[...lines, '', `Refused: ${refusal}`].join('\n')}\n`;
-  lines.push('', plan?.route ? 'Backends, in the order they are tried:' : 'No route takes it: it goes straight to its provider.');
-  for (const [index, candidate] of (plan?.candidates ?? []).entries()) {
-    const told = describe(candidate, operation);
-    lines.push(`  ${index + 1}. ${told.backend}  priority ${candidate.priority}, weight ${candidate.weight}`);
-    lines.push(`     ${told.type} ${told.provider}, model ${told.upstreamModel}, ${told.path}; price ${told.price}`);
-  }
+  lines.push('', refusal === undefined ? titleOf(plan) : `Refused: ${refusal}`);
+  if (refusal === undefined)
+    for (const [index, candidate] of (plan?.candidates ?? []).entries())
+      lines.push(...linesOf(candidate, index, operation, scores), ...stepOf(candidate, plan?.route?.cascade));
   for (const { backend, reason } of plan?.excluded ?? []) lines.push(`  -  ${backend}  left out: ${reason}`);
   return `${lines.join('\n')}\n`;
+}
+
+const titleOf = (plan: Plan | undefined): string =>
+  plan?.route
+    ? `Backends, in the order they are tried (${plan.route.strategy}):`
+    : 'No route takes it: it goes straight to its provider.';
+
+function linesOf(candidate: Candidate, index: number, operation: Operation, scores: readonly Score[]): string[] {
+  const told = describe(candidate, operation);
+  const score = scores.find(({ backend }) => backend === candidate.backend);
+  const figure = score?.figure === undefined ? '' : `, ${score.figure}: ${score.value ?? 'not known'}`;
+  return [
+    `  ${index + 1}. ${told.backend}  priority ${candidate.priority}, weight ${score?.weight ?? candidate.weight}${figure}`,
+    `     ${told.type} ${told.provider}, model ${told.upstreamModel}, ${told.path}; price ${told.price}`,
+  ];
+}
+
+/** What a cascade asks of the answer of a backend. */
+function stepOf(candidate: Candidate, cascade: Cascade | undefined): string[] {
+  if (!cascade?.steps.some(({ backend }) => backend === candidate.backend)) return [];
+  const accept = acceptOf(candidate, cascade);
+  if (!accept) return ['     step of the cascade: its answer is taken'];
+  const { rules, minConfidence, maxOutputTokens, judge } = accept;
+  const asked = [
+    ...rules,
+    ...(minConfidence === undefined ? [] : [`confidence from ${minConfidence}`]),
+    ...(maxOutputTokens === undefined ? [] : [`at most ${maxOutputTokens} tokens`]),
+    ...(judge ? [`${judge.minScore} of ${judge.provider}, model ${judge.model}`] : []),
+  ];
+  return [
+    `     step of the cascade: its answer is taken if it has ${asked.length > 0 ? asked.join(', ') : 'nothing in particular'}`,
+  ];
 }
