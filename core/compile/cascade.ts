@@ -1,5 +1,4 @@
 // The cascade of a route: steps whose backend, and judge, can be used, and a scorer whose address is allowed.
-import { modelOf } from '../plan/backends.ts';
 import { durationOf, ratioOf } from '../resources/quantity.ts';
 import type { Path } from '../resources/read.ts';
 import type { RouteSpec } from '../resources/route.ts';
@@ -7,17 +6,16 @@ import type { BackendEntry, Cascade, CascadeStep, ProviderEntry } from '../snaps
 import { tokens } from '../units.ts';
 import { type UpstreamPolicy, urlComplaint } from './address.ts';
 import { type Resource, specPath } from './objects.ts';
+import type { TargetOf } from './targets.ts';
 
 type CascadeSpec = NonNullable<RouteSpec['cascade']>;
 type Accept = NonNullable<CascadeSpec['steps'][number]['accept']>;
-type ProviderRef = RouteSpec['backends'][number]['providerRef'];
 
 export type CascadeParts = {
   readonly draft: Resource<'LLMRoute'>['draft'];
   /** Those of the route that can be used. */
   readonly backends: readonly BackendEntry[];
-  /** Undefined for one that cannot be used, after saying so about `path`. */
-  readonly provider: (ref: ProviderRef, path: Path) => ProviderEntry | undefined;
+  readonly target: TargetOf;
   readonly providers: ReadonlyMap<string, ProviderEntry>;
   readonly policy: UpstreamPolicy;
 };
@@ -59,14 +57,13 @@ function stepOf(backend: BackendEntry, accept: Accept, index: number, parts: Cas
 
 type Judge = NonNullable<NonNullable<CascadeStep['accept']>['judge']>;
 
-function judgeOf(spec: NonNullable<Accept['judge']>, path: Path, parts: CascadeParts): Judge | undefined {
-  const provider = parts.provider(spec.providerRef, [...path, 'providerRef']);
-  if (!provider) return undefined;
-  const model = modelOf(provider, spec.model);
-  if (model) return { provider: provider.id, model: model.name, minScore: ratioOf(spec.minScore) };
-  const message = `the LLMProvider ${provider.id} has no model ${spec.model}`;
-  parts.draft.fail('ResolvedRefs', 'ModelNotFound', specPath(...path, 'model'), message);
-  return undefined;
+function judgeOf(
+  { providerRef, model, minScore }: NonNullable<Accept['judge']>,
+  path: Path,
+  parts: CascadeParts,
+): Judge | undefined {
+  const target = parts.target(providerRef, model, path);
+  return target && { ...target, minScore: ratioOf(minScore) };
 }
 
 /** Scorers are run by those who run the gateway: the rules of self-hosted providers hold for them. Without one, all begin at the first step. */

@@ -1,13 +1,16 @@
 // LLMRoute -> RouteEntry, and the rule that spans routes: of two that mean the same, the older one stays.
 
+import { modelOf as entryOf } from '../plan/backends.ts';
 import { durationOf, ratioOf, scaled } from '../resources/quantity.ts';
 import type { Path } from '../resources/read.ts';
 import type { RouteSpec } from '../resources/route.ts';
 import type { BackendEntry, CostGuard, ProviderEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';
 import { nanoUsd, tokens } from '../units.ts';
+import { cacheOf, semanticOf } from './cache.ts';
 import { type CascadeParts, cascadeOf } from './cascade.ts';
 import { admitted, type Context, type Labels } from './context.ts';
 import { type Resource, specPath } from './objects.ts';
+import type { TargetOf } from './targets.ts';
 import { byAge } from './verdict.ts';
 
 type Route = Resource<'LLMRoute'>;
@@ -63,7 +66,10 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
     draft.state('Ready', 'False', 'NoHealthyBackend', 'none of its backends can be used');
     return undefined;
   }
-  const cascade = spec.cascade && cascadeOf(spec.cascade, cascadeParts(route, backends, providers, context));
+  const target = targetsFor(route, providers, context);
+  const cascade = spec.cascade && cascadeOf(spec.cascade, cascadeParts(route, backends, target, providers, context));
+  const semantic = spec.semantic && semanticOf(spec.semantic, backends, target, draft);
+  const cache = spec.cache && cacheOf(spec.cache, target);
   return {
     id: route.id,
     namespace: route.namespace,
@@ -88,6 +94,8 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
     fallback: fallbackOf(spec, backends),
     ...(spec.hedge && { hedge: hedgeOf(spec.hedge) }),
     ...(cascade && { cascade }),
+    ...(semantic && { semantic }),
+    ...(cache && { cache }),
     timeouts: {
       ...(spec.timeouts.request !== undefined && { request: durationOf(spec.timeouts.request) }),
       ...(spec.timeouts.streamIdle !== undefined && { streamIdle: durationOf(spec.timeouts.streamIdle) }),
@@ -150,16 +158,23 @@ function fallbackOf({ fallback }: RouteSpec, backends: readonly BackendEntry[]):
   };
 }
 
-function cascadeParts(route: Route, backends: readonly BackendEntry[], providers: Providers, context: Context): CascadeParts {
-  return {
-    draft: route.draft,
-    backends,
-    providers,
-    policy: context.policy,
-    provider(providerRef, path) {
-      const found = providerOf({ providerRef }, route, providers, context);
-      return 'id' in found ? found : report({ ...found, path }, [], route);
-    },
+const cascadeParts = (
+  { draft }: Route,
+  backends: readonly BackendEntry[],
+  target: TargetOf,
+  providers: Providers,
+  { policy }: Context,
+): CascadeParts => ({ draft, backends, target, providers, policy });
+
+/** Models that the route names besides its backends. */
+function targetsFor(route: Route, providers: Providers, context: Context): TargetOf {
+  return (providerRef, name, path) => {
+    const provider = providerOf({ providerRef }, route, providers, context);
+    if (!('id' in provider)) return report({ ...provider, path: [...path, ...provider.path] }, [], route);
+    const model = entryOf(provider, name);
+    if (model) return { provider: provider.id, model: model.name };
+    const message = `the LLMProvider ${provider.id} has no model ${name}`;
+    return report({ path: [...path, 'model'], reason: 'ModelNotFound', message }, [], route);
   };
 }
 

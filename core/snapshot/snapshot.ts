@@ -179,6 +179,10 @@ export type RouteEntry = {
   /** A second attempt when the first token takes longer than a percentile of the route's own, or than a time; for so many of 100 requests at most. */
   readonly hedge?: { readonly after: { readonly percentile: number } | { readonly time: Millis }; readonly maxPercent: number };
   readonly cascade?: Cascade;
+  /** For strategy Semantic. Absent there: its embedder cannot be used, and weights decide. */
+  readonly semantic?: SemanticTasks;
+  /** Absent: its answers are not kept. */
+  readonly cache?: AnswerCache;
   readonly timeouts: { readonly request?: Millis; readonly streamIdle?: Millis };
   readonly onClientDisconnect: 'Abort' | 'Drain';
   readonly onUnknownPrice: 'Allow' | 'Deny';
@@ -213,6 +217,48 @@ export type CascadeStep = {
     readonly maxOutputTokens?: Tokens;
     readonly judge?: { readonly provider: ObjectId; readonly model: string; readonly minScore: number };
   };
+};
+
+/** A model that a route names besides its backends: provider and public name. */
+export type ModelAt = { readonly provider: ObjectId; readonly model: string };
+
+/** The nearest of the examples says which backend comes first. */
+export type SemanticTasks = {
+  /** Absent: the built-in embedder. */
+  readonly embedding?: ModelAt;
+  /** Cosine, 0..1: below this nothing matches. */
+  readonly minSimilarity: number;
+  readonly tasks: readonly { readonly name: string; readonly examples: readonly string[]; readonly backend: string }[];
+  /** The backend for what matches no task. Absent: weights decide. */
+  readonly otherwise?: string;
+};
+
+export type AnswerCache = {
+  readonly mode: 'Exact' | 'Semantic';
+  /** How readily a similar question counts as the same. */
+  readonly match: 'Strict' | 'Careful' | 'Balanced';
+  /** Cosine, 0..1. A request may raise it, never lower it. */
+  readonly similarity: number;
+  readonly ttl: Millis;
+  /** How long after that an answer may still serve while another one is made, or when none can be. 0: not at all. */
+  readonly staleFor: Millis;
+  readonly scope: 'Key' | 'Tenant';
+  readonly onlyDeterministic: boolean;
+  /** Names of request metadata that split the cache. */
+  readonly partitionBy: readonly string[];
+  /** Absent: the built-in embedder. */
+  readonly embedding?: ModelAt;
+  readonly replay: 'Paced' | 'Instant';
+  /** Answers with tool calls are kept as well. */
+  readonly toolCalls: boolean;
+  /** 0..1: above this estimated share of false hits the match tightens. */
+  readonly falseHitBudget?: number;
+  /** 0..1: the share of hits that are also asked upstream, to measure agreement. */
+  readonly sample: number;
+  /** A model that approves near misses in the background. */
+  readonly judge?: ModelAt & { readonly maxPerMinute: number; readonly budgetPerDay?: NanoUsd };
+  /** What would have hit is reported, and nothing is served. */
+  readonly shadow: boolean;
 };
 
 /** Fallbacks against the price of the first backend of the plan. */
