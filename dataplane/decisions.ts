@@ -1,6 +1,6 @@
 // What was decided about the last requests, for `GET /debug/decisions/{id}`: references to the facts that the loop has anyway, and words
 // only for who asks. Nothing of a body and no credential is in them, so nothing large is kept alive and nothing secret can be told.
-import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
+import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { formatUsd } from '#core/accounting/money.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, type FailureClass, failure, statusOf } from '#core/failure.ts';
@@ -140,7 +140,7 @@ function told({ call, attempts, fallbacks, firstTokenMs, dropped, verdicts, hold
     verdicts,
     tenant: entry.tenant,
     key: `${entry.namespace}/${entry.name}`,
-    model: call.envelope.model.slice(0, MAX_TEXT),
+    model: call.envelope.model,
     stream: call.envelope.stream,
     route: call.plan.route?.id,
     failMode: hold.failMode,

@@ -43,6 +43,12 @@ export function createMetrics() {
       labelNames: ['route', 'provider'],
       registers,
     }),
+    cascades: new Counter({
+      name: 'tollgate_cascade_answers_total',
+      help: 'Answers of the backends of cascades: `accepted`, what they fell short of, or why there was none.',
+      labelNames: ['route', 'backend', 'verdict'],
+      registers,
+    }),
     fallbackReasons: new Counter({
       name: 'tollgate_fallbacks_total',
       help: 'Decisions to go on at another backend, by the trigger of `fallback.on` that led there.',

@@ -30,6 +30,7 @@ export function observer(metrics: Metrics, log: Log, monotonic: () => number): O
       requestOver(trip.exchange, route, statusShown(trip), ms / 1000);
       if (trip.firstTokenMs !== undefined)
         metrics.firstToken.observe({ route, dialect: trip.exchange.frontend.dialect }, trip.firstTokenMs / 1000);
+      if (trip.verdicts) for (const [backend, verdict] of trip.verdicts) metrics.cascades.inc({ route, backend, verdict });
       if (log.isLevelEnabled('info')) log.info(requestLine(trip, ms), 'request');
     },
     fellBack({ plan }, reason) {

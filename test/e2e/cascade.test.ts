@@ -15,6 +15,7 @@ import {
   tasks,
 } from '#test/support/cascade-tasks.ts';
 import { type Answered, chat, chatPath, get, message, messagesPath, post } from '#test/support/client.ts';
+import { metricsOf } from '#test/support/fleet.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { provider, providerSecret, type Resource, route, tenantKey, yamlOf } from '#test/support/resources.ts';
 import { until, within } from '#test/support/until.ts';
@@ -203,6 +204,9 @@ describe('a cascade', () => {
     const sum = attempts.reduce((nano, { cost_usd }) => nano + Math.round(Number(cost_usd) * 1e9), 0);
     assert.equal(Math.round(Number(outcome!.cost_usd) * 1e9), sum);
     assert.deepEqual(cascade, { small: 'judge', large: 'accepted' });
+    const metric = await metricsOf(gateway);
+    const told = metric('tollgate_cascade_answers_total', 'route="default/judged",backend="small",verdict="judge"');
+    assert.ok(told! > 0);
   });
 
   test('asks its judge for a few tokens, and nothing where a rule speaks against the answer already', async () => {
