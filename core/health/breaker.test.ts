@@ -281,8 +281,7 @@ test('blame follows the table of failures: callers and the gateway never, accoun
     assert.equal(blameOf(failure(cls)) === 'nobody', origin === 'caller' || !hurtsHealth, cls);
   }
   assert.equal(blameOf(failure('upstream_quota_exhausted')), 'account');
-  assert.equal(blameOf(failure('upstream_auth_failed', { upstreamStatus: 401 })), 'account');
-  assert.equal(blameOf(failure('upstream_auth_failed', { upstreamStatus: 403 })), 'forbidden');
+  assert.equal(blameOf(failure('upstream_auth_failed', { upstreamStatus: 401 })), 'target');
 });
 
 describe('whatever happens, in any order', () => {

@@ -7,16 +7,13 @@ import { SlidingCounts } from './sliding-counts.ts';
 export type BreakerSettings = ProviderEntry['circuitBreaker'];
 export type BreakerState = 'closed' | 'half-open' | 'open';
 
-/** Whom a failure speaks against. `account`: all models of the provider, and for long. `forbidden`: the model alone, and for long. */
-export type Blame = 'nobody' | 'target' | 'forbidden' | 'account';
+/** Whom a failure speaks against. `account`: all models of the provider, and for long. */
+export type Blame = 'nobody' | 'target' | 'account';
 
 export function blameOf(failure: Failure): Blame {
   const { hurtsHealth, origin } = policyOf(failure);
   if (!hurtsHealth || origin === 'caller') return 'nobody';
-  if (failure.class === 'upstream_quota_exhausted') return 'account';
-  if (failure.class !== 'upstream_auth_failed') return 'target';
-  // With 403 providers also refuse one model to an account that may use the others.
-  return failure.upstreamStatus === 403 ? 'forbidden' : 'account';
+  return failure.class === 'upstream_quota_exhausted' ? 'account' : 'target';
 }
 
 /** The place of an attempt that tries whether a target works again. Not held beyond `until`, whatever becomes of the attempt. */

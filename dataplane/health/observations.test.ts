@@ -41,11 +41,10 @@ class Stage {
     });
   }
 
-  attempt(candidate: Candidate, cls?: FailureClass, upstreamStatus?: number): void {
+  attempt(candidate: Candidate, cls?: FailureClass): void {
     assert.ok(this.seen.tryEnter(candidate, this.now), 'let in');
     const seen = this.seen.began(candidate, 100, this.now++);
-    const reason = cls && failure(cls, { ...(upstreamStatus !== undefined && { upstreamStatus }) });
-    seen.ended({ ms: 50, ...(reason && { failure: reason }) }, this.now++);
+    seen.ended({ ms: 50, ...(cls && { failure: failure(cls) }) }, this.now++);
   }
 
   of(candidate: Candidate) {
@@ -121,9 +120,9 @@ describe('breakers', () => {
     assert.deepEqual(stage.turns, ['default/a m open', 'default/a m half-open', 'default/a m closed']);
   });
 
-  test('an account that is refused stops all models of the provider, for long, until its credential changes', () => {
+  test('an account without credit stops all models of the provider, for long, until its credential changes', () => {
     const stage = new Stage();
-    stage.attempt(stage.m, 'upstream_auth_failed', 401);
+    stage.attempt(stage.m, 'upstream_quota_exhausted');
     assert.equal(stage.seen.tryEnter(stage.n, stage.now), false);
     assert.equal(stage.of(stage.n).openUntil, stage.now - 1 + 300_000);
     assert.equal(stage.of(stage.other).openUntil, 0);
@@ -133,13 +132,6 @@ describe('breakers', () => {
     stage.seen.sweep(stage.now);
     stage.attempt(stage.n);
     assert.equal(stage.of(stage.m).openUntil, 0);
-  });
-
-  test('a model that is refused with 403 stops that model alone, at once', () => {
-    const stage = new Stage();
-    stage.attempt(stage.m, 'upstream_auth_failed', 403);
-    assert.equal(stage.seen.tryEnter(stage.m, stage.now), false);
-    assert.ok(stage.seen.tryEnter(stage.n, stage.now));
   });
 
   test('an attempt that is given up gives back the place of its probe, and says nothing', () => {

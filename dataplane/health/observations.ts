@@ -372,7 +372,6 @@ class Attempted implements Observation {
     const blame = blameOf(reason);
     this.#gaveUp();
     if (blame === 'target') breaker.failed(reason, this, settings, now);
-    else if (blame === 'forbidden') breaker.trip(reason, this, settings, now);
     else if (blame === 'account') provider.breaker.trip(reason, this, settings, now);
   }
 }
