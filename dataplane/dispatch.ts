@@ -17,7 +17,7 @@ import type { Observation, Pass, Ports, SpendHold } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Provider } from './providers/provider.ts';
 import { type Begun, openRow, settledRow } from './settle.ts';
-import type { Leg, Trip } from './trip.ts';
+import { type Leg, primaryOf, type Trip } from './trip.ts';
 
 /** One attempt as it is carried out. */
 type Task = {
@@ -177,7 +177,7 @@ async function enter(task: Task, bounds: AttemptBounds): Promise<Parsed<Pass>> {
 }
 
 function warnIfDear({ plan }: Trip, used: Candidate, { usage, cost, fallbackPosition }: CostRecord, ports: Ports): void {
-  const [primary] = plan.candidates;
+  const primary = primaryOf(plan);
   if (fallbackPosition === 0 || !plan.route || !primary || cost === null) return;
   const alert = dearFallbackAlert({ route: plan.route, primary, used, usage, cost });
   if (alert) ports.alerts.emit(alert);

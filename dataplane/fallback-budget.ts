@@ -2,7 +2,6 @@
 import { fallbackBudgetAlert } from '#core/admission/alerts.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { expectedCost, expectedOutput } from '#core/plan/expected-cost.ts';
-import type { RouteEntry } from '#core/snapshot/snapshot.ts';
 import { nanoUsd } from '#core/units.ts';
 import type { Ports, SpendHold } from './ports.ts';
 import type { Trip } from './trip.ts';
@@ -11,7 +10,7 @@ import type { Trip } from './trip.ts';
 export function holdForFallback(trip: Trip, candidate: Candidate, ports: Ports): SpendHold | undefined | 'denied' {
   const { route } = trip.plan;
   const guard = route?.fallback.costGuard;
-  if (!route || guard?.budgetPerHour === undefined || !isFallback(trip, route, candidate)) return undefined;
+  if (!route || guard?.budgetPerHour === undefined || trip.fallbacks === 0) return undefined;
   const { price } = candidate.model;
   const { needs } = trip.call.facts;
   const expected = price ? expectedCost(price, needs.inputTokens(), expectedOutput(needs)) : 0;
@@ -19,9 +18,4 @@ export function holdForFallback(trip: Trip, candidate: Candidate, ports: Ports):
   if (hold) return hold;
   ports.alerts.emit(fallbackBudgetAlert(route.id, guard.budgetPerHour, guard.onExceeded, ports.now()));
   return guard.onExceeded === 'Deny' ? 'denied' : undefined;
-}
-
-/** Also the first attempt, where all backends of the first priority get nothing for the moment. */
-function isFallback({ fallbacks }: Trip, { backends }: RouteEntry, { priority }: Candidate): boolean {
-  return fallbacks > 0 || backends.some(backend => backend.priority < priority && !backend.downgrade);
 }

@@ -86,7 +86,7 @@ export class Trip {
     this.input = new InputKnowledge(exchange, call.body, ports.estimateTokens);
     this.#attempted = main ? main.#attempted : [];
     this.attempts = main?.attempts ?? 0;
-    this.fallbacks = main?.fallbacks ?? 0;
+    this.fallbacks = main ? main.fallbacks : Number(standsIn(call.plan));
     this.hold = main?.hold ?? holdOf(exchange, call, ports);
   }
 
@@ -184,6 +184,16 @@ export class Trip {
     if (purpose !== 'hedge') this.upstreamMs += duration;
     if (failure?.possiblyBilled) this.possiblyBilled++;
   }
+}
+
+/** The backend that was meant to answer: the first of the first priority, also where that is out for the moment. */
+export const primaryOf = ({ candidates }: Plan): Candidate | undefined =>
+  candidates.reduce<Candidate | undefined>((best, one) => (best && best.priority <= one.priority ? best : one), undefined);
+
+/** The plan begins with a backend of a later priority, as those before it get nothing for the moment: it stands in for them. */
+function standsIn(plan: Plan): boolean {
+  const { candidates, route } = plan;
+  return candidates.length > 1 && !route?.cascade && primaryOf(plan)!.priority < candidates[0]!.priority;
 }
 
 function holdOf({ id }: Exchange, { key, envelope }: Call, ports: HoldPorts): Hold {

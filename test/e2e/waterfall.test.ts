@@ -1,6 +1,7 @@
 // The waterfall from outside: which backends a failure leads to, what bounds it, what waits, and what the client gets in the end.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { chat, chatPath, get, message, messagesPath, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { patient, provider, providerSecret, type Resource, route, tenantKey, yamlOf } from '#test/support/resources.ts';
@@ -51,6 +52,8 @@ before(async () => {
       }),
       alone('open', breaker('30s')),
       alone('soon', breaker('400ms')),
+      provider('stood-in', 'OpenAI', upstream.url, ['stood-in'], breaker('30s')),
+      route('stood-in', 'stood-in', to('stood-in', 'two'), once),
       alone('worded', breaker('30s'), { ...once, catchAllAnswer: { message: 'Please come back later.', status: 529 } }),
       ...(['Deny', 'Warn'] as const).map(onExceeded =>
         route(`spent-${onExceeded.toLowerCase()}`, `spent-${onExceeded.toLowerCase()}`, to('one', 'two'), {
@@ -73,6 +76,10 @@ beforeEach(() => {
 const send = (model: string, rest: Record<string, unknown> = {}) => post(gateway.url + chatPath, chat(model, rest));
 const askedFor = () => upstream.asked.map(({ body }) => JSON.parse(body.toString()).model);
 const down = json(500, { error: { message: 'No.', type: 'server_error' } });
+const late: Script = async response => {
+  await sleep(200);
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(openaiReply('two')));
+};
 const tooLong = json(400, { error: { message: 'Too long.', type: 'invalid_request_error', code: 'context_length_exceeded' } });
 const filtered = json(400, { error: { message: 'Filtered.', type: null, code: 'content_filter' } });
 
@@ -131,6 +138,13 @@ describe('where every backend gets nothing for a while', () => {
     assert.equal(other.json().error.type, 'overloaded_error');
   });
 
+  test('of the first priority, the next one stands in, and is counted as the fallback that it is', async () => {
+    await open('stood-in');
+    const { status, headers, json } = await send('stood-in');
+    assert.deepEqual([status, json().model, askedFor()], [200, 'gpt-scripted', ['two']]);
+    assert.deepEqual([headers.get('x-tollgate-attempts'), headers.get('x-tollgate-fallback')], ['1', 'true']);
+  });
+
   test('the route may have words of its own for that', async () => {
     await open('worded');
     const { status, json, headers } = await send('worded');
@@ -159,12 +173,13 @@ describe('fallbacks that have come to their budget of the hour', () => {
     for (let i = 0; i < 4; i++) statuses.push((await send('spent-deny', { max_tokens: 1000 })).status);
     // 0.002 dollars are expected of each, some 0.00002 are spent.
     assert.deepEqual(statuses, [200, 200, 200, 200]);
+    scripts = { one: down, two: late };
     const together = await Promise.all(Array.from({ length: 4 }, () => send('spent-deny', { max_tokens: 1000 })));
     assert.deepEqual(together.map(({ status }) => status).sort(), [200, 502, 502, 502]);
   });
 
   test('go on with a warning, where the route says Warn', async () => {
-    scripts = { one: down };
+    scripts = { one: down, two: late };
     const together = await Promise.all(Array.from({ length: 4 }, () => send('spent-warn', { max_tokens: 1000 })));
     assert.ok(together.every(({ status }) => status === 200));
     assert.match(gateway.logs(), /Fallbacks of route default\/spent-warn have come to their budget of 0\.003 USD an hour/);
