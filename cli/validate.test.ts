@@ -23,6 +23,7 @@ metadata: {name: client}
 spec:
   tenant: acme
   generate: {secretName: client-key}
+  exposeSimilarity: false
 `;
 
 describe('tollgate validate', () => {
@@ -48,7 +49,7 @@ describe('tollgate validate', () => {
     const { code, out } = await run({ 'a.yaml': `${secret}---\n${provider}---\n${key}` });
     assert.equal(
       out,
-      '✓ LLMProvider default/openai  a.yaml:6\n    not yet in force: spec.circuitBreaker\n✓ TenantKey default/client  a.yaml:15\n1 file, 2 objects: all sound\n',
+      '✓ LLMProvider default/openai  a.yaml:6\n✓ TenantKey default/client  a.yaml:15\n    not yet in force: spec.exposeSimilarity\n1 file, 2 objects: all sound\n',
     );
     assert.equal(code, 0);
   });
@@ -65,7 +66,6 @@ describe('tollgate validate', () => {
         '✗ LLMProvider default/openai Invalid, not live  a.yaml:1',
         '    a.yaml:8: spec.circuitBreaker.minRequests: must be a number, not a string',
         '    a.yaml:8: spec.circuitBreaker.minRequest: is not a known field',
-        '    not yet in force: spec.circuitBreaker',
         '✗ object default/? Invalid, not live  b.yaml:3',
         '    b.yaml:3: apiVersion: must be tollgate.dev/v1alpha1 with one of the kinds LLMProvider, LLMRoute, TenantKey',
         '2 files, 2 objects: 2 unsound, 1 not readable\n',
@@ -98,7 +98,7 @@ describe('tollgate validate', () => {
     const { code, out } = await run({ 'a.yaml': `${key}  colour: red\n` }, ['--json']);
     const { sound, verdicts } = JSON.parse(out) as { sound: boolean; verdicts: { name: string; problems: unknown }[] };
     assert.deepEqual([code, sound, verdicts[0]?.name], [1, false, 'client']);
-    assert.deepEqual(verdicts[0]?.problems, [{ path: 'spec.colour', line: 7, message: 'is not a known field' }]);
+    assert.deepEqual(verdicts[0]?.problems, [{ path: 'spec.colour', line: 8, message: 'is not a known field' }]);
   });
 
   test('exits 2 on what it does not understand', async () => {
