@@ -23,7 +23,7 @@ metadata: {name: client}
 spec:
   tenant: acme
   generate: {secretName: client-key}
-  exposeSimilarity: false
+  rotation: {every: 2160h}
 `;
 
 describe('tollgate validate', () => {
@@ -49,7 +49,7 @@ describe('tollgate validate', () => {
     const { code, out } = await run({ 'a.yaml': `${secret}---\n${provider}---\n${key}` });
     assert.equal(
       out,
-      '✓ LLMProvider default/openai  a.yaml:6\n✓ TenantKey default/client  a.yaml:15\n    not yet in force: spec.exposeSimilarity\n1 file, 2 objects: all sound\n',
+      '✓ LLMProvider default/openai  a.yaml:6\n✓ TenantKey default/client  a.yaml:15\n    not yet in force: spec.rotation\n1 file, 2 objects: all sound\n',
     );
     assert.equal(code, 0);
   });
