@@ -26,6 +26,8 @@ export type SimulatorOptions = {
   readonly keys?: readonly string[];
   /** `vllm`: the whole listener is one vLLM server; else that wire is under `/vllm/`. */
   readonly wire?: 'all' | 'vllm';
+  /** What vLLM's list of models has: a gateway sends an engine no other. Any model is answered. Default: `tiny`. */
+  readonly models?: readonly string[];
   /** One line a request; never its content. */
   readonly log?: (line: string) => void;
 };
@@ -38,6 +40,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     settings: { ...defaultSettings, ...options.settings },
     keys: options.keys,
     wire,
+    models: options.models ?? ['tiny'],
     log,
   });
   return listening(server, options);

@@ -8,7 +8,7 @@ import type { Headers, Refusal, Wire } from './wires/wire.ts';
 export type Route = { readonly wire: Wire } & (
   | { readonly kind: 'generate'; readonly deployment?: string }
   | { readonly kind: 'count'; readonly reply: (body: unknown, headers: Headers) => Refusal }
-  | { readonly kind: 'plain'; readonly reply: (now: number) => Refusal }
+  | { readonly kind: 'plain'; readonly reply: (now: number, models: readonly string[]) => Refusal }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 );
 
@@ -34,7 +34,11 @@ function wireOf(path: string, headers: Headers): Wire {
 
 type RouteRow = readonly [method: string, path: RegExp, route: (match: RegExpExecArray, url: URL, wire: Wire) => Route];
 
-const modelList = (wire: Wire): Route => ({ wire, kind: 'plain', reply: now => ({ status: 200, body: wire.models(now) }) });
+const modelList = (wire: Wire): Route => ({
+  wire,
+  kind: 'plain',
+  reply: (now, models) => ({ status: 200, body: wire.models(now, models) }),
+});
 
 const hostedRoutes: readonly RouteRow[] = [
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: openai, kind: 'generate' })],

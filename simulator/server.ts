@@ -16,6 +16,8 @@ export type ServerOptions = {
   readonly settings: Settings;
   readonly keys: readonly string[] | undefined;
   readonly wire: 'all' | 'vllm';
+  /** What vLLM's wire lists. */
+  readonly models: readonly string[];
   readonly log: (line: string) => void;
   /** What makes the tokens where that is more than a pace. */
   readonly engine?: Engine | undefined;
@@ -123,7 +125,7 @@ function considered(context: Context, route: Route, request: IncomingMessage, ra
   const denied = deniedCredential(context, wire, request);
   if (denied) return refusing(denied);
   if (route.kind === 'refused') return refusing(route.refusal);
-  if (route.kind === 'plain') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(now())));
+  if (route.kind === 'plain') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(now(), context.models)));
   const body = parsedJson(raw);
   if (body === undefined) return refusing(wire.badJson(raw));
   if (route.kind === 'count') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(body, request.headers)));

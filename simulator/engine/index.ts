@@ -61,6 +61,8 @@ export async function startEngine(options: EngineOptions = {}): Promise<Simulate
     settings: { latency: 0, tokensPerSecond: 0, jitter: 0, tokensPerFrame: 1 },
     keys: undefined,
     wire: 'vllm',
+    // The engine has its own list.
+    models: [],
     log: options.log ?? (() => undefined),
     engine,
     moreControl: engineControl(engine),

@@ -37,20 +37,18 @@ export const vllm: Wire = {
   errorFrame: () => ({ kind: 'content', tokens: 0, data: JSON.stringify(vllmTrouble('server-error', '').body) }),
   ping: ': ping\n\n',
   headers: () => ({ server: 'uvicorn', vary: 'Origin' }),
-  models: created => ({
+  models: (created, names) => ({
     object: 'list',
-    data: [
-      {
-        id: 'tiny',
-        object: 'model',
-        created,
-        owned_by: 'vllm',
-        root: './tiny',
-        parent: null,
-        max_model_len: maxModelLength,
-        permission: [],
-      },
-    ],
+    data: names.map(id => ({
+      id,
+      object: 'model',
+      created,
+      owned_by: 'vllm',
+      root: `./${id}`,
+      parent: null,
+      max_model_len: maxModelLength,
+      permission: [],
+    })),
   }),
 };
 

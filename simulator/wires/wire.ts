@@ -68,7 +68,8 @@ export type Wire = {
   /** A sign of life between frames, as SSE text. */
   readonly ping: string;
   readonly headers: (digest: string) => Readonly<Record<string, string>>;
-  readonly models: (created: number) => unknown;
+  /** @param names what a server of one's own serves; a hosted provider has its own list */
+  readonly models: (created: number, names: readonly string[]) => unknown;
 };
 
 export const header = (headers: Headers, name: string): string | undefined => {

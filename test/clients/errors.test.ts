@@ -15,7 +15,7 @@ const faults = [
   '404',
   '413',
   '422',
-  '429',
+  '429;after=0',
   '500',
   '503',
   '529',
@@ -34,9 +34,9 @@ before(async () => {
     ...tenantKey('narrow', narrowKey, { models: { allow: ['anthropic-*'] } }),
     provider('spare', 'OpenAI', origin, ['gpt-4o-mini']),
     ...targets.flatMap(target =>
-      ['429', '500', '529', '401', 'context-length'].map(fault =>
+      ['429;after=0', '500', '529', '401', 'context-length'].map(fault =>
         route(
-          `${target.type.toLowerCase()}-${fault}-spared`,
+          `${faulty(target, fault)}-spared`,
           `${faulty(target, fault)}-spared`,
           [
             { name: 'first', providerRef: { name: target.type.toLowerCase() }, model: faulty(target, fault) },
@@ -127,7 +127,8 @@ async function errorOf(promise: Promise<unknown>): Promise<Error & { status?: nu
 const classes: readonly (readonly [fault: string, name: ErrorName, status: number])[] = [
   ['400', 'BadRequestError', 400],
   ['401', 'InternalServerError', 502],
-  ['429', 'RateLimitError', 429],
+  // Any longer wait opens the breaker.
+  ['429;after=0', 'RateLimitError', 429],
   ['500', 'InternalServerError', 502],
   ['503', 'InternalServerError', 503],
   ['529', 'InternalServerError', 503],
@@ -181,7 +182,7 @@ function failures(
     });
   }
 
-  for (const fault of ['429', '500', '529', '401', 'context-length']) {
+  for (const fault of ['429;after=0', '500', '529', '401', 'context-length']) {
     test(`${fault} of the first provider is never seen where a second one answers`, async () => {
       const model = `${faulty(target, fault)}-spared`;
       assert.match(await sdk.whole(model), /simulated/);

@@ -70,8 +70,17 @@ export function provider(
   };
 }
 
-/** A breaker that stays closed whatever fails, for tests of something else: many failures of one provider, one after the other. */
-export const patient = { circuitBreaker: { consecutiveFailures: 1000, errorRate: '1', minRequests: 100_000 } };
+/** A breaker that stays closed whatever fails, or is open for a moment, for tests of something else: many failures of one provider, one after the other. */
+export const patient = {
+  circuitBreaker: {
+    consecutiveFailures: 1000,
+    errorRate: '1',
+    minRequests: 100_000,
+    cooldown: '1ms',
+    maxCooldown: '1ms',
+    halfOpenProbes: 100,
+  },
+};
 
 export const providerSecret: Resource = secret('provider-key', providerKey);
 

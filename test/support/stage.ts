@@ -63,7 +63,10 @@ export async function openStage(
   more: (stage: { origin: string }) => readonly Resource[] = () => [],
 ): Promise<Stage> {
   const hosted = await startSimulator();
-  const engine = await startSimulator({ wire: 'vllm' });
+  const engine = await startSimulator({
+    wire: 'vllm',
+    models: [...upstreamModels.VLLM, ...faults.map(fault => `${upstreamModels.VLLM[0]}!${fault}`)],
+  });
   const gateway = await startGateway({
     yaml: yamlOf(
       providerSecret,
@@ -94,7 +97,12 @@ function resourcesFor(one: Target, simulators: { hosted: Simulator; engine: Simu
   ];
   const name = one.type.toLowerCase();
   const origin = one.type === 'VLLM' ? simulators.engine.origin : simulators.hosted.origin;
-  const spec = { timeouts: { firstToken: '2s', streamIdle: '2s', request: '4s' }, ...patient };
+  const spec = {
+    timeouts: { firstToken: '2s', streamIdle: '2s', request: '4s' },
+    ...patient,
+    // Looks at many providers, four times a second, would push the requests out of the simulator's memory.
+    ...(one.type === 'VLLM' && { probes: { interval: '60s', staleAfter: '10m' } }),
+  };
   const routeTo = (backend: string) => (model: { readonly name: string }) =>
     route(model.name, model.name, [backend], { retries: { attempts: 0 } });
   return [
