@@ -66,3 +66,25 @@ test('a client that takes a large answer slowly but steadily gets all of it', as
   await once(socket, 'close');
   assert.ok(taken > large.length, `${taken} bytes`);
 });
+
+test('a wait is never shorter than it was asked for', async () => {
+  let told = (_: number) => {};
+  const shortest = new Promise<number>(resolve => {
+    told = resolve;
+  });
+  using server = await serverOf(async client => {
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 100; i++) {
+      const from = performance.now();
+      await client.stays(3);
+      least = Math.min(least, performance.now() - from);
+    }
+    told(least);
+    client.whole(200, [], '');
+  });
+  const socket = await open(server.port);
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const least = await within(10_000, 'a hundred waits', shortest);
+  socket.destroy();
+  assert.ok(least >= 3, `${least} ms`);
+});

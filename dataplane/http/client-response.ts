@@ -141,7 +141,10 @@ export class ClientResponse {
     this.write(HEARTBEAT);
   }
 
-  /** Waits; false as soon as the client is gone. */
+  /**
+   * Waits, and no shorter: Node's timers fire up to a millisecond early, and a breaker that lets in again then would still refuse the
+   * request. false as soon as the client is gone.
+   */
   stays(ms: number): Promise<boolean> {
     return new Promise(resolve => {
       const done = (here: boolean) => {
@@ -149,7 +152,7 @@ export class ClientResponse {
         this.#listener = undefined;
         resolve(here);
       };
-      const timer = setTimeout(() => done(true), ms);
+      const timer = setTimeout(() => done(true), ms + 1);
       this.listener = { clientLeft: () => done(false), clientDrained: () => {} };
     });
   }
