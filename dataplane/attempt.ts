@@ -38,6 +38,9 @@ export type Claim = {
   claim(): boolean;
 };
 
+/** An answer that is refused may have been billed all the same: its usage, where it was told. */
+export type ReadReply = Parsed<WholeReply> | { readonly ok: false; readonly failure: Failure; readonly usage: Usage | undefined };
+
 export type AttemptInput = {
   readonly http: HttpClient;
   readonly request: HttpRequest;
@@ -45,7 +48,7 @@ export type AttemptInput = {
   readonly client: ClientSide;
   /** How to answer the client; a streamed request has a relay. */
   readonly stream?: { readonly relay: Relay; begin(upstream: HttpHeaders): void };
-  readonly read: (body: Buffer) => Parsed<WholeReply>;
+  readonly read: (body: Buffer) => ReadReply;
   readonly classify: (error: UpstreamError) => Failure;
   /** Whether this attempt may go on reading for the usage figure when its client has left; taken up at most once. */
   readonly mayDrain: () => boolean;
@@ -90,7 +93,7 @@ const MAX_SSE_LINE_BYTES = 8 * 1024 * 1024;
 const SAMPLE_BYTES = 16 * 1024;
 /** A drain is bounded in time as well as by the request's own limit. */
 const DRAIN_MS = 30_000;
-/** How long a stream that has said its last word may keep its connection open before the client is told. */
+/** How long a stream that has said its last word, or an error of which the status is known, is waited for. */
 const LINGER_MS = 2_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -126,6 +129,10 @@ class Attempt implements HttpHandler, ClientListener, Running {
   #sample: Buffer | undefined;
   #sampleBytes = 0;
   #streamedBytes = 0;
+  /** Of a whole answer that was refused. */
+  #usage: Usage | undefined;
+  /** From when on an answer is known to be an error. */
+  #judgedAt = Number.POSITIVE_INFINITY;
 
   constructor(input: AttemptInput, resolve: (result: AttemptResult) => void) {
     this.#in = input;
@@ -150,6 +157,10 @@ class Attempt implements HttpHandler, ClientListener, Running {
     this.#headers = headers;
     this.#mode = this.#modeOf(status, String(headers['content-type'] ?? '').toLowerCase());
     this.#body = collector(this.#mode === 'whole' ? MAX_REPLY_BYTES : MAX_ERROR_BYTES);
+    if (this.#isError()) {
+      this.#judgedAt = this.#in.monotonic();
+      this.#rearm();
+    }
     this.#decompress = decompressor(String(headers['content-encoding'] ?? ''), MAX_REPLY_BYTES, {
       data: chunk => this.#bytes(chunk),
       end: () => this.#ended(),
@@ -172,11 +183,19 @@ class Attempt implements HttpHandler, ClientListener, Running {
     this.#broke(connectionFailure(error));
   }
 
-  /** A stream that ends badly, or does not end, after its last word is whole (reliability.md 3.1, row 2). */
+  /**
+   * A stream that ends badly, or does not end, after its last word is whole (reliability.md 3.1, row 2). What an error's status says
+   * holds whatever becomes of its body.
+   */
   #broke(reason: Failure): void {
-    if (this.#mode !== 'stream' || !this.#in.stream?.relay.state.finish) return this.#fail(reason);
+    const isKnown = this.#isError() || (this.#mode === 'stream' && this.#in.stream?.relay.state.finish);
+    if (!isKnown) return this.#fail(reason);
     this.#control?.abort();
-    this.#streamEnded();
+    this.#ended();
+  }
+
+  #isError(): boolean {
+    return this.#mode === 'error' || this.#mode === 'wrong-type';
   }
 
   #modeOf(status: number, contentType: string): Mode {
@@ -222,7 +241,10 @@ class Attempt implements HttpHandler, ClientListener, Running {
 
   #wholeEnded(): void {
     const read = this.#in.read(this.#body.all());
-    if (!read.ok) return this.#fail(read.failure);
+    if (!read.ok) {
+      this.#usage = 'usage' in read ? read.usage : undefined;
+      return this.#fail(read.failure);
+    }
     if (this.#isFastest()) this.#finish('answered', read.value);
   }
 
@@ -341,7 +363,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
 
   #due(): Due {
     const { limits, stream } = this.#in;
-    const total: Due = { at: this.#startedAt + limits.request, limit: 'request_deadline' };
+    const total: Due = { at: Math.min(this.#startedAt + limits.request, this.#judgedAt + LINGER_MS), limit: 'request_deadline' };
     if (!stream) return total;
     if (this.#mode === 'draining') return { at: Math.min(total.at, this.#drainUntil), limit: 'request_deadline' };
     const phase = this.#phaseDue(stream.relay.state);
@@ -404,7 +426,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
       failure: reason,
       upstreamStatus: this.#status,
       upstreamHeaders: this.#headers,
-      usage: said?.usage,
+      usage: said?.usage ?? this.#usage,
       model: said?.model,
       upstreamId: said?.upstreamId,
       streamed: isUncounted ? { sample: this.#sampled(), bytes: this.#streamedBytes } : undefined,

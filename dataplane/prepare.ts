@@ -9,7 +9,7 @@ import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { tokens } from '#core/units.ts';
 import type { HttpRequest } from '#platform/http-client.ts';
-import type { WholeReply } from './attempt.ts';
+import type { ReadReply } from './attempt.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
@@ -25,7 +25,7 @@ export type Prepared = {
   readonly provider: Provider;
   /** Present where the client asked for a stream. */
   readonly relay: Relay | undefined;
-  readonly read: (body: Buffer) => Parsed<WholeReply>;
+  readonly read: (body: Buffer) => ReadReply;
   readonly dropped: readonly string[];
   /** What the body that goes upstream asks for at most. */
   readonly output: OutputAsked;
@@ -126,6 +126,7 @@ function sameDialectRelay({ exchange, call, provider, context, filteredIsFailure
     decoder,
     notable: provider.notable,
     hideUsage: !context.includeUsage,
+    terminator: frontend.terminator,
     filteredIsFailure,
     ...(mayResume && { resume }),
   });
@@ -157,23 +158,23 @@ const edited = (body: JsonView, edits: ReadonlyMap<string, string | null>): Requ
   },
 });
 
-function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {
+function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure: boolean): ReadReply {
   const parsed = parseJson(bytes);
   return parsed.ok ? wholeReply(provider, parsed.value, bytes, filteredIsFailure) : parsed;
 }
 
 /** A provider's count of tokens says nothing about usage, and costs none. */
-function readCount(bytes: Buffer): Parsed<WholeReply> {
+function readCount(bytes: Buffer): ReadReply {
   const parsed = parseJson(bytes);
   return parsed.ok ? ok({ body: bytes, usage: noUsage, said: undefined, model: undefined, upstreamId: undefined }) : parsed;
 }
 
-function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIsFailure: boolean): Parsed<WholeReply> {
+function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIsFailure: boolean): ReadReply {
   const inspected = provider.inspectReply(json);
   if (!inspected.ok) return inspected;
   const { empty, filtered, usage, model, id } = inspected.value;
-  if (filtered && filteredIsFailure) return refuse('content_filtered');
-  if (empty) return refuse('upstream_empty_answer');
+  if (filtered && filteredIsFailure) return { ...refuse('content_filtered'), usage };
+  if (empty) return { ...refuse('upstream_empty_answer'), usage };
   return ok({ body: bytes, usage, said: usage ? undefined : saidIn(provider, json), model, upstreamId: id });
 }
 
@@ -233,7 +234,7 @@ function readTranslated(
   bytes: Buffer,
   filteredIsFailure: boolean,
   encode: (reply: ChatReply) => string,
-): Parsed<WholeReply> {
+): ReadReply {
   const parsed = parseJson(bytes);
   if (!parsed.ok) return parsed;
   const read = wholeReply(provider, parsed.value, bytes, filteredIsFailure);

@@ -28,8 +28,25 @@ export type Controls = {
   /** Models to try after the one that was asked for. */
   readonly fallbacks?: readonly string[];
   readonly disableFallbacks: boolean;
+  readonly cache?: CacheControls;
   /** Fail the first backend on purpose, as this class: LiteLLM's `mock_testing_*`. */
   readonly mock?: 'upstream_error' | 'content_filtered' | 'context_length_exceeded';
+};
+
+/** What a request asks of the cache of answers. It may leave it, or be stricter than its route: never the reverse. */
+export type CacheControls = {
+  /** Give no kept answer. */
+  readonly noCache?: boolean;
+  /** Keep no answer. */
+  readonly noStore?: boolean;
+  /** Keep the answer no longer than this. */
+  readonly ttl?: Millis;
+  /** Give no answer that is older than this. */
+  readonly maxAge?: Millis;
+  /** Shares nothing with other namespaces. */
+  readonly namespace?: string;
+  /** 0..1: similarity from which another question counts as the same. */
+  readonly similarity?: number;
 };
 
 /** The wire shape of an answer to the client. */
@@ -58,6 +75,8 @@ export type Frontend = {
   decode(body: JsonView): Parsed<ChatRequest>;
   encodeReply(reply: ChatReply, context: ReplyContext): EncodedReply;
   streamEncoder(context: ReplyContext): StreamEncoder;
+  /** The frame that ends a good stream, as SSE text. */
+  readonly terminator: string;
   /** JSON text of the error envelope, `request_id` included. */
   encodeError(failure: Failure, requestId: string): string;
   /** SSE text of an error inside a stream that has begun; the connection is closed after it, without the terminator of a good stream. */

@@ -21,12 +21,14 @@ export type PassthroughOptions = RelayOptions & {
   /** See Provider.notable. */
   readonly notable: RegExp;
   readonly hideUsage: boolean;
+  /** Of the dialect: an answer can be complete without it, yet clients wait for it (Anthropic's SDK raises). */
+  readonly terminator: string;
   /** Present: another stream may go on with this one, should it break off. They read what was sent, and write what is to come. */
   readonly resume?: { decoder(): StreamDecoder; encoder(): StreamEncoder } | undefined;
 };
 
 export function passthroughRelay(options: PassthroughOptions): Relay {
-  const { decoder, notable, hideUsage, resume } = options;
+  const { decoder, notable, hideUsage, terminator, resume } = options;
   const state = new RelayState(options);
   let held: Buffer[] = [];
   let heldBytes = 0;
@@ -68,11 +70,15 @@ export function passthroughRelay(options: PassthroughOptions): Relay {
     spoken: () => resume && sent?.spoken(resume, state),
     close(rest) {
       const last = lastWords(decoder, rest, state);
-      for (const event of [...last, ...decoder.close()]) state.note(event);
+      for (const event of last) state.note(event);
+      const wasEnded = state.ended;
+      for (const event of decoder.close()) state.note(event);
       state.settle();
       if (!state.began) return undefined;
       const isSaid = last.length > 0 && !(hideUsage && isUsageAlone(last));
-      return isSaid ? release(Buffer.concat([rest, BLANK_LINE])) : held.length > 0 ? release(Buffer.alloc(0)) : undefined;
+      const lacksEnd = state.finish && !wasEnded && !state.failure;
+      const ending = Buffer.concat([...(isSaid ? [rest, BLANK_LINE] : []), ...(lacksEnd ? [Buffer.from(terminator)] : [])]);
+      return ending.length > 0 || held.length > 0 ? release(ending) : undefined;
     },
   };
 }

@@ -61,6 +61,21 @@ describe('a stream of the same dialect', () => {
   });
 });
 
+describe('a whole stream without its terminator', () => {
+  for (const [wire, body] of [
+    ['openai', openai],
+    ['anthropic', anthropic],
+  ] as const)
+    for (const frontend of frontends)
+      test(`(${wire} for ${frontend.dialect}) ends for the client as its dialect does`, async () => {
+        const sent = body.replace(/data: \[DONE\]\n\n$|event: message_stop\n[^\n]*\n\n$/, '');
+        assert.notEqual(sent, body);
+        const textOf = async (bytes: string) =>
+          (await deliver(relayBetween(frontend, wire), { chunks: [Buffer.from(bytes)] })).text;
+        assert.equal(await textOf(sent), await textOf(body));
+      });
+});
+
 describe('a stream that is cut at any byte', () => {
   for (const [wire, body] of [
     ['openai', openai],

@@ -164,7 +164,7 @@ function assertHonest(place: Place, { status, text, cleanly }: { status: number;
   else assert.ok(cleanly && isWholeIn(wire, sent), `a half answer ends well: ${where}`);
   // What was lost in a reset nobody can tell; a FIN loses nothing.
   if (isWholeIn(wire, sent) && place.ending !== 'chunked, RST') assert.ok(!isError, `a whole answer ends badly: ${where}`);
-  if (isTerminated(text)) assert.ok(cleanly, where);
+  assert.equal(isTerminated(text), cleanly, where);
 }
 
 const saysEnd = (dialect: Dialect, { data, event }: Message): boolean =>

@@ -88,8 +88,8 @@ const expected: Readonly<Record<FaultName, Manners>> = {
   'no HTTP': both(unsure('502 upstream_reset')),
 
   'HTTP 400': both(refused('400 upstream_invalid_request')),
-  'HTTP 401': both(elsewhereFor('at once')('502 upstream_auth_failed')),
-  'HTTP 403': both(elsewhereFor('at once')('502 upstream_auth_failed')),
+  'HTTP 401': both(elsewhereFor('counts')('502 upstream_auth_failed')),
+  'HTTP 403': both(elsewhereFor('counts')('502 upstream_auth_failed')),
   'HTTP 404': both(elsewhere('404 upstream_model_not_found')),
   'HTTP 408': both(again('502 upstream_error')),
   'HTTP 409': both(refused('409 upstream_invalid_request')),
@@ -118,6 +118,9 @@ const expected: Readonly<Record<FaultName, Manners>> = {
   'HTTP 503': both(again('503 upstream_overloaded')),
   'HTTP 503, Retry-After: 30': both(elsewhereFor('counts')('503 upstream_overloaded')),
   'HTTP 504': both(again('502 upstream_error')),
+  // What the status says holds, whatever becomes of the body.
+  'HTTP 400, body cut': both(refused('400 upstream_invalid_request')),
+  'HTTP 500, body without end': both(again('502 upstream_error')),
   'HTTP 529': both(again('503 upstream_overloaded')),
 
   'silence before the head': silent,
@@ -131,7 +134,7 @@ const expected: Readonly<Record<FaultName, Manners>> = {
   'chunk of a wrong size': { streamed: broken('upstream_reset', '?~$'), whole: unsure('502 upstream_reset') },
   'error in a 200': both(again('503 upstream_overloaded')),
   'no body': { streamed: again('502 upstream_stream_truncated'), whole: again('502 upstream_empty_answer') },
-  'answer that says nothing': { streamed: again('502 upstream_empty_answer', '$'), whole: again('502 upstream_empty_answer') },
+  'answer that says nothing': both(again('502 upstream_empty_answer', '$')),
   'HTML page': both(badResponse),
   // What can be read as what was asked for is taken; a stream cannot be told from its bytes.
   'wrong content type': { streamed: badResponse, whole: answered },
@@ -252,6 +255,7 @@ function streamView(cell: Cell, text: string, cleanly: boolean): string {
   const body = last.data === '[DONE]' ? {} : JSON.parse(last.data);
   if (body.error === undefined) {
     assert.ok(cleanly, text.slice(-300));
+    assert.ok(isTerminated(text), text.slice(-300));
     return answerText(text);
   }
   assert.ok(!cleanly && !isTerminated(text) && !text.includes('[DONE]'), `no end: ${text.slice(-300)}`);

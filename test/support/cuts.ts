@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { Frontend } from '#dataplane/frontends/frontend.ts';
 import type { Delivered } from './attempts.ts';
 import type { Wire } from './relays.ts';
-import { type Message, messagesIn } from './sse.ts';
+import { isTerminated, type Message, messagesIn } from './sse.ts';
 
 /** Beginnings of a stream: up to every byte of a short one, of a long one at about this many places and near its end. */
 const CUTS_MAX = 400;
@@ -28,7 +28,7 @@ export function assertTruthful(wire: Wire, frontend: Frontend, sent: Buffer, { t
   }
   if (result.kind === 'refused') return assert.equal(result.failure?.class, 'upstream_empty_answer', where);
   assert.equal(result.kind, 'answered', `${result.kind} ${where}`);
-  assert.ok(isEnded, where);
+  assert.ok(isEnded && isTerminated(text), where);
   const messages = messagesIn(text);
   for (const { data } of messages) if (data !== '[DONE]') assert.doesNotThrow(() => JSON.parse(data), where);
   assert.equal(messagesIn(`${text}\n\n`).length, messages.length, `an open frame ${where}`);

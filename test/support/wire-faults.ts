@@ -213,6 +213,10 @@ export const wireFaults = {
   'HTTP 503': refusing('503 Service Unavailable', unavailable),
   'HTTP 503, Retry-After: 30': refusing('503 Service Unavailable', unavailable, { 'retry-after': '30' }),
   'HTTP 504': pageOfProxy('504 Gateway Timeout'),
+  'HTTP 400, body cut': ({ socket }) =>
+    void socket.end(`${head('400 Bad Request', { ...json, 'content-length': '1000' })}{"error":`),
+  'HTTP 500, body without end': ({ socket }) =>
+    void socket.write(`${head('500 Internal Server Error', { ...json, 'content-length': '1000' })}{"error":`),
   'HTTP 529': refusing('529 Overloaded', overload, { 'x-should-retry': 'true' }),
 
   'silence before the head': silence,

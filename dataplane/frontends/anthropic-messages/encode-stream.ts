@@ -28,6 +28,8 @@ type State = {
 
 type Handlers = { readonly [K in ChatEvent['kind']]: (state: State, event: Extract<ChatEvent, { kind: K }>) => string };
 
+export const TERMINATOR = frame('message_stop', {});
+
 export function streamEncoder(context: ReplyContext): StreamEncoder {
   const state: State = {
     context,
@@ -103,7 +105,7 @@ const on: Handlers = {
   end(state) {
     const last = closeBlock(state) + messageDelta(state);
     state.isOver = true;
-    return last + frame('message_stop', {});
+    return last + TERMINATOR;
   },
 };
 

@@ -3,7 +3,7 @@ import type { Frontend } from '../frontend.ts';
 import { encodeTokenCount, estimateInputTokens } from './count-tokens.ts';
 import { decodeRequest } from './decode-request.ts';
 import { encodeReply } from './encode-reply.ts';
-import { streamEncoder } from './encode-stream.ts';
+import { streamEncoder, TERMINATOR } from './encode-stream.ts';
 import { encodeError, encodeStreamError } from './errors.ts';
 import { inspect, inspectCount } from './inspect.ts';
 
@@ -14,6 +14,7 @@ export const anthropicMessages: Frontend = {
   decode: decodeRequest,
   encodeReply,
   streamEncoder,
+  terminator: TERMINATOR,
   encodeError,
   encodeStreamError,
 };

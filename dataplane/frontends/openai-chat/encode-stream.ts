@@ -20,6 +20,8 @@ type State = {
 
 type Handlers = { readonly [K in ChatEvent['kind']]: (state: State, event: Extract<ChatEvent, { kind: K }>) => string };
 
+export const TERMINATOR = 'data: [DONE]\n\n';
+
 export function streamEncoder(context: ReplyContext): StreamEncoder {
   const state: State = {
     context,
@@ -86,7 +88,7 @@ const on: Handlers = {
   },
   end(state) {
     state.isOver = true;
-    return `${usageChunk(state)}data: [DONE]\n\n`;
+    return usageChunk(state) + TERMINATOR;
   },
 };
 

@@ -2,7 +2,7 @@
 import type { Frontend } from '../frontend.ts';
 import { decodeRequest } from './decode-request.ts';
 import { encodeReply } from './encode-reply.ts';
-import { streamEncoder } from './encode-stream.ts';
+import { streamEncoder, TERMINATOR } from './encode-stream.ts';
 import { encodeError, encodeStreamError } from './errors.ts';
 import { inspect } from './inspect.ts';
 
@@ -13,6 +13,7 @@ export const openAIChat: Frontend = {
   decode: decodeRequest,
   encodeReply,
   streamEncoder,
+  terminator: TERMINATOR,
   encodeError,
   encodeStreamError,
 };
