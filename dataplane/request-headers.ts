@@ -1,4 +1,4 @@
-// Request controls that come as headers: tags, and LiteLLM's timeout and retries (gateways.md 2.5).
+// Request controls that come as headers: tags, the threshold of the cache, and LiteLLM's timeout and retries (gateways.md 2.5).
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Millis, millis } from '#core/units.ts';
 import type { Controls } from './frontends/frontend.ts';
@@ -7,9 +7,13 @@ import type { Controls } from './frontends/frontend.ts';
 export function headerControls(headers: IncomingHttpHeaders, controls: Controls): Controls {
   const timeout = headers['x-litellm-timeout'];
   const retries = headers['x-litellm-num-retries'];
-  if (timeout === undefined && retries === undefined) return controls;
+  const threshold = headers['x-tollgate-cache-threshold'];
+  if (timeout === undefined && retries === undefined && threshold === undefined) return controls;
   return {
     ...controls,
+    ...(threshold !== undefined && {
+      cache: { ...controls.cache, similarity: strictest(controls.cache?.similarity, threshold) },
+    }),
     ...(controls.timeout === undefined && secondsIn(timeout)),
     ...(controls.numRetries === undefined && retriesIn(retries)),
   };
@@ -23,6 +27,12 @@ function secondsIn(header: string | string[] | undefined): { timeout?: Millis } 
 function retriesIn(header: string | string[] | undefined): { numRetries?: number } {
   const count = Number(header ?? Number.NaN);
   return Number.isInteger(count) && count >= 0 && count <= 10 ? { numRetries: count } : {};
+}
+
+/** It asks for more certainty: what cannot be read asks for all of it. */
+function strictest(inBody: number | undefined, header: string | string[]): number {
+  const asked = Number(header);
+  return Math.max(inBody ?? 0, asked >= 0 && asked <= 1 && header !== '' ? asked : 1);
 }
 
 const TAGS_MAX = 50;

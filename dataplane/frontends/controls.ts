@@ -4,7 +4,7 @@ import { type Failure, failure, ok, type Parsed } from '#core/failure.ts';
 import { isRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { type Millis, millis } from '#core/units.ts';
-import type { Controls } from './frontend.ts';
+import type { CacheControls, Controls } from './frontend.ts';
 
 export type ControlsRead = { readonly controls: Controls; readonly edits: ReadonlyMap<string, string | null> };
 
@@ -62,7 +62,7 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['metadata', readMetadata],
   ['user', readUser],
   ['tags', (draft, value) => readTags(draft, value, 'tags')],
-  ['cache', (_, value) => (isRecord(value) ? undefined : { must: 'an object' })],
+  ['cache', readCache],
   ['num_retries', readNumRetries],
   ['timeout', readTimeout],
   ['fallbacks', readFallbacks],
@@ -95,6 +95,51 @@ function readTags(draft: Draft, value: unknown, param: string): Wrong | undefine
 function readUser(draft: Draft, value: unknown): Wrong | undefined {
   if (typeof value !== 'string') return { must: 'a string' };
   draft.user = value;
+  return undefined;
+}
+
+type CacheReader = {
+  readonly field: keyof CacheControls;
+  readonly must: string;
+  /** undefined: it is not that. */
+  readonly read: (value: unknown) => CacheControls[keyof CacheControls];
+};
+
+const aFlag = { must: 'true or false', read: (value: unknown) => (typeof value === 'boolean' ? value : undefined) };
+const aSpan = {
+  must: 'a number of seconds, 0 or more',
+  read: (value: unknown) => (isWithin(value, CACHE_SECONDS_MAX) ? millis(Math.round(value * 1000)) : undefined),
+};
+const aSimilarity = { must: 'a number from 0 to 1', read: (value: unknown) => (isWithin(value, 1) ? value : undefined) };
+const aNamespace = {
+  must: `a string of 1 to ${NAME_MAX} characters`,
+  read: (value: unknown) => (typeof value === 'string' && value !== '' && value.length <= NAME_MAX ? value : undefined),
+};
+
+/** LiteLLM's names, and `similarity`. Names that are not known ask for nothing. */
+const cacheReaders: ReadonlyMap<string, CacheReader> = new Map<string, CacheReader>([
+  ['no-cache', { field: 'noCache', ...aFlag }],
+  ['no-store', { field: 'noStore', ...aFlag }],
+  ['ttl', { field: 'ttl', ...aSpan }],
+  ['s-maxage', { field: 'maxAge', ...aSpan }],
+  ['namespace', { field: 'namespace', ...aNamespace }],
+  ['similarity', { field: 'similarity', ...aSimilarity }],
+]);
+
+const CACHE_SECONDS_MAX = 366 * 86_400;
+
+const isWithin = (value: unknown, max: number): value is number => typeof value === 'number' && value >= 0 && value <= max;
+
+function readCache(draft: Draft, value: unknown): Wrong | undefined {
+  if (!isRecord(value)) return { must: 'an object' };
+  const cache: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(value)) {
+    const reader = cacheReaders.get(name);
+    if (!reader || setting === null) continue;
+    cache[reader.field] = reader.read(setting);
+    if (cache[reader.field] === undefined) return { param: `cache.${name}`, must: reader.must };
+  }
+  draft.cache = cache as CacheControls;
   return undefined;
 }
 
