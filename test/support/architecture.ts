@@ -18,7 +18,7 @@ export type Rule = {
 const extensionPoint = ['core/chat/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
 /** The request loop is serve.ts; these are its steps, one file each. */
 const loopSteps =
-  'dataplane/{answer,attempt,bounds,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,needs,open,prepare,scorer,settle,trip,waterfall}.ts';
+  'dataplane/{answer,attempt,bounds,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,needs,open,overheard,prepare,scorer,settle,trip,waterfall}.ts';
 const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 
