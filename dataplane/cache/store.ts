@@ -37,6 +37,8 @@ export type NewEntry = Pick<
 > & {
   /** Of `prompt`, of length 1; a partition has one dimension. Absent: it is found by its key only. */
   readonly vector?: Float32Array;
+  /** When its request came: what is flushed after that is not stored. */
+  readonly askedAt: EpochMillis;
   readonly ttl: Millis;
   /** How long after `ttl` it stays, as a stale one. */
   readonly staleFor: Millis;
@@ -72,7 +74,7 @@ export type CacheStore = {
   nearest(partition: string, vector: Float32Array, k: number, floor: number): readonly Neighbour[];
   /** undefined: it has just gone, or the store is away. */
   answer(entry: CacheEntry): Promise<CachedAnswer | undefined>;
-  /** Takes the place of an entry with the same key. Found in this process at once. undefined: the store did not take it, or it is too large. */
+  /** Takes the place of an entry with the same key. Found in this process at once. undefined: the store did not take it, it is too large, or has been flushed meanwhile. */
   put(entry: NewEntry, answer: CachedAnswer): Promise<CacheEntry | undefined>;
   /** From now on the entry is found by this key as well, unless an entry has it. @returns false: the entry is gone, or the store is away */
   alias(entry: CacheEntry, key: string): Promise<boolean>;
