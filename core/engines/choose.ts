@@ -104,6 +104,12 @@ const sentBy = ({ sent }: Replica, { pods }: Surroundings): number => sent * pod
 const loadHere = (replica: Replica, around: Surroundings): number | undefined =>
   loadOf(replica.state, sentBy(replica, around), around.now, around.settings);
 
+/**
+ * One request of our own since the last reading says little of the other processes. Counted once for each of them, it would drive the
+ * next one with that prefix off a replica that is idle.
+ */
+const surelySent = ({ sent }: Replica, { pods }: Surroundings): number => (sent === 0 ? 0 : 1 + (sent - 1) * pods);
+
 /** All that is known of an endpoint without metrics. */
 const sentLoad = (replica: Replica, around: Surroundings): number => sentBy(replica, around) / around.settings.queueDepth;
 
@@ -145,13 +151,13 @@ function adapterRank({ state }: Replica, model: string): number {
  */
 function preferred<R extends Replica>(replicas: readonly R[], prefix: number, model: string, around: Surroundings): R {
   let total = 0;
-  for (const replica of replicas) total += requestsAt(replica.state, sentBy(replica, around));
+  for (const replica of replicas) total += requestsAt(replica.state, surelySent(replica, around));
   const bound = Math.max((BOUND * total) / replicas.length, around.settings.queueDepth);
   const key = mix(prefix, hashText(model));
   let best: R | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const replica of replicas) {
-    if (requestsAt(replica.state, sentBy(replica, around)) > bound) continue;
+    if (requestsAt(replica.state, surelySent(replica, around)) > bound) continue;
     const value = rendezvous(key, replica.hash, 1);
     if (best && value >= least) continue;
     least = value;
