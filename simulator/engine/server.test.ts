@@ -102,10 +102,11 @@ test('a prefix that it has seen is a hit', async t => {
 });
 
 test('loading: everything is 503 until it serves', async t => {
-  const engine = await started(t, { startup: 150 });
+  const engine = await started(t, { startup: 3_600_000 });
   for (const path of ['/health', '/v1/models', '/metrics']) assert.equal((await fetch(engine.origin + path)).status, 503);
   assert.equal((await chat(engine)).status, 503);
-  await delay(200);
+  engine.change({ restart: { startup: 20 } });
+  await delay(60);
   assert.equal((await chat(engine)).status, 200);
 });
 
@@ -142,10 +143,10 @@ test('a restart resets what is under way and takes the counters to zero', async 
   await (await chat(engine, tokens(3))).text();
   const stream = await chat(engine, { ...tokens(10_000), stream: true });
   const before = await metric(engine, 'process_start_time_seconds');
-  engine.change({ restart: { startup: 50 } });
+  engine.change({ restart: { startup: 3_600_000 } });
   await assert.rejects(stream.text());
   assert.equal((await fetch(`${engine.origin}/health`)).status, 503);
-  await delay(80);
+  engine.change({ restart: { startup: 0 } });
   assert.equal(await metric(engine, 'vllm:generation_tokens_total'), 0);
   assert.ok((await metric(engine, 'process_start_time_seconds')) > before);
 });

@@ -46,7 +46,7 @@ export async function install(): Promise<void> {
   if (!existsSync(python)) await run('python3', '-m', 'venv', path.join(home, 'venv'));
   const pip = (...args: string[]) => run(python, '-m', 'pip', 'install', '--no-input', '--quiet', ...args);
   await pip(TORCH);
-  // It pins a build of torch that PyPI does not have.
+  // It pins a build of torch that PyPI does not have; pip will say so, and mean nothing by it.
   await pip('--no-deps', VLLM);
   const requirements = path.join(home, 'requirements.txt');
   writeFileSync(requirements, declaredRequirements().join('\n'));

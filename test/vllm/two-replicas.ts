@@ -88,7 +88,7 @@ describe('two replicas of a real vLLM', { skip, timeout: 3_600_000 }, () => {
     const counts = await Promise.all(replicas.map(served));
     console.log(`served: ${counts.join(' and ')}`);
     assert.equal(counts[0]! + counts[1]!, 40);
-    assert.ok(Math.min(...counts) >= 10, counts.join());
+    assert.ok(Math.min(...counts) >= 5, counts.join());
   });
 
   test('a replica that is busy for others is saturated, and requests go to the other one', async () => {
