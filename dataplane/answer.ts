@@ -1,8 +1,5 @@
 // How the client gets its answer: whole, as a stream that begins, as an error, or as a stream that is broken off.
-import type { ChatReply } from '#core/chat/reply.ts';
-import { eventsOf } from '#core/chat/unfold.ts';
 import { type Failure, failures, statusOf } from '#core/failure.ts';
-import type { Millis } from '#core/units.ts';
 import type { HttpHeaders } from '#platform/http-client.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
@@ -14,20 +11,17 @@ import type { Trip } from './trip.ts';
 export function answerWhole(trip: Trip, result: AttemptResult, ports: Ports): void {
   const { reply } = result;
   if (!reply) return;
-  const head = successHead(
-    trip,
-    result.upstreamHeaders,
-    ports.monotonic(),
-    trip.upstreamMs,
-    reportedCost(trip.candidate, result.usage),
-  );
+  const head = successHead(trip, ports.monotonic(), {
+    upstream: result.upstreamHeaders,
+    cost: reportedCost(trip.candidate, result.usage),
+  });
   head.push('content-type', 'application/json');
   trip.exchange.client.whole(200, head, reply.body);
 }
 
 /** An answer that no upstream was asked for. */
 export function answerCount(trip: Trip, body: string, ports: Ports): void {
-  const head = successHead(trip, {}, ports.monotonic(), 0, undefined);
+  const head = successHead(trip, ports.monotonic(), { upstreamMs: 0 });
   head.push('content-type', 'application/json');
   trip.exchange.client.whole(200, head, body);
 }
@@ -36,18 +30,17 @@ export function answerCount(trip: Trip, body: string, ports: Ports): void {
 export function beginStream(trip: Trip, upstream: HttpHeaders, startedAt: number, ports: Ports): void {
   const now = ports.monotonic();
   trip.firstTokenMs ??= now - trip.exchange.startedAt;
-  trip.exchange.client.startStream(successHead(trip, upstream, now, trip.upstreamMs + now - startedAt, undefined));
+  trip.exchange.client.startStream(successHead(trip, now, { upstream, upstreamMs: trip.upstreamMs + now - startedAt }));
 }
 
-function successHead(
-  trip: Trip,
-  upstream: HttpHeaders,
-  now: number,
-  upstreamMs: number,
-  cost: ReturnType<typeof reportedCost>,
-  cache: HeadFacts['cache'] = 'bypass',
-): string[] {
-  const { exchange, call, candidate, attempts, fallbacks, dropped, hold } = trip;
+type Success = Partial<Pick<HeadFacts, 'candidate' | 'cost' | 'cache' | 'kept' | 'upstream'>> & {
+  /** Spent on waiting for upstreams. */
+  readonly upstreamMs?: number;
+};
+
+export function successHead(trip: Trip, now: number, success: Success): string[] {
+  const { exchange, call, attempts, fallbacks, dropped, hold } = trip;
+  const { candidate = trip.candidate, upstreamMs = trip.upstreamMs, cache = trip.cacheState, upstream = {} } = success;
   const totalMs = now - exchange.startedAt;
   return headOf({
     requestId: exchange.id,
@@ -60,8 +53,9 @@ function successHead(
     totalMs,
     dropped,
     cache,
+    kept: success.kept,
     verdicts: trip.verdicts,
-    cost,
+    cost: success.cost,
     upstream,
     limits: hold.limits,
   });
@@ -75,7 +69,7 @@ export function beginEarly(trip: Trip, ports: Ports): () => void {
   const timer = setTimeout(
     () => {
       if (client.began || client.gone) return;
-      client.startStream(successHead(trip, {}, ports.monotonic(), 0, undefined));
+      client.startStream(successHead(trip, ports.monotonic(), { upstreamMs: 0 }));
       client.heartbeat();
     },
     Math.max(0, trip.exchange.startedAt + after - ports.monotonic()),
@@ -95,54 +89,18 @@ export function answerFailure(exchange: Exchange, reason: Failure, trip?: Trip):
   client.whole(statusOf(told), head, frontend.encodeError(told, id));
 }
 
-/**
- * The last stage, when no backend is left: an answer of the cache that has expired, the route's own words, or the failure.
- *
- * @param retryAfter when a backend may be tried again, where all of them are left out for now
- */
-export async function answerLast(trip: Trip, reason: Failure, retryAfter: Millis | undefined, ports: Ports): Promise<void> {
-  const { exchange, call } = trip;
-  const wantsStale = call.plan.route?.catchAllAnswer?.staleCache === true && isForLast(reason) && exchange.action === 'generate';
-  const stale = wantsStale ? await ports.staleAnswers.find(exchange, call) : undefined;
-  if (stale) answerStale(trip, stale, ports);
-  else
-    answerFailure(
-      exchange,
-      { ...reason, ...(retryAfter !== undefined && { retryAfter: reason.retryAfter ?? retryAfter }) },
-      trip,
-    );
-}
-
-function answerStale(trip: Trip, reply: ChatReply, ports: Ports): void {
-  const { client, frontend, id } = trip.exchange;
-  const { stream, includeUsage } = trip.call.envelope;
-  const context = { requestId: id, createdSeconds: Math.floor(ports.now() / 1000), includeUsage };
-  const head = successHead(trip, {}, ports.monotonic(), trip.upstreamMs, undefined, 'stale');
-  trip.failure = undefined;
-  if (!stream) {
-    head.push('content-type', 'application/json');
-    client.whole(200, head, frontend.encodeReply(reply, context).body);
-    return;
-  }
-  client.startStream(head);
-  const encoder = frontend.streamEncoder(context);
-  const frames = eventsOf(reply).map(event => encoder.push(event));
-  client.write(frames.join(''));
-  client.endStream();
-}
-
 export function breakStream({ exchange }: Trip, reason: Failure): void {
   exchange.client.breakOff(exchange.frontend.encodeStreamError(reason, exchange.id));
 }
 
-function tripHead({ call, candidate, attempts, fallbacks, hold, verdicts }: Trip): string[] {
+function tripHead({ call, candidate, attempts, fallbacks, hold, verdicts, cacheState }: Trip): string[] {
   const head = [
     'x-tollgate-attempts',
     String(attempts),
     'x-tollgate-fallback',
     fallbacks > 0 ? 'true' : 'false',
     'x-tollgate-cache',
-    'bypass',
+    cacheState,
   ];
   if (call.plan.route) head.push('x-tollgate-route', call.plan.route.id);
   pushVerdicts(head, verdicts);
@@ -159,7 +117,7 @@ function lastWord(reason: Failure, { call }: Trip): Failure {
 }
 
 /** There is nobody left who could answer, and not for the caller's sake. */
-const isForLast = ({ class: cls }: Failure): boolean =>
+export const isForLast = ({ class: cls }: Failure): boolean =>
   failures[cls].origin === 'upstream' || cls === 'no_backend' || cls === 'provider_limit_reached';
 
 /** The official SDKs retry 408, 409, 429 and 5xx by themselves, and heed this header: what cannot get better is not sent again. */

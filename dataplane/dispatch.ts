@@ -13,6 +13,7 @@ import type { Call } from './call.ts';
 import { holdForFallback } from './fallback-budget.ts';
 import type { HeldAnswer } from './held-answer.ts';
 import { planFor } from './open.ts';
+import { Overheard } from './overheard.ts';
 import type { Observation, Pass, Ports, SpendHold } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Provider } from './providers/provider.ts';
@@ -141,6 +142,7 @@ function beginning(task: Task, provider: Provider, endpoint: string, retryPositi
     fallbackPosition: trip.fallbacks,
     retryPosition,
     isFirst: trip.isFirst(candidate),
+    cache: trip.cacheState,
     at,
     leaseUntil: epochMillis(at + limitsOf(task).request + LEASE_GRACE_MS),
   };
@@ -185,13 +187,14 @@ function warnIfDear({ plan }: Trip, used: Candidate, { usage, cost, fallbackPosi
 
 async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   const { trip, leg, ports } = task;
-  const { provider, request, relay, read, dropped } = prepared;
+  const heard = listening(task);
+  const { provider, request, relay, read, dropped } = heard?.at(prepared) ?? prepared;
   const startedAt = ports.monotonic();
   const observation = ports.health.began(task.candidate, expectedTokens(task, prepared), ports.now());
   const lost = task.endpoint === undefined ? undefined : lossOf(task.endpoint, task);
   let drained = false;
   const begin = (upstream: AttemptResult['upstreamHeaders']) => {
-    trip.answersFrom(leg, dropped);
+    trip.answersFrom(leg, dropped, heard);
     // Of a hedge: since the attempt was sent that it stands beside.
     if (!task.held) beginStream(trip, upstream, leg.race?.since ?? startedAt, ports);
   };
@@ -215,11 +218,21 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   });
   lost?.unwatch();
   if (drained) ports.drains.free();
-  if (result.kind === 'answered') trip.answersFrom(leg, dropped);
+  if (result.kind === 'answered') trip.answersFrom(leg, dropped, heard);
+  else heard?.forget();
   trip.ended(result, leg);
   observe(task, observation, result);
   return result;
 }
+
+/** Where the answer may be kept. One that goes on with another's is none by itself. */
+function listening({ trip, leg, ports }: Task): Overheard | undefined {
+  if (!trip.visit?.wantsAnswer || leg.continuation) return undefined;
+  return new Overheard(MAX_KEPT_BYTES, ports.answers?.allowance);
+}
+
+/** Of a stream as it comes: some hundred bytes a token. */
+const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
 /** An attempt at an engine ends when that engine does. */
 function lossOf(endpoint: string, { candidate: { provider }, ports: { engines } }: Task) {

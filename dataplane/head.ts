@@ -3,7 +3,7 @@
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { formatUsd } from '#core/accounting/money.ts';
 import type { LimitDemand } from '#core/admission/demand.ts';
-import type { Candidate } from '#core/plan/candidate.ts';
+import type { ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
 import type { NanoUsd } from '#core/units.ts';
 import type { HttpHeaders } from '#platform/http-client.ts';
 
@@ -13,7 +13,8 @@ export type HeadFacts = {
   readonly requestId: string;
   readonly modelRequested: string;
   readonly routeId: string | undefined;
-  readonly candidate: Candidate;
+  /** Who answered. */
+  readonly candidate: { readonly provider: Pick<ProviderEntry, 'id'>; readonly model: Pick<ModelEntry, 'name'> };
   /** Attempts made, this one included, and how many of them went to another backend than the one before. */
   readonly attempts: number;
   readonly fallbacks: number;
@@ -22,6 +23,8 @@ export type HeadFacts = {
   /** Fields of the request that the target could not take. */
   readonly dropped: readonly string[];
   readonly cache: CostRecord['cache'];
+  /** Of an answer that was kept. */
+  readonly kept?: KeptFacts | undefined;
   /** undefined: not known before the body; null: the price is not known. */
   readonly cost: NanoUsd | null | undefined;
   readonly upstream: HttpHeaders;
@@ -29,6 +32,9 @@ export type HeadFacts = {
   /** Of a cascade. */
   readonly verdicts?: ReadonlyMap<string, string> | undefined;
 };
+
+/** `similarity`: of the question to the one that was answered, for keys that may see it. */
+export type KeptFacts = { readonly key: string; readonly similarity: number | undefined };
 
 /** A limit of the key and what was left of it after this request. */
 export type RemainingLimit = Pick<LimitDemand, 'kind' | 'max'> & { readonly remaining: number };
@@ -51,7 +57,7 @@ export function headOf(facts: HeadFacts): string[] {
     'x-litellm-version', VERSION,
     'x-litellm-model-id', headerSafe(`${provider.id}/${model.name}`),
     'x-litellm-model-group', headerSafe(facts.modelRequested),
-    'x-litellm-attempted-retries', String(attempts - 1 - fallbacks),
+    'x-litellm-attempted-retries', String(Math.max(0, attempts - 1 - fallbacks)),
     'x-litellm-attempted-fallbacks', String(fallbacks),
     'x-litellm-overhead-duration-ms', overhead,
     'x-litellm-response-duration-ms', facts.totalMs.toFixed(2),
@@ -62,6 +68,7 @@ export function headOf(facts: HeadFacts): string[] {
     const usd = formatUsd(cost);
     head.push('x-tollgate-cost-usd', usd, 'x-litellm-response-cost', usd);
   }
+  if (facts.kept) pushKept(head, facts.kept);
   pushVerdicts(head, facts.verdicts);
   pushLimits(head, facts.limits);
   for (const name in facts.upstream) {
@@ -80,6 +87,13 @@ export function listed(names: readonly string[]): string {
   if (all.length <= LISTED_MAX) return all;
   const shown = all.slice(0, LISTED_MAX).split(',').slice(0, -1);
   return [...shown, `+${names.length - shown.length}`].join(',');
+}
+
+function pushKept(head: string[], { key, similarity }: KeptFacts): void {
+  head.push('x-litellm-cache-key', key);
+  if (similarity === undefined) return;
+  const text = String(Math.round(similarity * 1e4) / 1e4);
+  head.push('x-tollgate-similarity', text, 'x-litellm-semantic-similarity', text);
 }
 
 /** Each backend that was asked, and what became of its answer. */

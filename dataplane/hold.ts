@@ -70,6 +70,24 @@ export class Hold {
     return this.#held ? this.#widen(intent, this.#held) : this.#take(intent);
   }
 
+  /** Counts a request that costs nothing: its limits hold, its budgets do not matter. @returns why it may not be answered */
+  async coverFree(row: Written): Promise<Failure | undefined> {
+    if (this.#held) {
+      this.#rows.push(Promise.resolve(row));
+      return undefined;
+    }
+    const { attempt, leaseUntil } = row.record;
+    const demand = { ...this.#asking(nothing, leaseUntil), limitsAlone: true };
+    const answer = await this.#ports.admitter.reserve(demand, this.#key, { attempt, json: row.json });
+    this.failMode = answer.failMode;
+    if (answer.kind !== 'unavailable') this.#tell(demand, answer.remaining);
+    if (answer.kind === 'unavailable' || answer.kind === 'limited') return this.#refusal(answer, demand);
+    this.#demand = demand;
+    this.#held = nothing;
+    this.#rows.push(Promise.resolve(row));
+    return undefined;
+  }
+
   /** The row of an attempt that is over, when it is known. */
   ended(row: Promise<Written>): void {
     this.#underWay--;
@@ -104,8 +122,7 @@ export class Hold {
       if (outputLimit !== undefined) asked = await this.#reserve(intent, await bounds.bound('counted', outputLimit));
     }
     const { answer, demand, row } = asked;
-    if (answer.kind !== 'unavailable')
-      this.limits = answer.remaining.map((remaining, index) => ({ ...demand.limits[index]!, remaining }));
+    if (answer.kind !== 'unavailable') this.#tell(demand, answer.remaining);
     this.failMode = answer.failMode;
     if (answer.kind !== 'granted') {
       if (answer.kind === 'exhausted') this.#ports.admitter.tellExhausted(demand, answer, this.#key);
@@ -151,6 +168,10 @@ export class Hold {
     if (extended.copied) this.#copied.add(intent.attempt);
     this.#goes(bound);
     return { kind: 'covered', row, copied: extended.copied, outputLimit: undefined };
+  }
+
+  #tell({ limits }: Demand, remaining: readonly number[]): void {
+    this.limits = remaining.map((left, index) => ({ ...limits[index]!, remaining: left }));
   }
 
   #goes(bound: Bound): void {

@@ -2,7 +2,6 @@
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { Alert } from '#core/admission/alerts.ts';
 import type { Fits } from '#core/cascade/accept.ts';
-import type { ChatReply } from '#core/chat/reply.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { BreakerState } from '#core/health/breaker.ts';
 import type { EngineLoad, Health, LatencySketch, TargetHealth } from '#core/health/health.ts';
@@ -18,7 +17,9 @@ import type { Call } from './call.ts';
 import type { LiveConfig } from './config/live.ts';
 import type { Exchange } from './exchange.ts';
 import type { ClientResponse } from './http/client-response.ts';
+import type { Allowance } from './overheard.ts';
 import type { Trip } from './trip.ts';
+import type { CacheVisit } from './visit.ts';
 
 /** The configuration in force at this moment. */
 export type ConfigSource = { current(): LiveConfig };
@@ -143,10 +144,12 @@ export type Hedges = {
   take(routeId: string, maxPercent: number, now: number): boolean;
 };
 
-/** Answers that have expired, for when no backend is left. */
-export type StaleAnswers = {
-  /** undefined: there is none for this request. */
-  find(exchange: Exchange, call: Call): Promise<ChatReply | undefined>;
+/** Answers that were given before. Never throws: a store that is away has none. */
+export type Answers = {
+  /** Of a request whose route has a cache. May wait a little for another one that asks the same. */
+  visit(exchange: Exchange, call: Call): Promise<CacheVisit>;
+  /** What all answers that are overheard at this moment may hold. */
+  readonly allowance: Allowance;
 };
 
 export type SpendHold = { settle(cost: NanoUsd): void };
@@ -214,7 +217,8 @@ export type Ports = {
   readonly engines: Engines;
   readonly fallbackSpend: FallbackSpend;
   readonly hedges: Hedges;
-  readonly staleAnswers: StaleAnswers;
+  /** Absent: none are kept. */
+  readonly answers?: Answers;
   readonly gpuTime: GpuTime;
   readonly alerts: Alerts;
   /** Places for attempts that read on after their client left. */

@@ -2,13 +2,15 @@
 // the tables of frontends and providers, and nothing of what stands behind them.
 import type { AttemptPolicy } from '#core/attempt/next-step.ts';
 import { failure } from '#core/failure.ts';
-import { answerFailure, answerLast, answerWhole, beginEarly, breakStream } from './answer.ts';
+import { answerFailure, answerWhole, beginEarly, breakStream } from './answer.ts';
 import type { AttemptResult } from './attempt.ts';
+import { answerFromCache, cacheOf, keepAnswer } from './cached.ts';
 import { CascadeRun } from './cascade.ts';
 import { continuationOf } from './continue.ts';
 import { answerOwnCount } from './count-tokens.ts';
 import type { Exchange } from './exchange.ts';
 import { attempt } from './hedge.ts';
+import { answerLast } from './last-stage.ts';
 import { open } from './open.ts';
 import type { Ports } from './ports.ts';
 import { type Leg, Trip } from './trip.ts';
@@ -23,9 +25,12 @@ export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
   }
   const trip = new Trip(exchange, opened.value, ports);
   try {
-    if (!(await answerOwnCount(trip, ports))) await travel(trip, ports);
+    const answers = cacheOf(trip, ports);
+    const isAnswered = answers ? await answerFromCache(trip, answers, ports) : await answerOwnCount(trip, ports);
+    if (!isAnswered) await travel(trip, ports);
     ports.observer.served(trip);
   } finally {
+    keepAnswer(trip);
     await trip.settle();
   }
 }

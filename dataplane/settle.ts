@@ -4,7 +4,7 @@ import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
 import { outputBound } from '#core/admission/bound.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
-import { type EpochMillis, millis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
+import { type EpochMillis, epochMillis, millis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Estimate } from './bounds.ts';
 import type { Call } from './call.ts';
@@ -27,6 +27,7 @@ export type Begun = {
   readonly fallbackPosition: number;
   readonly retryPosition: number;
   readonly isFirst: CostRecord['isFirst'];
+  readonly cache: CostRecord['cache'];
   readonly at: EpochMillis;
   readonly leaseUntil: EpochMillis;
 };
@@ -112,7 +113,7 @@ function textOf(block: Buffer, provider: Provider): string {
 const kept = (text: string | undefined): string | undefined => text?.slice(0, MAX_TEXT);
 
 /** The row of an attempt that is about to be sent. */
-export function openRow(begun: Begun, reserved: NanoUsd): CostRecord {
+export function openRow(begun: Omit<Begun, 'provider'>, reserved: NanoUsd): CostRecord {
   const { exchange, call, candidate } = begun;
   const { entry } = call.key;
   const { price } = candidate.model;
@@ -154,7 +155,7 @@ export function openRow(begun: Begun, reserved: NanoUsd): CostRecord {
     priceSource: price?.source,
     priceVersion: price?.version,
     gpuSeconds: undefined,
-    cache: 'bypass',
+    cache: begun.cache,
     similarity: undefined,
     saved: nanoUsd(0),
     possiblyBilled: false,
@@ -162,6 +163,17 @@ export function openRow(begun: Begun, reserved: NanoUsd): CostRecord {
     duration: millis(0),
   };
 }
+
+type KeptBegun = Pick<Begun, 'exchange' | 'call' | 'candidate' | 'attempt' | 'isFirst' | 'at' | 'cache'>;
+
+/** The row of an answer that was kept: nobody was asked for it, and nothing is paid. */
+export function keptRow(begun: KeptBegun, { similarity, saved }: Pick<CostRecord, 'similarity' | 'saved'>): CostRecord {
+  const none = { endpoint: '', fallbackPosition: 0, retryPosition: 0, leaseUntil: epochMillis(begun.at + REPLAY_MS) };
+  return { ...openRow({ ...begun, ...none, purpose: 'cache' }, nanoUsd(0)), state: 'settled', similarity, saved };
+}
+
+/** After which a process that has not told of its end has died over it. */
+const REPLAY_MS = 60_000;
 
 type Outcome = {
   readonly result: AttemptResult;

@@ -104,8 +104,6 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     engines,
     fallbackSpend: backends.fallbackSpend,
     hedges: new HedgeShares(),
-    // The cache knows some; there is none yet.
-    staleAnswers: { find: () => Promise.resolve(undefined) },
     gpuTime: stores.replicas,
     observer: allOf(observer(metrics, log, systemClock.monotonic), decisions),
     now: systemClock.now,

@@ -11,6 +11,7 @@ import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { Hold, type HoldPorts } from './hold.ts';
 import type { Before } from './relay/translate.ts';
+import type { CacheVisit, Heard } from './visit.ts';
 
 export type TripPorts = HoldPorts & { readonly estimateTokens: Estimate };
 
@@ -74,6 +75,10 @@ export class Trip {
   firstTokenMs: number | undefined;
   /** What became of the answers of a cascade's backends, by their names in the route. */
   verdicts: Map<string, string> | undefined;
+  /** Where the route has a cache. */
+  visit: CacheVisit | undefined;
+  /** The answer that goes to the client, where it may be kept. */
+  heard: Heard | undefined;
 
   /** @param main present: this is a question of our own about that request, on its reservation and among its attempts */
   constructor(exchange: Exchange, call: Call, ports: TripPorts, main?: Trip) {
@@ -124,9 +129,16 @@ export class Trip {
   }
 
   /** The client has its answer, or the beginning of it, from this leg. */
-  answersFrom({ index }: Leg, dropped: readonly string[]): void {
+  answersFrom({ index }: Leg, dropped: readonly string[], heard: Heard | undefined): void {
     this.current = index;
     this.dropped = dropped;
+    if (this.heard !== heard) this.heard?.forget();
+    this.heard = heard;
+  }
+
+  /** What rows and headers say of it. */
+  get cacheState(): CostRecord['cache'] {
+    return this.visit?.state ?? 'bypass';
   }
 
   /** The client has a part of an answer. */

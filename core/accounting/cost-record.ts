@@ -13,9 +13,21 @@ export type RowState = 'open' | 'recovered' | 'settled';
 
 /**
  * Why an attempt was made: the `first` of its request, a `retry` at the same backend, a `fallback` to another one, a `hedge` beside a slow
- * one, to `continue` a stream that broke off, the next stage of a `cascade`, or the `judge` of one.
+ * one, to `continue` a stream that broke off, the next stage of a `cascade`, or the `judge` of one. `cache`: no attempt, an answer that
+ * was kept. Rows of the gateway's own, which no client asked for: an `embedding` for the cache, a `sample` of its hits, a `cache-judge`.
  */
-export type AttemptPurpose = 'first' | 'retry' | 'fallback' | 'hedge' | 'continue' | 'cascade' | 'judge';
+export type AttemptPurpose =
+  | 'first'
+  | 'retry'
+  | 'fallback'
+  | 'hedge'
+  | 'continue'
+  | 'cascade'
+  | 'judge'
+  | 'cache'
+  | 'embedding'
+  | 'sample'
+  | 'cache-judge';
 
 /** Characters of any text in a row, at most: three bytes of UTF-8 each, and an index of Postgres takes 2,704 bytes. */
 export const MAX_TEXT = 512;

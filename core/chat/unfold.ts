@@ -4,9 +4,10 @@ import type { AssistantPart } from './request.ts';
 
 export const eventsOf = ({ id, model, parts, finish, usage, logprobs }: ChatReply): ChatEvent[] => [
   { kind: 'start', id, model },
+  // Where a dialect tells the input at the beginning, it is known there.
+  ...(usage ? [{ kind: 'usage', usage, alone: true } as const] : []),
   ...parts.flatMap(partEvents),
   ...(logprobs ? [{ kind: 'logprobs', logprobs } as const] : []),
-  ...(usage ? [{ kind: 'usage', usage, alone: true } as const] : []),
   { kind: 'finish', finish },
   { kind: 'end' },
 ];

@@ -18,7 +18,7 @@ export type Rule = {
 const extensionPoint = ['core/chat/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
 /** The request loop is serve.ts; these are its steps, one file each. */
 const loopSteps =
-  'dataplane/{answer,attempt,bounds,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,needs,open,overheard,prepare,scorer,settle,trip,waterfall}.ts';
+  'dataplane/{answer,attempt,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,last-stage,needs,open,overheard,prepare,replay,scorer,settle,trip,visit,waterfall}.ts';
 const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 
@@ -81,7 +81,7 @@ export const importRules: readonly Rule[] = [
       'dataplane/{authenticate,head,request-headers}.ts',
       'dataplane/config/live.ts',
       // Interfaces.
-      'dataplane/{admission/admission,counters/counters}.ts',
+      'dataplane/{admission/admission,cache/store,counters/counters}.ts',
       'dataplane/http/{client-response,sse}.ts',
       'dataplane/relay/**',
       'dataplane/frontends/{index,frontend}.ts',

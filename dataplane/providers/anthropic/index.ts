@@ -42,5 +42,6 @@ export const anthropic: Provider<AnthropicConnection> = {
   notable:
     /"type"\s*:\s*"(?!content_block_delta"|ping"|text_delta"|thinking_delta"|input_json_delta"|signature_delta"|citations_delta")|"error"\s*:/,
   continuation,
+  takesTemperature: ({ upstreamName }) => abilitiesOf(upstreamName).sampling,
   classify,
 };

@@ -23,6 +23,7 @@ export const azureOpenAI: Provider<AzureOpenAI> = {
   },
   encode: encodeFor(azureProfile),
   confidence: confidenceOf(azureProfile),
+  takesTemperature: model => azureProfile.modelTraits(model).samplesFreely,
 };
 
 /** The v1 form has no dated version and finds the deployment by the body's `model`; dated versions have it in the path. */

@@ -45,4 +45,5 @@ export const openAI: Provider<OpenAI> = {
   },
   encode: encodeFor(openAIProfile),
   confidence: confidenceOf(openAIProfile),
+  takesTemperature: model => openAIProfile.modelTraits(model).samplesFreely,
 };

@@ -8,9 +8,10 @@ import { aCandidate, aRoute } from '#core/plan/testing.ts';
 import { millis, tokens } from '#core/units.ts';
 import { frontends } from '#test/support/relays.ts';
 import { answerText, isTerminated } from '#test/support/sse.ts';
-import { answerLast } from './answer.ts';
+import { answerLast } from './last-stage.ts';
 import type { Ports } from './ports.ts';
 import type { Trip } from './trip.ts';
+import type { CacheVisit, KeptAnswer } from './visit.ts';
 
 const reply: ChatReply = {
   id: 'kept-1',
@@ -40,29 +41,48 @@ function stage({
     },
     write(piece: string) {
       told.text += piece;
+      return true;
     },
+    stays: async () => true,
     endStream() {
       told.ended = true;
     },
   };
   const candidate = aCandidate('a');
   const route = aRoute('r', { catchAllAnswer: { staleCache: true, status: 503 } });
+  const stale: KeptAnswer | undefined = kept && {
+    reply: kept,
+    provider: 'gone',
+    model: 'm',
+    key: 'entry-1',
+    similarity: 1,
+    tier: 'exact',
+  };
   const plan = { route, candidates: [candidate], excluded: [] };
   const trip = {
     exchange: { client, frontend, id: 'r-1', action: 'generate', startedAt: 0 },
-    call: { plan, envelope: { stream, includeUsage: true, model: 'm' } },
+    call: {
+      plan,
+      envelope: { stream, includeUsage: true, model: 'm', controls: {} },
+      config: { snapshot: { providers: {} } },
+      key: { entry: { exposeSimilarity: false } },
+      tags: {},
+    },
     plan,
+    visit: { stale } as CacheVisit,
+    isFirst: () => ({}),
     candidate,
     attempts: 1,
     fallbacks: 0,
     dropped: [],
     upstreamMs: 0,
-    hold: { limits: [] },
+    hold: { limits: [], coverFree: async () => undefined },
   } as unknown as Trip;
   const ports = {
     now: () => 0,
     monotonic: () => 1,
-    staleAnswers: { find: async () => kept },
+    costLog: { record: () => true },
+    observer: { attempted: () => {} },
   } as unknown as Ports;
   return { told, answer: (reason: Parameters<typeof failure>[0]) => answerLast(trip, failure(reason), millis(4000), ports) };
 }
