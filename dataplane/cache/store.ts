@@ -76,13 +76,19 @@ export type CacheStore = {
   answer(entry: CacheEntry): Promise<CachedAnswer | undefined>;
   /** Takes the place of an entry with the same key. Found in this process at once. undefined: the store did not take it, it is too large, or has been flushed meanwhile. */
   put(entry: NewEntry, answer: CachedAnswer): Promise<CacheEntry | undefined>;
-  /** From now on the entry is found by this key as well, unless an entry has it. @returns false: the entry is gone, or the store is away */
+  /** From now on the entry is found by this key as well, unless another has it. @returns false: it has, the entry is gone, or the store is away */
   alias(entry: CacheEntry, key: string): Promise<boolean>;
   setThreshold(entry: CacheEntry, threshold: number): Promise<boolean>;
   /** Costs the same however much it is; what is stored goes in the background. @returns false: the store is away, and it did not happen */
   flush(scope: FlushScope): Promise<boolean>;
   stats(): CacheStats;
   close(): Promise<void>;
+};
+
+export type CacheStoreOptions = {
+  /** What is stored at most, answers and entries together; the least recently used goes. */
+  readonly maxBytes: number;
+  readonly now: () => number;
 };
 
 export type CacheStats = {
