@@ -10,7 +10,7 @@ import { type Schema, Validator } from '@cfworker/json-schema';
 export type SchemaCheck = (schema: Readonly<Record<string, unknown>>, value: unknown) => boolean;
 
 /** An honest check takes a fraction of a millisecond. The event loop stands still meanwhile. */
-const TIME_LIMIT_MS = 50;
+const TIME_LIMIT_MS = 100;
 
 /** Costs nothing before its first use. */
 export function schemaCheck(): SchemaCheck {

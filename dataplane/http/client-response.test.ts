@@ -12,8 +12,8 @@ const STALL_MS = 200;
 /** More than the kernel's buffers of both sides take. */
 const large = Buffer.alloc(16 * 1024 * 1024, 0x78);
 
-async function serverOf(answer: (client: ClientResponse, res: ServerResponse) => void) {
-  const server = createServer((_req, res) => answer(new ClientResponse(res, STALL_MS), res)).listen(0, '127.0.0.1');
+async function serverOf(answer: (client: ClientResponse, res: ServerResponse) => void, stallMs = STALL_MS) {
+  const server = createServer((_req, res) => answer(new ClientResponse(res, stallMs), res)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
@@ -54,14 +54,15 @@ for (const [what, end] of Object.entries(endings))
   });
 
 test('a client that takes a large answer slowly but steadily gets all of it', async () => {
-  using server = await serverOf(client => client.whole(200, [], large));
+  // Longer than a busy machine stands still, shorter than the whole takes.
+  using server = await serverOf(client => client.whole(200, [], large), 1000);
   const socket = await open(server.port);
   socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
   let taken = 0;
   socket.on('data', chunk => {
     taken += chunk.length;
     socket.pause();
-    setTimeout(() => socket.resume(), 2);
+    setTimeout(() => socket.resume(), 5);
   });
   await once(socket, 'close');
   assert.ok(taken > large.length, `${taken} bytes`);

@@ -55,8 +55,8 @@ const cut =
     response.write(text, () => response.destroy());
   };
 const begun = ({ opening, content }: ScriptedStream) => cut(opening + content('Once upon') + content(' a time '));
-/** Without the look at the metrics of an engine. */
-const askedOf = (upstream: Upstream) => upstream.asked.filter(({ path }) => path !== '/metrics');
+/** Without the looks at how an engine is. */
+const askedOf = (upstream: Upstream) => upstream.asked.filter(({ path }) => /\/(?:completions|messages)$/.test(path));
 const asked = (upstream: Upstream) => JSON.parse(askedOf(upstream)[0]!.body.toString());
 
 for (const [client, path, body] of [
