@@ -8,7 +8,16 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Document, isNode, LineCounter, parseAllDocuments, stringify } from 'yaml';
 import { epochMillis } from '../units.ts';
-import { type Catalogue, type CatalogueModel, type Compiled, compile, type PriceFile, type SourceObject } from './index.ts';
+import {
+  type Catalogue,
+  type CatalogueModel,
+  type Compiled,
+  compile,
+  type FoundEngines,
+  type PriceFile,
+  type RotatedOut,
+  type SourceObject,
+} from './index.ts';
 
 type Settings = {
   /** The rule the case is about; the name of the test. */
@@ -19,6 +28,9 @@ type Settings = {
   readonly environment?: Readonly<Record<string, string>>;
   readonly now?: string;
   readonly generated?: Readonly<Record<string, string>>;
+  readonly rotatedOut?: Readonly<Record<string, readonly RotatedOut[]>>;
+  /** By `namespace/name`: what the cluster has for a provider. */
+  readonly engines?: Readonly<Record<string, FoundEngines>>;
   /** By `owner/model`. */
   readonly catalogue?: Readonly<Record<string, CatalogueModel>>;
   readonly priceFile?: PriceFile;
@@ -42,6 +54,8 @@ function caseNamed(name: string): { readonly says: string; readonly result: () =
       digest,
       now: epochMillis(Date.parse(settings.now ?? '2026-11-21T00:00:00Z')),
       generated: new Map(Object.entries(settings.generated ?? {})),
+      ...(settings.rotatedOut && { rotatedOut: new Map(Object.entries(settings.rotatedOut)) }),
+      ...(settings.engines && { engines: new Map(Object.entries(settings.engines)) }),
     });
   const style = { lineWidth: 0, aliasDuplicateObjects: false };
   return { says: settings.says, result: () => stringify(written(compiled(), settings.show ?? []), style) };

@@ -3,7 +3,7 @@
 import { type CredentialRef, type ProviderEntry, SCHEMA_VERSION, type Snapshot } from '../snapshot/snapshot.ts';
 import type { EpochMillis } from '../units.ts';
 import type { UpstreamPolicy } from './address.ts';
-import type { Context } from './context.ts';
+import type { Context, FoundEngines, RotatedOut } from './context.ts';
 import { objectsOf, type SourceObject } from './objects.ts';
 import type { Catalogue, PriceFile } from './prices.ts';
 import { compileProvider } from './provider.ts';
@@ -24,6 +24,10 @@ export type CompileInput = {
   readonly now: EpochMillis;
   /** The keys made for `generate`, by `namespace/name` of the TenantKey. Absent there: the Secret that `generate` names. */
   readonly generated: ReadonlyMap<string, string>;
+  /** Keys of `generate` that were made anew and still work, by `namespace/name` of the TenantKey. */
+  readonly rotatedOut?: ReadonlyMap<string, readonly RotatedOut[]>;
+  /** Where the engines are of providers that find them in a cluster, by `namespace/name`. Absent: there is none to look in. */
+  readonly engines?: ReadonlyMap<string, FoundEngines>;
 };
 
 export type Compiled = {
@@ -34,7 +38,7 @@ export type Compiled = {
 };
 
 export function compile(input: CompileInput): Compiled {
-  const objects = objectsOf(input.objects, input.environment);
+  const objects = objectsOf(input.objects, input.environment, input.policy.standalone);
   const context: Context = { ...input, objects, credentials: new Map() };
   const providers = compileProviders(context);
   const { keys, tenants } = compileKeys(objects.keys, context);

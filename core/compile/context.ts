@@ -5,6 +5,7 @@ import type { EpochMillis } from '../units.ts';
 import type { UpstreamPolicy } from './address.ts';
 import type { Objects } from './objects.ts';
 import type { Catalogue, PriceFile } from './prices.ts';
+import type { EngineAddresses } from './provider-types.ts';
 
 export type Context = {
   readonly objects: Objects;
@@ -14,9 +15,17 @@ export type Context = {
   readonly digest: (text: string) => string;
   readonly now: EpochMillis;
   readonly generated: ReadonlyMap<string, string>;
+  readonly rotatedOut?: ReadonlyMap<string, readonly RotatedOut[]> | undefined;
+  readonly engines?: ReadonlyMap<string, FoundEngines> | undefined;
   /** Filled while providers are compiled. */
   readonly credentials: Map<CredentialRef, string>;
 };
+
+/** A key that was replaced: SHA-256, 64 hex digits, and until when it works. */
+export type RotatedOut = { readonly digest: string; readonly notAfter: EpochMillis };
+
+/** Engines of a provider, or why there is no telling. */
+export type FoundEngines = EngineAddresses | { readonly missing: string };
 
 /** What a reference leads to, or the reason of ResolvedRefs why it leads nowhere. */
 export type Found<T> =

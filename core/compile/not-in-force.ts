@@ -4,26 +4,34 @@ import type { Kind } from '../resources/index.ts';
 
 /**
  * `[]` stands for every item of a list. `unless`: the value that asks for nothing, which the API server may have filled in. `only`: the
- * one value that comes later.
+ * one value that comes later. `needsCluster`: it is in force there.
  */
-type Later = { readonly path: string; readonly unless?: unknown; readonly only?: unknown };
+type Later = { readonly path: string; readonly unless?: unknown; readonly only?: unknown; readonly needsCluster?: true };
 
 const later: Readonly<Record<Kind, readonly Later[]>> = {
-  LLMProvider: [{ path: 'gemini' }, { path: 'bedrock' }, { path: 'vLLM.serviceRef' }, { path: 'vLLM.podSelector' }],
+  LLMProvider: [
+    { path: 'gemini' },
+    { path: 'bedrock' },
+    { path: 'vLLM.serviceRef', needsCluster: true },
+    { path: 'vLLM.podSelector', needsCluster: true },
+  ],
   LLMRoute: [
     { path: 'strategy', only: 'Semantic' },
     { path: 'semantic' },
     { path: 'catchAllAnswer.staleCache', unless: false },
     { path: 'cache' },
   ],
-  TenantKey: [{ path: 'rotation' }, { path: 'exposeSimilarity', unless: true }],
+  TenantKey: [
+    { path: 'rotation', needsCluster: true },
+    { path: 'exposeSimilarity', unless: true },
+  ],
 };
 
 /** Paths below the object, such as `spec.limits`, of what `spec` sets. */
-export function notInForce(kind: Kind, spec: unknown): readonly string[] {
+export function notInForce(kind: Kind, spec: unknown, standalone: boolean): readonly string[] {
   const asksFor = ({ path, unless, only }: Later) =>
     valuesAt(spec, path.split('.')).some(value => (only === undefined ? !isSame(value, unless) : isSame(value, only)));
-  return later[kind].filter(asksFor).map(({ path }) => `spec.${path}`);
+  return later[kind].filter(field => (standalone || !field.needsCluster) && asksFor(field)).map(({ path }) => `spec.${path}`);
 }
 
 function valuesAt(value: unknown, [step, ...rest]: readonly string[]): readonly unknown[] {

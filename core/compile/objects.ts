@@ -35,7 +35,7 @@ export type Objects = {
   readonly drafts: readonly Draft[];
 };
 
-export function objectsOf(input: readonly SourceObject[], environment: Environment): Objects {
+export function objectsOf(input: readonly SourceObject[], environment: Environment, standalone: boolean): Objects {
   const found: Found = {
     LLMProvider: [],
     LLMRoute: [],
@@ -46,6 +46,7 @@ export function objectsOf(input: readonly SourceObject[], environment: Environme
     rejected: new Set(),
     places: new Map(),
     environment,
+    standalone,
   };
   for (const object of input) sortIn(object, found);
   return {
@@ -70,6 +71,7 @@ type Found = {
   /** Where each `kind namespace/name` was first seen. */
   readonly places: Map<string, string>;
   readonly environment: Environment;
+  readonly standalone: boolean;
 };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -130,7 +132,7 @@ const MAX_COMPLAINTS = 50;
 function sortInResource<K extends Kind>(kind: K, value: Fields, draft: Draft, found: Found): void {
   const outer = readResource(value);
   const spec = readSpec(kind, value.spec);
-  draft.notInForce = notInForce(kind, value.spec);
+  draft.notInForce = notInForce(kind, value.spec, found.standalone);
   if (!outer.ok || !spec.ok) {
     reject(draft, found, [...(outer.ok ? [] : outer.complaints), ...(spec.ok ? [] : spec.complaints)]);
     return;

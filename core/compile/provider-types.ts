@@ -4,9 +4,12 @@ import { PROBE_DEFAULTS, type ProviderSpec, PUBLIC_BASE_URL } from '../resources
 import { durationOf, ratioOf } from '../resources/quantity.ts';
 import type { Connection, ProviderType } from '../snapshot/snapshot.ts';
 
+/** Bases such as `http://10.0.0.5:8000`; `draining` are those of them that are about to end. */
+export type EngineAddresses = { readonly endpoints: readonly string[]; readonly draining: readonly string[] };
+
 export type TypeFacts = {
-  /** Undefined where the settings are of a form that is not built yet. */
-  readonly connection: (spec: ProviderSpec) => Connection | undefined;
+  /** Undefined where the settings lead nowhere. @param found engines that the spec does not list itself */
+  readonly connection: (spec: ProviderSpec, found: EngineAddresses | undefined) => Connection | undefined;
   /** The URLs that the resource sets, with their paths, for the address policy. */
   readonly urls: (spec: ProviderSpec) => readonly { readonly path: readonly (string | number)[]; readonly url: string }[];
   readonly header: { readonly name: string; readonly prefix: string };
@@ -89,11 +92,14 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
   },
 };
 
-function engines({ vLLM, probes = PROBE_DEFAULTS }: ProviderSpec): Connection | undefined {
-  if (!vLLM?.endpoints) return undefined;
+function engines({ vLLM, probes = PROBE_DEFAULTS }: ProviderSpec, found: EngineAddresses | undefined): Connection | undefined {
+  const endpoints = vLLM?.endpoints?.map(withoutV1) ?? found?.endpoints;
+  if (!vLLM || !endpoints) return undefined;
+  const draining = found?.draining.filter(address => endpoints.includes(address)) ?? [];
   return {
     type: 'VLLM',
-    endpoints: vLLM.endpoints.map(withoutV1),
+    endpoints,
+    ...(draining.length > 0 && { draining }),
     engine: vLLM.engine,
     metricsPath: vLLM.metricsPath.replace(/^\/*/, '/'),
     probes: {

@@ -7,7 +7,7 @@ import { urlComplaint } from './address.ts';
 import { admitted, type Context, credentialRef, secretValue } from './context.ts';
 import { compileModel } from './model.ts';
 import { type Resource, specPath } from './objects.ts';
-import { providerTypes, type TypeFacts } from './provider-types.ts';
+import { type EngineAddresses, providerTypes, type TypeFacts } from './provider-types.ts';
 
 const FIRST_TOKEN = millis(60_000);
 
@@ -18,10 +18,10 @@ export function compileProvider(resource: Resource<'LLMProvider'>, context: Cont
   checkAddresses(resource, facts, context);
   checkModelNames(resource);
   const auth = authOf(resource, facts, context);
-  const connection = facts.connection(spec);
-  const later = facts.later ?? (connection === undefined ? 'finding engines by serviceRef or podSelector' : undefined);
-  if (later !== undefined) sayLater(resource, later);
-  if (!draft.sound || later !== undefined || connection === undefined) return undefined;
+  const connection = facts.connection(spec, enginesFor(resource, context));
+  if (facts.later !== undefined) sayUnusable(resource, `${facts.later} comes with a later release`);
+  else if (connection === undefined && draft.sound) sayUnusable(resource, 'serviceRef and podSelector need a cluster');
+  if (!draft.sound || facts.later !== undefined || connection === undefined) return undefined;
   draft.live = true;
   return {
     id: resource.id,
@@ -38,8 +38,26 @@ export function compileProvider(resource: Resource<'LLMProvider'>, context: Cont
   };
 }
 
-function sayLater({ draft }: Resource, what: string): void {
-  const message = `${what} comes with a later release: nothing is sent to this provider`;
+/** Engines that are found in the cluster; undefined where the provider names them, or there is no cluster. */
+function enginesFor({ id, spec, draft }: Resource<'LLMProvider'>, { engines, policy }: Context): EngineAddresses | undefined {
+  if (!engines || !spec.vLLM || spec.vLLM.endpoints) return undefined;
+  const path = specPath('vLLM', spec.vLLM.serviceRef ? 'serviceRef' : 'podSelector');
+  const found = engines.get(id) ?? { endpoints: [], draining: [] };
+  if ('missing' in found) {
+    draft.fail('ResolvedRefs', 'ServiceNotFound', path, found.missing);
+    return undefined;
+  }
+  // Whoever may write an EndpointSlice must not lead requests, and credentials with them, to the metadata service of the node.
+  const isAllowed = (url: string) => {
+    const complaint = urlComplaint(url, policy, spec.type);
+    if (complaint !== undefined) draft.remark(path, `${url} is left out: ${complaint}`);
+    return complaint === undefined;
+  };
+  return { endpoints: found.endpoints.filter(isAllowed), draining: found.draining };
+}
+
+function sayUnusable({ draft }: Resource, why: string): void {
+  const message = `${why}: nothing is sent to this provider`;
   draft.remark(specPath('type'), message);
   draft.state('Ready', 'False', 'NoReadyEndpoints', message);
 }

@@ -5,7 +5,7 @@ import type { TenantKeySpec } from '../resources/tenant-key.ts';
 import type { BudgetEntry, KeyEntry, Snapshot } from '../snapshot/snapshot.ts';
 import { epochMillis } from '../units.ts';
 import { budgetsOf, TenantBudgets } from './budgets.ts';
-import { type Context, type Found, secretValue } from './context.ts';
+import { type Context, type Found, type RotatedOut, secretValue } from './context.ts';
 import { type Resource, specPath } from './objects.ts';
 import { byAge } from './verdict.ts';
 
@@ -29,7 +29,7 @@ export function compileKeys(keys: readonly Key[], context: Context): Pick<Snapsh
     if (!previous.every((other, i) => isSoleHolder(key, other, specPath('previousDigests', i), holders))) continue;
     if (key.spec.suspended) key.draft.state('Accepted', 'False', 'Suspended', 'the key is suspended');
     key.draft.live = true;
-    entries.push(entryOf(key, digest, budgets));
+    entries.push(entryOf(key, digest, budgets, context.rotatedOut?.get(key.id) ?? []));
   }
   entries.sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
   return { keys: entries, tenants: tenantBudgets.entries() };
@@ -92,15 +92,22 @@ function plaintextOf(key: Key, { objects, generated }: Context): Found<string> {
   return secretValue(objects, key.namespace, { name: generate?.secretName ?? '', key: GENERATED_SECRET_KEY });
 }
 
-function entryOf({ spec, namespace, name, labels }: Key, digest: string, budgets: readonly BudgetEntry[]): KeyEntry {
+function entryOf(
+  { spec, namespace, name, labels }: Key,
+  digest: string,
+  budgets: readonly BudgetEntry[],
+  rotatedOut: readonly RotatedOut[],
+): KeyEntry {
+  const previousDigests = [
+    ...spec.previousDigests.map(p => ({ digest: bare(p.digest), notAfter: epochMillis(Date.parse(p.notAfter)) })),
+    ...rotatedOut,
+  ];
   return {
     id: digest.slice(0, 12),
     namespace,
     name,
     digests: [digest],
-    ...(spec.previousDigests.length > 0 && {
-      previousDigests: spec.previousDigests.map(p => ({ digest: bare(p.digest), notAfter: epochMillis(Date.parse(p.notAfter)) })),
-    }),
+    ...(previousDigests.length > 0 && { previousDigests }),
     tenant: spec.tenant,
     ...(spec.alias !== undefined && { alias: spec.alias }),
     labels,
