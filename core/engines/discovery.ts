@@ -1,0 +1,68 @@
+// Which addresses the engines of a provider have, by what the cluster says of its Service's endpoints or of its pods. Always the
+// engines themselves, never a virtual address in front of them: metrics and requests must meet the same one.
+import type { EngineAddresses } from '../compile/provider-types.ts';
+
+/** `discovery.k8s.io/v1`, as far as it is read. */
+export type EndpointSlice = {
+  readonly addressType?: string;
+  readonly endpoints?: readonly SliceEndpoint[];
+  readonly ports?: readonly { readonly name?: string | null; readonly port?: number | null }[] | null;
+};
+
+export type SliceEndpoint = {
+  readonly addresses: readonly string[];
+  readonly conditions?: {
+    readonly ready?: boolean | null;
+    readonly serving?: boolean | null;
+    readonly terminating?: boolean | null;
+  };
+  readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly uid?: string };
+};
+
+export type Service = {
+  readonly spec?: { readonly ports?: readonly { readonly name?: string; readonly port: number }[] };
+};
+
+export type Pod = {
+  readonly metadata: { readonly deletionTimestamp?: string };
+  readonly status?: {
+    readonly podIP?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
+};
+
+/** @param port of the Service */
+export function enginesOfService(service: Service, slices: readonly EndpointSlice[], port: number): EngineAddresses {
+  const wanted = service.spec?.ports?.find(each => each.port === port);
+  // A slice names its ports as the Service does; one that names none has all of them.
+  const name = wanted?.name ?? '';
+  return sorted(
+    slices.flatMap(slice => {
+      const target = slice.ports?.find(each => (each.name ?? '') === name)?.port;
+      if (!wanted || !target || slice.addressType === 'FQDN') return [];
+      return (slice.endpoints ?? []).flatMap(({ addresses, conditions = {} }) => {
+        const { ready, serving = ready, terminating } = conditions;
+        const isServing = terminating ? (serving ?? false) : (ready ?? true);
+        return isServing && addresses[0] ? [{ base: base(addresses[0], target), draining: terminating === true }] : [];
+      });
+    }),
+  );
+}
+
+export function enginesOfPods(pods: readonly Pod[], port: number): EngineAddresses {
+  return sorted(
+    pods.flatMap(({ metadata, status }) => {
+      const isReady = status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+      const draining = metadata.deletionTimestamp !== undefined;
+      return status?.podIP && (isReady || draining) ? [{ base: base(status.podIP, port), draining }] : [];
+    }),
+  );
+}
+
+const base = (address: string, port: number): string => `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+
+/** In one order whatever the order of the slices, so that equal engines are equal configuration. */
+function sorted(found: readonly { readonly base: string; readonly draining: boolean }[]): EngineAddresses {
+  const draining = new Set(found.flatMap(engine => (engine.draining ? engine.base : [])));
+  return { endpoints: [...new Set(found.map(engine => engine.base))].sort(), draining: [...draining].sort() };
+}

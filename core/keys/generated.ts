@@ -1,0 +1,90 @@
+// The key that `generate` asks for: when it is made, when it is made anew, and which ones work meanwhile. What there is to know stands
+// on the Secret itself, beside the key, so that whoever looks at it again decides the same.
+import { durationOf } from '../resources/quantity.ts';
+import type { TenantKeySpec } from '../resources/tenant-key.ts';
+import type { EpochMillis } from '../units.ts';
+import { epochMillis } from '../units.ts';
+
+/** Where the Secret has the key. */
+export const KEY_FIELD = 'key';
+/** Annotations of the Secret: when the key was made, and the digests of earlier ones as `sha256:<hex> <notAfter>`, oldest first. */
+export const MADE_AT = 'tollgate.dev/made-at';
+export const EARLIER_KEYS = 'tollgate.dev/earlier-keys';
+/** Which TenantKey a Secret was made for; a Secret without it is somebody else's and is never written. */
+export const MADE_FOR = 'tollgate.dev/tenant-key';
+
+/** A Secret as far as it matters here. */
+export type KeptKey = {
+  /** Absent: the Secret has none. */
+  readonly key?: string | undefined;
+  readonly isOurs: boolean;
+  readonly annotations: Readonly<Record<string, string>>;
+};
+
+export type EarlierKey = { readonly digest: string; readonly notAfter: EpochMillis };
+
+export type KeyDecision =
+  | { readonly kind: 'none' }
+  /** Write the Secret: a new key, and what is to stand beside it. */
+  | { readonly kind: 'write'; readonly annotations: Readonly<Record<string, string>> }
+  /** The Secret is somebody else's: it is used as it is, and not rotated. */
+  | { readonly kind: 'foreign' };
+
+export type KeyState = {
+  readonly decision: KeyDecision;
+  /** Besides the one in the Secret. */
+  readonly earlier: readonly EarlierKey[];
+  readonly notBefore: EpochMillis | undefined;
+  /** When a new one is due. */
+  readonly nextRotation: EpochMillis | undefined;
+};
+
+/** More would let a key that is rotated often grow without end; the oldest go first. */
+const MAX_EARLIER = 3;
+
+/** @param digest SHA-256 of a text, hex */
+export function keyState(
+  spec: Pick<TenantKeySpec, 'rotation'>,
+  kept: KeptKey | undefined,
+  now: EpochMillis,
+  digest: (text: string) => string,
+): KeyState {
+  if (kept && !kept.isOurs) return { ...nothing, decision: { kind: kept.key === undefined ? 'none' : 'foreign' } };
+  const earlier = earlierKeys(kept?.annotations[EARLIER_KEYS]).filter(({ notAfter }) => notAfter > now);
+  if (!kept?.key) return { ...nothing, earlier, decision: write(now, earlier) };
+  const madeAt = timeOf(kept.annotations[MADE_AT]) ?? now;
+  const { rotation } = spec;
+  if (!rotation) return { ...nothing, earlier, notBefore: madeAt };
+  const nextRotation = epochMillis(madeAt + Math.max(durationOf(rotation.every), MIN_ROTATION_MS));
+  if (now < nextRotation) return { decision: { kind: 'none' }, earlier, notBefore: madeAt, nextRotation };
+  const ending = { digest: digest(kept.key), notAfter: epochMillis(now + durationOf(rotation.overlap)) };
+  const all = [...earlier, ending].filter(({ notAfter }) => notAfter > now).slice(-MAX_EARLIER);
+  return { decision: write(now, all), earlier: all, notBefore: madeAt, nextRotation };
+}
+
+const nothing: KeyState = { decision: { kind: 'none' }, earlier: [], notBefore: undefined, nextRotation: undefined };
+
+/** `every: 0s` is no reason to make keys in a loop. */
+const MIN_ROTATION_MS = 60_000;
+
+const write = (now: EpochMillis, earlier: readonly EarlierKey[]): KeyDecision => ({
+  kind: 'write',
+  annotations: {
+    [MADE_AT]: iso(now),
+    [EARLIER_KEYS]: earlier.map(({ digest, notAfter }) => `sha256:${digest} ${iso(notAfter)}`).join(', '),
+  },
+});
+
+const iso = (time: EpochMillis): string => new Date(time).toISOString();
+
+function earlierKeys(text = ''): readonly EarlierKey[] {
+  return [...text.matchAll(/sha256:([0-9a-f]{64}) (\S+?)(?:,|$)/g)].flatMap(([, digest, until]) => {
+    const notAfter = timeOf(until);
+    return notAfter === undefined ? [] : [{ digest: digest!, notAfter }];
+  });
+}
+
+function timeOf(text: string | undefined): EpochMillis | undefined {
+  const time = Date.parse(text ?? '');
+  return Number.isNaN(time) ? undefined : epochMillis(time);
+}
