@@ -1,6 +1,7 @@
 // `npm test`: runs every suite this machine can run and says which it left out, why, and how to run them.
 //   npm test                          the fast suites: needs Node and npm, stays under two minutes
 //   npm test -- --slow                the slow ones too, shortened; TOLLGATE_SOAK=1 runs them whole
+//   npm run test:cluster              those under test/cluster, on a real API server (npm run tools), in a network of their own
 //   npm test -- core/plan test/e2e    only files whose path holds one of these words
 import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -9,6 +10,7 @@ import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
+import { enterOwnNetwork } from './support/own-network.ts';
 
 const root = path.join(import.meta.dirname, '..');
 
@@ -18,22 +20,24 @@ type Omission = { readonly suite: string; readonly reason: string; readonly enab
 type Tally = { passed: number; failed: number; readonly skipped: Map<string, string> };
 
 const { values, positionals: words } = parseArgs({
-  options: { slow: { type: 'boolean', default: false } },
+  options: { slow: { type: 'boolean', default: false }, cluster: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 process.chdir(root);
+if (values.cluster) enterOwnNetwork();
 const files = testFiles(words, values.slow);
 if (files.length === 0) {
   console.error(`No test file has ${words.join(' or ')} in its path.`);
   process.exit(1);
 }
-const tally = await runAll(files, process.env.TOLLGATE_SOAK ? 6 * 3_600_000 : values.slow ? 900_000 : 120_000);
+const tally = await runAll(files, process.env.TOLLGATE_SOAK ? 6 * 3_600_000 : values.slow || values.cluster ? 900_000 : 120_000);
 report(tally, omissions(words, values.slow));
 process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;
 
 function testFiles(words: readonly string[], slow: boolean): string[] {
   const all = globSync('{core,platform,dataplane,operator,cli,simulator,test}/**/*.test.ts');
-  const chosen = words.length === 0 ? all : all.filter(file => words.some(word => file.includes(word)));
+  const suites = all.filter(file => file.startsWith(path.join('test', 'cluster')) === values.cluster);
+  const chosen = words.length === 0 ? suites : suites.filter(file => words.some(word => file.includes(word)));
   return chosen.filter(file => slow || !isSlow(file)).sort();
 }
 
@@ -45,7 +49,8 @@ function isSlow(file: string): boolean {
 async function runAll(files: string[], fileTimeoutMs: number): Promise<Tally> {
   const tally: Tally = { passed: 0, failed: 0, skipped: new Map() };
   // Tests of timing share the cores with everything else: no more files at once than there are cores, and no more than four.
-  const concurrency = Math.min(availableParallelism(), 4);
+  // Clusters are many processes each, and the addresses of their pods are the same in every file.
+  const concurrency = values.cluster ? 1 : Math.min(availableParallelism(), 4);
   const events = run({ files, concurrency, cwd: root, timeout: fileTimeoutMs });
   events.on('test:pass', ({ name, file, skip, details }) => {
     if (details.type === 'suite') return;
@@ -64,8 +69,14 @@ async function runAll(files: string[], fileTimeoutMs: number): Promise<Tally> {
 }
 
 function omissions(words: readonly string[], slow: boolean): Omission[] {
-  if (words.length > 0) return [];
-  const leftOut: Omission[] = [];
+  if (words.length > 0 || values.cluster) return [];
+  const leftOut: Omission[] = [
+    {
+      suite: 'cluster suites (the operator, the CRDs)',
+      reason: 'they need a real API server, and minutes',
+      enable: 'npm run tools (once; needs Go), then npm run test:cluster',
+    },
+  ];
   if (!slow) {
     leftOut.push({
       suite: 'slow suites (long faults, hostile clients at full size)',

@@ -8,16 +8,16 @@ const OID = { commonName: '550403', subjectAltName: '551d11', ecdsaWithSha256: '
 const TAG = { integer: 0x02, bits: 0x03, octets: 0x04, oid: 0x06, utf8: 0x0c, time: 0x17, sequence: 0x30, set: 0x31 } as const;
 const DAY_MS = 86_400_000;
 
-/** @param host a DNS name, or an IPv4 address such as `127.0.0.1` */
-export function selfSigned(host: string): Certificate {
+/** @param hosts DNS names, or IPv4 addresses such as `127.0.0.1`; the first is also the subject */
+export function selfSigned(...hosts: readonly [string, ...string[]]): Certificate {
   const pair = generateKeyPairSync('ec', {
     namedCurve: 'P-256',
     publicKeyEncoding: { type: 'spki', format: 'der' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   });
   const algorithm = sequence(oid(OID.ecdsaWithSha256));
-  const name = sequence(der(TAG.set, sequence(oid(OID.commonName), der(TAG.utf8, Buffer.from(host)))));
-  const names = der(TAG.octets, sequence(alternativeName(host)));
+  const name = sequence(der(TAG.set, sequence(oid(OID.commonName), der(TAG.utf8, Buffer.from(hosts[0])))));
+  const names = der(TAG.octets, sequence(...hosts.map(alternativeName)));
   const body = sequence(
     der(0xa0, der(TAG.integer, Buffer.from([2]))),
     der(TAG.integer, Buffer.from([1])),
