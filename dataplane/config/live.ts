@@ -38,23 +38,13 @@ export function liveConfig(
   generation: number,
   digest: (text: string) => string,
 ): LiveConfig {
-  const keys = new Map<string, LiveKey>();
-  const named = new Map<string, LiveKey>();
-  const parts = { calendar: new Calendar(), digest };
-  for (const entry of snapshot.keys) {
-    const key = liveKey(entry, new KeyDemands(entry, tenantBudgets(snapshot, entry.tenant), parts));
-    named.set(`${entry.namespace}/${entry.name}`, key);
-    for (const digest of entry.digests) keys.set(digest, key);
-    for (const { digest, notAfter } of entry.previousDigests ?? [])
-      keys.set(digest, { ...key, until: earlier(notAfter, key.until) });
-  }
+  const keys = liveKeys(snapshot, digest);
   const providers = providersByName(snapshot);
   return {
     snapshot,
     generation,
     routes: routeIndex(snapshot.routes),
-    key: digest => keys.get(digest),
-    keyNamed: name => named.get(name),
+    ...keys,
     credential: ref => credentials.get(ref),
     provider: (name, keyNamespace) => providers.get(name)?.find(p => isVisible(p, keyNamespace)),
   };
@@ -66,6 +56,35 @@ export const emptyConfig: LiveConfig = liveConfig(
   0,
   text => text,
 );
+
+/** A key is made ready when it is first used: of ten thousand, all at once would hold up the requests of the moment for 70 ms. */
+function liveKeys(snapshot: Snapshot, digest: (text: string) => string): Pick<LiveConfig, 'key' | 'keyNamed'> {
+  const parts = { calendar: new Calendar(), digest };
+  const ready = new Map<KeyEntry, LiveKey>();
+  const readied = (entry: KeyEntry): LiveKey => {
+    const known = ready.get(entry) ?? liveKey(entry, new KeyDemands(entry, tenantBudgets(snapshot, entry.tenant), parts));
+    ready.set(entry, known);
+    return known;
+  };
+  const byDigest = new Map<string, { readonly entry: KeyEntry; readonly notAfter?: EpochMillis }>();
+  let byName: ReadonlyMap<string, KeyEntry> | undefined;
+  for (const entry of snapshot.keys) {
+    for (const digest of entry.digests) byDigest.set(digest, { entry });
+    for (const { digest, notAfter } of entry.previousDigests ?? []) byDigest.set(digest, { entry, notAfter });
+  }
+  return {
+    key(digest) {
+      const found = byDigest.get(digest);
+      const key = found && readied(found.entry);
+      return key && found.notAfter !== undefined ? { ...key, until: earlier(found.notAfter, key.until) } : key;
+    },
+    keyNamed(name) {
+      byName ??= new Map(snapshot.keys.map(key => [`${key.namespace}/${key.name}`, key]));
+      const entry = byName.get(name);
+      return entry && readied(entry);
+    },
+  };
+}
 
 function liveKey(entry: KeyEntry, demands: KeyDemands): LiveKey {
   const allow = entry.models.allow?.map(glob);
