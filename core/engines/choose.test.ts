@@ -25,7 +25,7 @@ const told = (engine?: Partial<EngineReading>, adapters?: Reading['adapters']): 
 
 const replica = (number: number, state: Partial<EndpointState> = told(), sent = 0): Replica => {
   const endpoint = `http://10.0.0.${number}:8000`;
-  return { endpoint, hash: hashText(endpoint), state: { ...told(), ...state }, sent, suspectUntil: 0 };
+  return { endpoint, hash: hashText(endpoint), state: { ...told(), ...state }, sent, inFlight: 0, suspectUntil: 0 };
 };
 const replicas = (...states: Partial<EndpointState>[]) => states.map((state, i) => replica(i, state));
 
@@ -50,6 +50,17 @@ describe('an endpoint for an attempt', () => {
 
   test('is any of those that are equal', () => {
     for (const share of shares(replicas(told(), told(), told(), told()))) assert.ok(Math.abs(share - 0.25) < 0.01, `${share}`);
+  });
+
+  test('is none that says it is idle while it has our own attempts', () => {
+    const still = { ...replica(0), inFlight: 3 };
+    assert.deepEqual(shares([still, replica(1, told({ waiting: 2 }))]), [0, 1]);
+    assert.deepEqual(
+      shares([{ ...still, state: told({ running: 3 }) }, replica(1, told({ waiting: 2 }))]),
+      [1, 0],
+      'it has them',
+    );
+    assert.deepEqual(engineLoad([still], 'llama', around), { usable: 1, saturated: false, load: 3 / 5 });
   });
 
   test('is one that is not saturated, as long as there is one', () => {

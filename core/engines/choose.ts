@@ -13,6 +13,8 @@ export type Replica = {
   readonly state: EndpointState;
   /** By this process, since the newest reading was asked for. */
   readonly sent: number;
+  /** Attempts of this process that are under way there. */
+  readonly inFlight: number;
   /** It has failed attempts, one after the other, whatever its metrics say: a last choice until then. Monotonic milliseconds. */
   readonly suspectUntil: number;
 };
@@ -99,16 +101,24 @@ function room({ state, suspectUntil }: Replica, model: string, now: number): num
   return own === ROOM.open && (state.wedged.length > 0 || suspectUntil > now) ? ROOM.full : own;
 }
 
-const sentBy = ({ sent }: Replica, { pods }: Surroundings): number => sent * pods;
+const sentBy = (replica: Replica, { pods }: Surroundings): number => Math.max(replica.sent * pods, unseen(replica));
 
-const loadHere = (replica: Replica, around: Surroundings): number | undefined =>
+/**
+ * Of our own attempts, those that its figures do not have. An engine that stands still since it had nothing to do says so for ever: each
+ * reading would make it the least loaded of all.
+ */
+const unseen = ({ inFlight, state: { reading } }: Replica): number =>
+  Math.max(0, inFlight - (reading?.running ?? 0) - (reading?.waiting ?? 0));
+
+export const loadHere = (replica: Replica, around: Surroundings): number | undefined =>
   loadOf(replica.state, sentBy(replica, around), around.now, around.settings);
 
 /**
  * One request of our own since the last reading says little of the other processes. Counted once for each of them, it would drive the
  * next one with that prefix off a replica that is idle.
  */
-const surelySent = ({ sent }: Replica, { pods }: Surroundings): number => (sent === 0 ? 0 : 1 + (sent - 1) * pods);
+const surelySent = (replica: Replica, { pods }: Surroundings): number =>
+  Math.max(replica.sent === 0 ? 0 : 1 + (replica.sent - 1) * pods, unseen(replica));
 
 /** All that is known of an endpoint without metrics. */
 const sentLoad = (replica: Replica, around: Surroundings): number => sentBy(replica, around) / around.settings.queueDepth;

@@ -68,6 +68,7 @@ function simulated({ processes, pods, perSecond, burst, prefixes, affinity }: Lo
       hash: hashText(`http://10.0.0.${i}`),
       state: newEndpoint(0),
       sent: 0,
+      inFlight: 0,
       suspectUntil: 0,
     })),
   );

@@ -18,7 +18,7 @@ export class Endpoint implements Replica {
   /** Attempts that failed, since the last that did not. */
   #failures = 0;
   suspectUntil = 0;
-  /** Attempts without a first byte. */
+  /** Attempts that are under way. */
   readonly attempts = new Set<EndpointWatcher>();
   /** Looks under way: at each thing one at a time. */
   readonly looking = new Set<LookKind>();
@@ -33,6 +33,10 @@ export class Endpoint implements Replica {
     this.hash = hashText(endpoint);
     this.state = newEndpoint(now);
     this.dueAt = { metrics: first, models: first + interval / 3, health: first + (2 * interval) / 3 };
+  }
+
+  get inFlight(): number {
+    return this.attempts.size;
   }
 
   count(): void {

@@ -1,8 +1,7 @@
 // All endpoints of self-hosted engines of the configuration in force: one loop looks at them, attempts are told where to go. Without
 // such endpoints it compares one reference now and then, and does nothing else.
 import { engineWedgedAlert } from '#core/engines/alert.ts';
-import { choose, engineLoad, isOpen, type Surroundings } from '#core/engines/choose.ts';
-import { loadOf } from '#core/engines/load.ts';
+import { choose, engineLoad, isOpen, loadHere, type Surroundings } from '#core/engines/choose.ts';
 import { engineMetrics } from '#core/engines/metrics.ts';
 import { type ScanTable, scanTable } from '#core/engines/scan.ts';
 import {
@@ -120,12 +119,12 @@ export class EngineWatch implements Engines {
 
   report(): readonly EndpointReport[] {
     return [...this.#fleets.values()].flatMap(fleet => {
-      const { settings, pods, now } = this.#around(fleet);
-      return fleet.endpoints.map(({ endpoint, state, sent }) => ({
+      const around = this.#around(fleet);
+      return fleet.endpoints.map(endpoint => ({
         provider: fleet.provider.id,
-        endpoint,
-        state,
-        load: loadOf(state, sent * pods, now, settings),
+        endpoint: endpoint.endpoint,
+        state: endpoint.state,
+        load: loadHere(endpoint, around),
       }));
     });
   }

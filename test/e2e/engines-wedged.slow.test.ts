@@ -72,6 +72,23 @@ describe('replicas in trouble', { timeout: 300_000 }, () => {
     for (const replica of fleet.replicas) await fleet.becomes(replica, 'Ready');
   });
 
+  test('one that stands still since it had nothing to do looks idle, and gets next to nothing all the same', async t => {
+    const [still] = fleet.replicas;
+    still!.change({ state: 'wedged' });
+    const before = chatsAt(still!);
+    const answers: Promise<number>[] = [];
+    for (let at = 0; at < 100; at++) {
+      answers.push(ask(fleet.gateways[0]!, 5));
+      await delay(50);
+    }
+    const there = chatsAt(still!) - before;
+    t.diagnostic(`of 100 requests ${there} went there`);
+    assert.ok(there <= 10, `${there} of 100`);
+    still!.change({ restart: {} });
+    assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]));
+    await fleet.becomes(still!, 'Ready');
+  });
+
   test('dead, starting and sleeping replicas get nothing, and no request fails', async t => {
     const [one] = fleet.replicas;
     for (const [change, state] of [
