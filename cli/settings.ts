@@ -23,6 +23,8 @@ export type Settings = {
   readonly podName: string;
   readonly pods: number;
   readonly retentionDays?: number;
+  /** What the cache of answers keeps at most. */
+  readonly cacheMaxBytes: number;
   /** Where warnings are sent; the URL is a secret. */
   readonly alertWebhook: string | undefined;
   /** HTTP status of a request that a budget refuses. */
@@ -51,6 +53,7 @@ export function settingsOf(env: Environment): Settings {
     home: { ...(env.TOLLGATE_REGION && { region: env.TOLLGATE_REGION }), ...(env.TOLLGATE_ZONE && { zone: env.TOLLGATE_ZONE }) },
     podName: env.POD_NAME || hostname(),
     pods: integer(env, 'TOLLGATE_PODS', 1, 1, 10_000),
+    cacheMaxBytes: integer(env, 'CACHE_MAX_BYTES', 256 * 1024 * 1024, 1024 * 1024, 1024 ** 4),
     ...(env.REDIS_URL && { redisUrl: redisUrl(env.REDIS_URL) }),
     ...(env.DATABASE_URL && { databaseUrl: databaseUrl(env.DATABASE_URL) }),
     ...(env.LEDGER_RETENTION_DAYS && { retentionDays: integer(env, 'LEDGER_RETENTION_DAYS', 0, 1, 100_000) }),

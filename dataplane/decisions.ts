@@ -14,6 +14,7 @@ import type { Exchange } from './exchange.ts';
 import type { Page } from './http/router.ts';
 import type { Observer } from './ports.ts';
 import type { Trip } from './trip.ts';
+import type { CacheTold, CacheVisit } from './visit.ts';
 
 /** A request that is over. */
 type Over = {
@@ -47,6 +48,8 @@ type Told = Pick<Trip, 'attempts' | 'fallbacks' | 'firstTokenMs' | 'dropped' | '
   readonly stream: boolean;
   readonly route: string | undefined;
   readonly failMode: Trip['hold']['failMode'];
+  /** A copy: a visit remembers what was asked. */
+  readonly cache: (CacheTold & { readonly state: CacheVisit['state'] }) | undefined;
 };
 
 type Clock = { now(): number; monotonic(): number };
@@ -130,7 +133,7 @@ class Ring<T> {
   }
 }
 
-function told({ call, attempts, fallbacks, firstTokenMs, dropped, verdicts, hold }: Trip): Told {
+function told({ call, attempts, fallbacks, firstTokenMs, dropped, verdicts, visit, hold }: Trip): Told {
   const { entry } = call.key;
   return {
     attempts,
@@ -138,6 +141,7 @@ function told({ call, attempts, fallbacks, firstTokenMs, dropped, verdicts, hold
     firstTokenMs,
     dropped,
     verdicts,
+    cache: visit && { state: visit.state, ...visit.told },
     tenant: entry.tenant,
     key: `${entry.namespace}/${entry.name}`,
     model: call.envelope.model,
@@ -166,7 +170,7 @@ function decision(id: string, rows: readonly CostRecord[], over: Over | undefine
   };
 }
 
-const requested = ({ tenant, key, model, stream, dropped, verdicts, failMode, route }: Told) => ({
+const requested = ({ tenant, key, model, stream, dropped, verdicts, cache, failMode, route }: Told) => ({
   tenant,
   key,
   model,
@@ -174,7 +178,18 @@ const requested = ({ tenant, key, model, stream, dropped, verdicts, failMode, ro
   route: route ?? null,
   ...(dropped.length > 0 && { dropped }),
   ...(verdicts && { cascade: Object.fromEntries(verdicts) }),
+  ...(cache && { cache: cacheOf(cache) }),
   ...(failMode && { fail_mode: failMode }),
+});
+
+const cacheOf = ({ state, tier, entry, similarity, isShadow, bypass, refused, waited, ms }: NonNullable<Told['cache']>) => ({
+  state,
+  ...(tier && { tier, entry, similarity }),
+  ...(isShadow && { shadow: true }),
+  ...(bypass !== undefined && { bypass }),
+  ...(refused.length > 0 && { refused }),
+  ...(waited && { waited }),
+  ms: rounded(ms),
 });
 
 const outcome = ({ status, failure, ms, trip }: Over, rows: readonly CostRecord[]) => ({

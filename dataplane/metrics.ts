@@ -91,6 +91,43 @@ export function createMetrics() {
       labelNames: ['provider', 'model'],
       registers,
     }),
+    cache: new Counter({
+      name: 'tollgate_cache_requests_total',
+      help: 'Requests of routes with a cache: `hit`, `miss`, `stale`, `bypass`, or `shadow` (would have hit), and by what: `exact`, `alias` (words that a judge found to be the same) or `semantic`.',
+      labelNames: ['route', 'outcome', 'tier'],
+      registers,
+    }),
+    cacheBypasses: new Counter({
+      name: 'tollgate_cache_bypasses_total',
+      help: 'Requests that had nothing to do with the cache of their route, by why not.',
+      labelNames: ['route', 'reason'],
+      registers,
+    }),
+    cacheRefusals: new Counter({
+      name: 'tollgate_cache_refusals_total',
+      help: 'Similar questions whose answers were not given, by the guard that refused them.',
+      labelNames: ['route', 'guard'],
+      registers,
+    }),
+    cacheWaits: new Counter({
+      name: 'tollgate_cache_waits_total',
+      help: 'Requests that waited for another one that asked the same.',
+      labelNames: ['route'],
+      registers,
+    }),
+    cacheLookup: new Histogram({
+      name: 'tollgate_cache_lookup_seconds',
+      help: 'Time of a request at the cache, without waits for other requests.',
+      labelNames: ['outcome'],
+      buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1],
+      registers,
+    }),
+    cacheSaved: new Counter({
+      name: 'tollgate_cache_saved_usd_total',
+      help: 'What the answers of the cache cost when they were made, in US dollars.',
+      labelNames: ['route'],
+      registers,
+    }),
     breakerTransitions: new Counter({
       name: 'tollgate_breaker_transitions_total',
       help: 'Changes of breakers, as this process saw them; model `*` is all of a provider (its account or credential was refused).',

@@ -8,6 +8,7 @@ import type { Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
 import type { Observer } from './ports.ts';
 import type { Trip } from './trip.ts';
+import type { CacheVisit } from './visit.ts';
 
 /** Route label of what no route took. */
 const NO_ROUTE = 'none';
@@ -30,6 +31,7 @@ export function observer(metrics: Metrics, log: Log, monotonic: () => number): O
       requestOver(trip.exchange, route, statusShown(trip), ms / 1000);
       if (trip.firstTokenMs !== undefined)
         metrics.firstToken.observe({ route, dialect: trip.exchange.frontend.dialect }, trip.firstTokenMs / 1000);
+      if (trip.visit) cacheMetrics(metrics, route, trip.visit);
       if (trip.verdicts) for (const [backend, verdict] of trip.verdicts) metrics.cascades.inc({ route, backend, verdict });
       if (log.isLevelEnabled('info')) log.info(requestLine(trip, ms), 'request');
     },
@@ -64,8 +66,21 @@ export function allOf(...observers: readonly Observer[]): Observer {
   };
 }
 
+function cacheMetrics(metrics: Metrics, route: string, { state, told }: CacheVisit): void {
+  const outcome = told.isShadow && told.tier ? 'shadow' : state;
+  metrics.cache.inc({ route, outcome, tier: told.tier ?? 'none' });
+  if (told.bypass !== undefined) metrics.cacheBypasses.inc({ route, reason: told.bypass });
+  for (const { guard } of told.refused) metrics.cacheRefusals.inc({ route, guard });
+  if (told.waited) metrics.cacheWaits.inc({ route });
+  else if (state !== 'bypass') metrics.cacheLookup.observe({ outcome }, told.ms / 1000);
+}
+
 function attemptMetrics(metrics: Metrics, row: CostRecord): void {
   const { provider, model, usage, cost, route = NO_ROUTE } = row;
+  if (row.purpose === 'cache') {
+    metrics.cacheSaved.inc({ route }, row.saved / 1e9);
+    return;
+  }
   // Names of the configuration: what clients ask for and what upstreams call it has no bound.
   const labels = { provider, model };
   metrics.attempts.inc({ ...labels, outcome: row.failure ?? 'ok' });
@@ -109,6 +124,7 @@ function requestLine(trip: Trip, ms: number): object {
     provider: candidate.provider.id,
     attempts: trip.attempts,
     fallback: trip.fallbacks > 0,
+    ...(trip.visit && { cache: trip.visit.state }),
     ms: round(ms),
     ...(firstTokenMs !== undefined && { first_token_ms: round(firstTokenMs) }),
     ...(hold.failMode && { fail_mode: hold.failMode }),

@@ -20,6 +20,9 @@ import { createAlerts } from './alerts/alerts.ts';
 import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
+import { wordsAlone } from './cache/lookup.ts';
+import { type CacheSettings, openCache } from './cache/open.ts';
+import type { CacheStore } from './cache/store.ts';
 import type { FolderConfig } from './config/folder.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
 import { EngineWatch } from './engines/engines.ts';
@@ -35,25 +38,26 @@ import { BudgetLevels, storeEvents } from './store-events.ts';
 import { registerStoreMetrics } from './store-metrics.ts';
 import { openStores, type StoreSettings, type Stores } from './stores.ts';
 
-export type DataPlaneOptions = StoreSettings & {
-  readonly config: FolderConfig;
-  readonly policy: UpstreamPolicy;
-  readonly log: Log;
-  readonly masterKey: string;
-  readonly host: string;
-  readonly port: number;
-  readonly internalPort: number;
-  readonly maxBodyBytes: number;
-  /** Where warnings are sent. */
-  readonly alertWebhook: string | undefined;
-  /** HTTP status of a request that a budget refuses. */
-  readonly budgetExceededStatus: number;
-  readonly keys: KeyStore;
-  /** Where this process runs. */
-  readonly home: Locality;
-  /** Whether the administration API is on the public listener; else it is on the internal one. */
-  readonly adminOnPublic: boolean;
-};
+export type DataPlaneOptions = StoreSettings &
+  CacheSettings & {
+    readonly config: FolderConfig;
+    readonly policy: UpstreamPolicy;
+    readonly log: Log;
+    readonly masterKey: string;
+    readonly host: string;
+    readonly port: number;
+    readonly internalPort: number;
+    readonly maxBodyBytes: number;
+    /** Where warnings are sent. */
+    readonly alertWebhook: string | undefined;
+    /** HTTP status of a request that a budget refuses. */
+    readonly budgetExceededStatus: number;
+    readonly keys: KeyStore;
+    /** Where this process runs. */
+    readonly home: Locality;
+    /** Whether the administration API is on the public listener; else it is on the internal one. */
+    readonly adminOnPublic: boolean;
+  };
 
 export type DataPlane = {
   readonly port: number;
@@ -92,6 +96,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     now: systemClock.now,
   });
   const decisions = new Decisions(MAX_DECISIONS, systemClock);
+  const cache = await openCache(options, { redis: stores.redis, meaning: wordsAlone, log, digest: sha256, ...systemClock });
   const ports: Ports = {
     config,
     http,
@@ -104,6 +109,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     engines,
     fallbackSpend: backends.fallbackSpend,
     hedges: new HedgeShares(),
+    answers: cache.answers,
     gpuTime: stores.replicas,
     observer: allOf(observer(metrics, log, systemClock.monotonic), decisions),
     now: systemClock.now,
@@ -117,7 +123,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     estimateTokens: tokenEstimator(),
     fitsSchema: schemaCheck(),
   };
-  const withAdmin = administration(ports, stores, options);
+  const withAdmin = administration(ports, stores, cache.store, options);
   const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];
   let draining = false;
   const pages: SharedPages = {
@@ -166,6 +172,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       for (const listener of listeners) stop(listener);
       engines.close();
       backends.close();
+      await cache.close();
       await stores.close();
       alerts.close();
       await http.close();
@@ -210,7 +217,7 @@ function enginesOf(
 const asIs = (handler: Handler): Handler => handler;
 
 /** The administration API before whatever else a listener serves. */
-function administration(ports: Ports, stores: Stores, { masterKey, keys, dataFolder, log }: DataPlaneOptions) {
+function administration(ports: Ports, stores: Stores, cache: CacheStore, { masterKey, keys, dataFolder, log }: DataPlaneOptions) {
   const audit = auditLog(stores.ledger, dataFolder);
   // What a dead process could not bring to the ledger; while that is away, the next change tries again.
   audit.flush().catch(() => {});
@@ -218,6 +225,7 @@ function administration(ports: Ports, stores: Stores, { masterKey, keys, dataFol
     ...ports,
     keys,
     ledger: stores.upToDateLedger,
+    cache,
     counters: {
       levels: (tenant, accounts) => stores.admitter.endingsSettled().then(() => stores.counters.levels(tenant, accounts)),
     },

@@ -15,6 +15,7 @@ export const adminPaths = [
   '/user/daily/activity',
   '/team/daily/activity',
   '/tag/daily/activity',
+  '/cache',
 ] as const;
 
 export const isAdminPath = (path: string): boolean =>

@@ -1,6 +1,7 @@
 // What the administration API needs from the outside.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Calendar } from '#core/accounting/periods.ts';
+import type { CacheStore } from '../cache/store.ts';
 import type { Ledger } from '../costlog/ledger.ts';
 import type { Counters } from '../counters/counters.ts';
 import type { ConfigSource, KeyStore } from '../ports.ts';
@@ -13,6 +14,7 @@ export type AdminPorts = {
   readonly ledger: Ledger;
   /** With all that was answered before in them. */
   readonly counters: Pick<Counters, 'levels'>;
+  readonly cache: Pick<CacheStore, 'flush'>;
   readonly calendar: Calendar;
   readonly audit: AuditLog;
   readonly now: () => number;

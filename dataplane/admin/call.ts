@@ -24,7 +24,7 @@ export type Call = {
 export type Answer = { readonly body: unknown; readonly type?: 'text/csv; charset=utf-8' };
 
 export type AdminRoute = {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** `{key}` stands for one segment. */
   readonly path: string;
   /** `reader`: tenant keys too, for what is their own. */

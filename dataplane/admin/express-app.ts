@@ -10,13 +10,20 @@ import { anyDialect } from '../frontends/index.ts';
 import { type BodyBudget, type Handler, readBody } from '../http/listener.ts';
 import { activityRoutes } from './activity-routes.ts';
 import type { AdminPorts } from './admin-ports.ts';
+import { cacheRoutes } from './cache-routes.ts';
 import type { AdminRoute, Answer, Call, Caller } from './call.ts';
 import { readQuery } from './call.ts';
 import { costReportRoute } from './cost-report.ts';
 import { keyRoutes } from './key-routes.ts';
 import { spendRoutes } from './spend-routes.ts';
 
-export const adminRoutes: readonly AdminRoute[] = [...keyRoutes, ...spendRoutes, ...activityRoutes, costReportRoute];
+export const adminRoutes: readonly AdminRoute[] = [
+  ...keyRoutes,
+  ...spendRoutes,
+  ...activityRoutes,
+  costReportRoute,
+  ...cacheRoutes,
+];
 
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_BODIES_BYTES = 16 * 1024 * 1024;

@@ -1,8 +1,8 @@
 // /key/*: making, reading and changing keys. Every change is on record before it is made.
-import { failure, ok, type Parsed, refuse } from '#core/failure.ts';
-import { epochMillis } from '#core/units.ts';
+import { ok, type Parsed, refuse } from '#core/failure.ts';
 import type { LiveConfig } from '../config/live.ts';
 import type { KeyChange, KeyObject } from '../ports.ts';
+import { audited } from './audited.ts';
 import { type AdminRoute, type Answer, actorOf, type Call, invalid, wrong } from './call.ts';
 import { type Asked, changeOf, noteAnnotation, noteOf, readFields } from './key-fields.ts';
 import { keysPage } from './key-list.ts';
@@ -290,29 +290,3 @@ function byAlias({ ports }: Call, alias: unknown): Parsed<KeyObject> {
 const changed = ({ spec }: KeyChange, more: object = {}): Record<string, unknown> => ({ ...more, ...withoutSecrets(spec) });
 const withoutSecrets = ({ digest: _, previousDigests: __, ...rest }: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(rest).map(([field, value]) => [field, value ?? null]));
-
-/** On record first; what then does not come about is on record too. */
-async function audited<T>(
-  { ports, caller, requestId }: Call,
-  action: string,
-  object: string,
-  details: Record<string, unknown>,
-  change: () => Promise<Parsed<T>>,
-): Promise<Parsed<T>> {
-  const entry = { actor: actorOf(caller), action, object };
-  const record = (id: string, more: object) =>
-    ports.audit.write({ ...entry, id, at: epochMillis(ports.now()), details: { request_id: requestId, ...details, ...more } });
-  try {
-    await record(ports.newRequestId(), {});
-  } catch (error) {
-    ports.onError(error, requestId);
-    const message = 'The change cannot be put on record now, so it is not made.';
-    return { ok: false, failure: failure('store_unavailable', { message }) };
-  }
-  const done = await change();
-  if (!done.ok)
-    await record(ports.newRequestId(), { outcome: 'refused', reason: done.failure.message }).catch(error =>
-      ports.onError(error, requestId),
-    );
-  return done;
-}

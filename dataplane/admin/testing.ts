@@ -12,6 +12,7 @@ import { epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
 import { uuidV7Source } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
 import { presentedKey } from '../authenticate.ts';
+import { memoryCache } from '../cache/memory.ts';
 import { type FolderConfig, folderConfig } from '../config/folder.ts';
 import { keyFiles } from '../config/key-files.ts';
 import type { AuditEntry, FigureFilter, FigureReport, Figures, GroupBy, Ledger } from '../costlog/ledger.ts';
@@ -60,7 +61,9 @@ export async function stage(files: Readonly<Record<string, string>> = {}): Promi
   const config = await openFolder(folder, dataFolder, clock.now);
   const keys = keyFiles({ config, folder, now: clock.now });
   const [counters, ledger, errors] = [memoryCounters({ now: clock.now }), new FakeLedger(), [] as unknown[]];
+  const cache = memoryCache({ maxBytes: 1024 * 1024, now: clock.now });
   const app = adminApp({
+    cache,
     config,
     keys,
     counters,
@@ -99,6 +102,7 @@ export async function stage(files: Readonly<Record<string, string>> = {}): Promi
       void listener.drain();
       listener.close();
       await config.close();
+      await cache.close();
       for (const path of [folder, dataFolder]) rmSync(path, { recursive: true, force: true });
     },
   };

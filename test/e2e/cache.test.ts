@@ -1,0 +1,284 @@
+// The cache of answers from outside, with the real SDKs: the same words are answered once, in either dialect and in either form, by the
+// tenant they were asked by, and at no cost; nothing that is not a whole answer is kept.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
+import OpenAI from 'openai';
+import {
+  type CacheStage,
+  openCacheStage,
+  otherTenantKey,
+  sameTenantKey,
+  shyKey,
+  upstreamCalls,
+} from '#test/support/cache-stage.ts';
+import { ask, chatPath, get, messagesPath, post } from '#test/support/client.ts';
+import { clientKey } from '#test/support/resources.ts';
+import { answerText, isTerminated } from '#test/support/sse.ts';
+import { until } from '#test/support/until.ts';
+
+let stage: CacheStage;
+const url = () => stage.gateways[0]!.url;
+before(async () => {
+  stage = await openCacheStage();
+});
+after(() => stage?.close());
+
+const says = (content: string) => [{ role: 'user' as const, content }];
+const send = (model: string, content: string, more: Record<string, unknown> = {}, key = clientKey) =>
+  post(`${url()}${chatPath}`, { model, messages: says(content), ...more }, { key });
+const sendMessage = (model: string, content: string, more: Record<string, unknown> = {}) =>
+  post(`${url()}${messagesPath}`, { model, max_tokens: 100, messages: says(content), ...more });
+const cacheOf = ({ headers }: { headers: Headers }) => headers.get('x-tollgate-cache');
+
+/** How many requests reached the upstream meanwhile. */
+async function callsOf<T>(run: () => Promise<T>): Promise<[calls: number, result: T]> {
+  const before = upstreamCalls(stage);
+  const result = await run();
+  return [upstreamCalls(stage) - before, result];
+}
+
+/** Asks until it hits: an answer is kept a moment after its client has it. */
+const hit = (request: () => ReturnType<typeof send>) =>
+  until('it is kept', async () => {
+    const answer = await request();
+    return cacheOf(answer) === 'hit' && answer;
+  });
+
+describe('the same words', () => {
+  test('are answered by the upstream once, then from the cache at no cost, and the ledger says so', async () => {
+    const [calls, [first, second]] = await callsOf(async () => [
+      await send('exact', 'Why tolls?'),
+      await send('exact', 'Why tolls?'),
+    ]);
+    assert.deepEqual([first!.status, cacheOf(first!), second!.status, cacheOf(second!)], [200, 'miss', 200, 'hit']);
+    assert.equal(calls, 1);
+    const [one, two] = [first!.json(), second!.json()];
+    const wordsOf = ({ choices, usage, model }: ReturnType<typeof first.json>) => {
+      const [{ message, finish_reason }] = choices;
+      return [message.role, message.content, finish_reason, usage.prompt_tokens, usage.completion_tokens, model];
+    };
+    assert.deepEqual(wordsOf(two), wordsOf(one));
+    assert.notEqual(two.id, one.id);
+    const head = Object.fromEntries(second!.headers);
+    assert.equal(Number(head['x-tollgate-cost-usd']), 0);
+    assert.equal(head['x-tollgate-similarity'], '1');
+    assert.equal(head['x-litellm-semantic-similarity'], '1');
+    assert.ok(head['x-litellm-cache-key']);
+    assert.deepEqual(
+      [head['x-tollgate-attempts'], head['x-tollgate-provider'], head['x-tollgate-model']],
+      ['0', 'default/openai', 'exact'],
+    );
+    const cost = one.usage.prompt_tokens * 1000 + one.usage.completion_tokens * 2000;
+    const report = await until('the report has both', async () => {
+      const answer = await get(`${url()}/cost/report?group_by=model`, { key: stage.gateways[0]!.masterKey });
+      const group = answer.json().groups?.find((g: { model: string }) => g.model === 'exact');
+      return group?.requests === 2 && group;
+    });
+    assert.deepEqual(
+      [report.cache_hits, report.cache_hit_rate, report.cost_nano_usd, Math.round(report.cost_saved_by_cache_usd * 1e9)],
+      [1, 0.5, cost, cost],
+    );
+  });
+
+  test('are answered streamed or whole, whichever way they were asked first', async () => {
+    const client = new OpenAI({ baseURL: `${url()}/v1`, apiKey: clientKey, maxRetries: 0 });
+    const streamed = await send('exact', 'Streamed first?', { stream: true, stream_options: { include_usage: true } });
+    assert.ok(isTerminated(streamed.text));
+    const whole = await hit(() => send('exact', 'Streamed first?'));
+    const body = whole.json();
+    assert.equal(body.choices[0].message.content, answerText(streamed.text));
+    assert.ok(body.usage.completion_tokens > 0);
+    const again = await client.chat.completions
+      .create({ model: 'exact', messages: says('Streamed first?'), stream: true, stream_options: { include_usage: true } })
+      .withResponse();
+    assert.equal(again.response.headers.get('x-tollgate-cache'), 'hit');
+    const chunks: OpenAI.ChatCompletionChunk[] = [];
+    for await (const chunk of again.data) chunks.push(chunk);
+    assert.equal(chunks.map(chunk => chunk.choices[0]?.delta.content ?? '').join(''), body.choices[0].message.content);
+    assert.equal(chunks.filter(chunk => chunk.choices[0]?.finish_reason === 'stop').length, 1);
+    assert.deepEqual(chunks.at(-1)!.usage, body.usage);
+    assert.ok(chunks.length > 3, 'in pieces');
+    const plain = await send('exact', 'Streamed first?', { stream: true });
+    assert.ok(!plain.text.includes('"usage"'), 'nobody asked for the usage');
+  });
+
+  test('are shared by the dialects, and both SDKs read what was kept for the other', async () => {
+    const anthropic = new Anthropic({ baseURL: url(), apiKey: clientKey, maxRetries: 0 });
+    const openai = new OpenAI({ baseURL: `${url()}/v1`, apiKey: clientKey, maxRetries: 0 });
+    const asked = { model: 'claude', max_tokens: 100, messages: says('Who pays a toll?') };
+    const first = await sendMessage('claude', 'Who pays a toll?');
+    assert.equal(cacheOf(first), 'miss');
+    const text = first.json().content[0].text;
+    const other = await hit(() => send('claude', 'Who pays a toll?', { max_tokens: 100 }));
+    assert.equal(other.json().choices[0].message.content, text);
+    const streamed = await openai.chat.completions
+      .stream({ ...asked, stream_options: { include_usage: true } })
+      .finalChatCompletion();
+    assert.equal(streamed.choices[0]!.message.content, text);
+    const { data, response } = await anthropic.messages.create(asked).withResponse();
+    assert.equal(response.headers.get('x-tollgate-cache'), 'hit');
+    const { usage } = first.json();
+    assert.deepEqual([data.usage.input_tokens, data.usage.output_tokens], [usage.input_tokens, usage.output_tokens]);
+    const message = await anthropic.messages.stream(asked).finalMessage();
+    assert.equal(message.content[0]!.type === 'text' && message.content[0]!.text, text);
+    assert.deepEqual(
+      [message.stop_reason, message.usage.input_tokens, message.usage.output_tokens],
+      ['end_turn', usage.input_tokens, usage.output_tokens],
+    );
+  });
+
+  test("are the tenant's own, or the key's where the route says so, and apart where its metadata is", async () => {
+    await hit(() => send('exact', 'A secret of ours'));
+    assert.equal(cacheOf(await send('exact', 'A secret of ours', {}, sameTenantKey)), 'hit');
+    assert.equal(cacheOf(await send('exact', 'A secret of ours', {}, otherTenantKey)), 'miss');
+    await hit(() => send('private', 'Mine alone'));
+    assert.equal(cacheOf(await send('private', 'Mine alone', {}, sameTenantKey)), 'miss');
+    const of = (customer: string) => ({ metadata: { customer, other: 'x' } });
+    await hit(() => send('split', 'What do I owe?', of('1')));
+    assert.equal(cacheOf(await send('split', 'What do I owe?', of('2'))), 'miss');
+    assert.equal(cacheOf(await send('split', 'What do I owe?', { metadata: { customer: '1', other: 'y' } })), 'hit');
+  });
+
+  test('show no similarity to a key that may not see it', async () => {
+    await hit(() => send('exact', 'Shy?', {}, shyKey));
+    const { headers } = await send('exact', 'Shy?', {}, shyKey);
+    assert.equal(headers.get('x-tollgate-cache'), 'hit');
+    assert.deepEqual([headers.get('x-tollgate-similarity'), headers.get('x-litellm-semantic-similarity')], [null, null]);
+  });
+
+  test('50 at one time make one call', async () => {
+    stage.simulator.addFault({ fault: 'slow-first-token', match: { times: 1 } });
+    const [calls, answers] = await callsOf(() => Promise.all(Array.from({ length: 50 }, () => send('exact', 'All at once!'))));
+    assert.deepEqual([calls, new Set(answers.map(({ status }) => status))], [1, new Set([200])]);
+    assert.equal(answers.filter(answer => cacheOf(answer) === 'hit').length, 49);
+  });
+});
+
+describe('a request', () => {
+  test('leaves the cache, in part or wholly', async () => {
+    await hit(() => send('exact', 'Controls?'));
+    assert.equal(cacheOf(await send('exact', 'Controls?', { cache: { 'no-cache': true } })), 'bypass');
+    assert.equal(cacheOf(await send('exact', 'Controls?', { cache: { namespace: 'n' } })), 'miss');
+    assert.equal(cacheOf(await send('exact', 'Unkept?', { cache: { 'no-store': true } })), 'miss');
+    assert.equal(cacheOf(await send('exact', 'Unkept?')), 'miss');
+    await hit(() => send('exact', 'Short-lived?', { cache: { ttl: 0.2 } }));
+    await until(
+      'it is too old',
+      async () => cacheOf(await send('exact', 'Short-lived?', { cache: { 'no-store': true } })) === 'miss',
+    );
+    await hit(() => send('exact', 'Old?'));
+    assert.equal(cacheOf(await send('exact', 'Old?', { cache: { 's-maxage': 0, 'no-store': true } })), 'miss');
+  });
+
+  test('that samples is none for a route of the deterministic', async () => {
+    assert.equal(cacheOf(await send('strictly', 'Sampled')), 'bypass');
+    await hit(() => send('strictly', 'Sampled', { temperature: 0 }));
+  });
+
+  test('of a route without a cache has nothing to do with it', async () => {
+    const answer = await send('plain', 'Plain');
+    assert.deepEqual([answer.status, cacheOf(answer)], [200, 'bypass']);
+  });
+
+  test('of a route in shadow is told from, and not served', async () => {
+    const [calls] = await callsOf(() => send('shadow', 'In the shade'));
+    assert.equal(calls, 1);
+    const id = await until('it would have hit', async () => {
+      const { headers } = await send('shadow', 'In the shade');
+      assert.equal(headers.get('x-tollgate-cache'), 'miss');
+      const decision = (await get(`${stage.gateways[0]!.internalUrl}/debug/decisions/${headers.get('x-request-id')}`)).json();
+      return decision.cache?.entry && decision.cache;
+    });
+    assert.deepEqual([id.shadow, id.tier, id.state], [true, 'exact', 'miss']);
+  });
+});
+
+describe('what is no whole answer is not kept:', () => {
+  const cases: readonly (readonly [what: string, model: string, content: string, more: Record<string, unknown>])[] = [
+    ['one that was cut short', 'exact', 'Long one [[tokens=50]]', { max_tokens: 3 }],
+    ['a call of a tool', 'exact', 'Use get_weather', { tools: [{ type: 'function', function: { name: 'get_weather' } }] }],
+    ['several answers', 'exact', 'Several', { n: 2 }],
+  ];
+  for (const [what, model, content, more] of cases)
+    test(what, async () => {
+      for (let i = 0; i < 3; i++) assert.notEqual(cacheOf(await send(model, content, more)), 'hit');
+    });
+
+  const faults: readonly (readonly [what: string, fault: string, stream: boolean, status: number | undefined])[] = [
+    ['an error', '500', false, 502],
+    ['a stream that broke off', 'cut-reset', true, undefined],
+    ['a stream that ended without a finish', 'cut-clean', true, undefined],
+    ['an error in a stream', 'error-event', true, undefined],
+    ['an answer that was filtered', 'content-filter-output', false, 200],
+    ['a stream that was filtered', 'content-filter-output', true, 200],
+  ];
+  for (const [what, fault, stream, status] of faults)
+    test(what, async () => {
+      stage.simulator.addFault({ fault, match: { times: 1 } });
+      // A stream that breaks off is an error to whoever reads it.
+      const first = await send('exact', `After ${what}?`, { stream }).catch(() => undefined);
+      assert.equal(first?.status, status);
+      assert.equal(cacheOf(await send('exact', `After ${what}?`, { stream })), 'miss');
+      stage.simulator.reset();
+    });
+
+  test('one that its client left', async () => {
+    stage.simulator.addFault({ fault: 'slow-first-token', match: { times: 1 } });
+    const left = post(
+      `${url()}${chatPath}`,
+      { model: 'exact', messages: says('Left?'), stream: true },
+      { signal: AbortSignal.timeout(100) },
+    );
+    await assert.rejects(left);
+    assert.equal(cacheOf(await send('exact', 'Left?')), 'miss');
+  });
+
+  test('but a call of a tool is where the route keeps them', async () => {
+    const tools = [{ type: 'function', function: { name: 'get_weather' } }];
+    const first = await send('calls', 'Use get_weather', { tools });
+    const again = await hit(() => send('calls', 'Use get_weather', { tools }));
+    assert.deepEqual(again.json().choices[0].message.tool_calls, first.json().choices[0].message.tool_calls);
+    const streamed = await send('calls', 'Use get_weather', { tools, stream: true });
+    assert.match(streamed.text, /"finish_reason":"tool_calls"/);
+  });
+});
+
+describe('an answer that has expired', () => {
+  test('is the last stage when no backend is left, and is replaced when one is back', async () => {
+    const first = await send('brief', 'Stale?');
+    await until('it has expired', async () => cacheOf(await send('brief', 'Stale?', { cache: { 'no-store': true } })) === 'miss');
+    stage.simulator.addFault({ fault: '500' });
+    for (const stream of [false, true]) {
+      const stale = await send('brief', 'Stale?', { stream });
+      assert.deepEqual([stale.status, cacheOf(stale)], [200, 'stale']);
+      const text = stream ? answerText(stale.text) : stale.json().choices[0].message.content;
+      assert.equal(text, first.json().choices[0].message.content);
+    }
+    assert.equal((await send('brief', 'Never asked before')).status, 503);
+    stage.simulator.reset();
+    assert.equal(cacheOf(await send('brief', 'Stale?')), 'miss');
+  });
+});
+
+describe('DELETE /cache', () => {
+  const flush = (query: string, key = stage.gateways[0]!.masterKey) =>
+    ask(`${url()}/cache${query}`, { method: 'DELETE', headers: { authorization: `Bearer ${key}` } });
+
+  test('forgets a tenant, a route, a tag, or all, and needs the master key', async () => {
+    assert.equal((await flush('', clientKey)).status, 403);
+    assert.equal((await flush('?model=x')).status, 400);
+    const tagged = () => send('exact', 'Tagged', { tags: ['topic=a'] });
+    const forgotten = async (query: string, request: () => ReturnType<typeof send>, other: () => ReturnType<typeof send>) => {
+      await hit(request);
+      await hit(other);
+      assert.equal((await flush(query)).status, 200);
+      assert.deepEqual([cacheOf(await request()), cacheOf(await other())], ['miss', query === '' ? 'miss' : 'hit'], query);
+    };
+    const here = () => send('exact', 'Here');
+    await forgotten('?tenant=other', () => send('exact', 'There', {}, otherTenantKey), here);
+    await forgotten('?route=default/exact', here, () => send('private', 'Elsewhere'));
+    await forgotten('?tag=topic:a', tagged, here);
+    await forgotten('', here, tagged);
+  });
+});
