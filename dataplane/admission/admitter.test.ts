@@ -217,6 +217,16 @@ describe('with counters that are away', () => {
   });
 });
 
+test('a request without limits and budgets of which no copy is kept is no business of the counters, however often it is sent', async () => {
+  const { admits, state, decided } = stage({ keepsCopies: false });
+  const [asked, key] = [demand(1, 5, { budgets: [] }), claimant('Deny')];
+  const granted = { kind: 'granted', copied: false, failMode: undefined };
+  assert.partialDeepStrictEqual(await admits.reserve(asked, key, row), granted);
+  assert.deepEqual(await admits.extend(asked, key, [row]), granted);
+  admits.settle(asked, key, [row]);
+  assert.deepEqual([decided, state.settles], [[], 0]);
+});
+
 test('what the counters hold of a request that got no answer, and was refused then, is given back', async () => {
   const { counters } = switchable();
   const forgotten: object[] = [];

@@ -78,6 +78,7 @@ export function admitter(parts: AdmitterParts): Admitter {
       return { ...answer, failMode: undefined, copied };
     },
     async extend(extension, key, rows) {
+      if (!copied && asksNothing(extension)) return { kind: 'granted', copied, failMode: undefined };
       const answer = await counters.extend(extension, rows).catch(() => undefined);
       if (answer?.kind === 'granted') return { kind: 'granted', copied, failMode: undefined };
       if (answer && answer.kind !== 'lost') return answer;
