@@ -1,0 +1,117 @@
+// The check of what is left over once the guards have no objection: every content word of either prompt needs a partner in the other,
+// or has to be one that adds nothing there.
+import type { Comparison } from './alignment.ts';
+import { supportVerbs } from './english/closed-classes.ts';
+import { irregularForms } from './english/irregular.ts';
+import type { Reading, Word } from './reading.ts';
+
+/**
+ * Strict: no content word without an equal one. Careful: a synonym of the thesaurus will do, and a word that adds nothing may be missing.
+ * Balanced: words that their vectors call alike will do as well.
+ */
+export type Mode = 'Strict' | 'Careful' | 'Balanced';
+
+/** How alike two words are, -1..1, by their vectors; contextual ones where the embedder has them. */
+export type WordSimilarity = (a: Word, b: Word) => number;
+
+/** Where words alone on one side may count for nothing, the prompts have to be this similar as a whole. */
+const SIMILAR_ENOUGH = 0.85;
+/** A prompt that shares fewer words than this with the other is short: whatever it has besides is what it is about. */
+const SHORT = 3;
+/** Vectors of words that are less alike than this are of neighbours (cat, dog), not of synonyms; measured in docs/semantic-cache.md. */
+const ALIKE = 0.75;
+
+/** The words that nothing explains, or nothing. */
+export function unexplained(
+  compared: Comparison,
+  mode: Mode,
+  similarity: number,
+  alike: WordSimilarity | undefined,
+): string | undefined {
+  if (mode === 'Strict') return strictly(compared);
+  const { a, b, thesaurus } = compared;
+  let extraA = meaningful(compared.extraA, a, thesaurus.has);
+  let extraB = meaningful(compared.extraB, b, thesaurus.has);
+  if (mode === 'Balanced' && alike) {
+    const [fromA, fromB] = [extraA, extraB];
+    extraA = fromA.filter(word => !fromB.some(other => isAlike(word, other, compared, alike)));
+    extraB = fromB.filter(word => !fromA.some(other => isAlike(word, other, compared, alike)));
+  }
+  if (extraA.length === 0 && extraB.length === 0) return undefined;
+  if (similarity >= SIMILAR_ENOUGH && addNothing(extraA, extraB, compared)) return undefined;
+  return isLight(extraA, extraB) ? undefined : shown(extraA, extraB);
+}
+
+function strictly({ pairs, extraA, extraB }: Comparison): string | undefined {
+  const replaced = pairs.find(({ bond }) => bond === 'synonym' || bond === 'derived');
+  if (replaced) return shown([replaced.a], [replaced.b]);
+  const [a, b] = [extraA, extraB].map(extra => extra.filter(({ kind, light }) => kind === 'word' && !light)) as [Word[], Word[]];
+  return a.length + b.length === 0 ? undefined : shown(a, b);
+}
+
+const shown = (a: readonly Word[], b: readonly Word[]): string =>
+  [a, b].map(words => words.map(({ form }) => form).join(' ') || 'nothing').join(' / ');
+
+/** Numbers and literals have guards of their own; `the Acme company` is Acme. */
+const meaningful = (extra: readonly Word[], { words }: Reading, isKnown: (stem: string) => boolean): Word[] =>
+  extra.filter(
+    word =>
+      word.kind === 'word' &&
+      !(word.designator && words.some(other => other !== word && isName(other, isKnown) && Math.abs(other.at - word.at) <= 2)),
+  );
+
+const isName = ({ proper, stem, kind }: Word, isKnown: (stem: string) => boolean): boolean =>
+  kind === 'word' && (proper || !isKnown(stem));
+
+function isAlike(word: Word, other: Word, { thesaurus }: Comparison, alike: WordSimilarity): boolean {
+  if (word.proper || other.proper || thesaurus.antonyms(word.stem, other.stem)) return false;
+  return alike(word, other) >= ALIKE;
+}
+
+/** Only words without content, and these on one side alone: `find` for `show` may be another question. */
+const isLight = (a: readonly Word[], b: readonly Word[]): boolean =>
+  (a.length === 0 || b.length === 0) && [...a, ...b].every(({ light }) => light);
+
+/** One side has words more, and none of them narrows or turns what is asked. */
+function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison): boolean {
+  if (a.some(isSupport) && b.some(isSupport)) return false;
+  const restA = a.filter(word => !isIdle(word, compared.b, b.length === 0));
+  const restB = b.filter(word => !isIdle(word, compared.a, a.length === 0));
+  if (restA.length > 0 && restB.length > 0) return false;
+  return restA.length > 0
+    ? restA.every(word => isAside(word, restA, compared.a, compared.b, compared))
+    : restB.every(word => isAside(word, restB, compared.b, compared.a, compared));
+}
+
+const isSupport = ({ stem }: Word): boolean => supportVerbs.has(stem);
+
+/** `Which runner holds ...` says no more than `who holds ...`. */
+const isIdle = (word: Word, other: Reading, isAlone: boolean): boolean =>
+  word.light || isSupport(word) || (isAlone && word.asked && other.question === 'who');
+
+/** A word that no partner was found for, and that nevertheless adds nothing: a verb of relation, something said twice, part of a name. */
+function isAside(word: Word, extra: readonly Word[], own: Reading, other: Reading, { thesaurus, pairs }: Comparison): boolean {
+  if (other.words.some(said => isSaid(word, said, thesaurus))) return true;
+  const next = own.words.find(({ at }) => at === word.at + 1);
+  const modifies = next !== undefined && !extra.includes(next);
+  // `Cheap hotels` are some of the hotels; `designers of planes` are no planes.
+  if ((modifies && thesaurus.isAdjective(word.stem)) || word.ofSomething) return false;
+  // A phrase of its own narrows: `for trucks`, `in 1990`.
+  const isOwnPhrase =
+    word.marker !== 0 && !own.words.some(({ phrase, at }) => phrase === word.phrase && !extra.some(w => w.at === at));
+  if (isOwnPhrase && pairs.length < 2 * SHORT) return false;
+  if (!modifies && (isVerbal(word) || thesaurus.isVerb(word.stem))) return true;
+  return pairs.length >= SHORT + 1 || (pairs.length === SHORT && isPartOfName(word, own, thesaurus.has));
+}
+
+const isSaid = (word: Word, said: Word, { synonyms, derived }: Comparison['thesaurus']): boolean =>
+  said.kind === 'word' &&
+  !said.proper &&
+  !word.proper &&
+  (said.stem === word.stem || synonyms(said.stem, word.stem) || derived(said.stem, word.stem));
+
+const isVerbal = ({ form }: Word): boolean => /.(?:ed|ing)$/.test(form) || irregularForms.has(form);
+
+/** Beside a word that is in no dictionary, as names in lower case are. */
+const isPartOfName = (word: Word, { words }: Reading, isKnown: (stem: string) => boolean): boolean =>
+  words.some(other => Math.abs(other.at - word.at) === 1 && isName(other, isKnown));

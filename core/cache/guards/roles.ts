@@ -1,0 +1,112 @@
+// perm and swap: the same words in another order may be another question. A phrase may move as a whole (`in June, when ...`); two words
+// that change places around a third may not, unless one side is passive.
+import type { Pair } from '../alignment.ts';
+import { Sense } from '../english/closed-classes.ts';
+import type { Reading, Word } from '../reading.ts';
+import { differs, type Guard } from './guard.ts';
+
+/** Longer prompts are compared by what they share at their beginning; the check of triples is cubic. */
+const MAX_PAIRS = 16;
+
+export const swapped: Guard = {
+  name: 'swap',
+  objection({ a, b, pairs }) {
+    const places = placesOf(pairs);
+    if (places.length < 2 || a.passive !== b.passive) return undefined;
+    return exchanged(places) ?? aroundPivot(places);
+  },
+};
+
+export const permuted: Guard = {
+  name: 'perm',
+  objection({ a, b, pairs }) {
+    const places = placesOf(pairs);
+    for (let at = 0; at + 1 < places.length; at++) {
+      const [x, y] = [places[at]!, places[at + 1]!];
+      if (x.inB < y.inB) continue;
+      if (isCompound(x, y)) return described(x, y);
+      if (asksOtherRole(a, b) && !isTurned(x) && !isTurned(y)) return described(x, y);
+    }
+    return undefined;
+  },
+};
+
+type Place = Pair & { readonly inA: number; readonly inB: number };
+
+function placesOf(pairs: readonly Pair[]): Place[] {
+  const used = pairs.length > MAX_PAIRS ? pairs.slice(0, MAX_PAIRS) : pairs;
+  const ordered = [...used].sort((x, y) => x.b.at - y.b.at);
+  return used.map((pair, inA) => ({ ...pair, inA, inB: ordered.indexOf(pair) }));
+}
+
+/** All stand where they stood, but for two that changed places. */
+function exchanged(places: readonly Place[]): string | undefined {
+  const moved = places.filter(({ inA, inB }) => inA !== inB);
+  if (moved.length !== 2) return undefined;
+  const [x, y] = moved as [Place, Place];
+  if (movesWhole(x) && movesWhole(y) && x.a.preposition !== y.a.preposition) return undefined;
+  return isFree(x, y) || isAsked(x) || isAsked(y) ? undefined : described(x, y);
+}
+
+/** A V B has become B V A. */
+function aroundPivot(places: readonly Place[]): string | undefined {
+  for (const [first, x] of places.entries())
+    for (let last = first + 2; last < places.length; last++) {
+      const y = places[last]!;
+      if (x.inB < y.inB || movesWhole(x) || movesWhole(y) || isFree(x, y)) continue;
+      const pivot = places.slice(first + 1, last).find(({ inB }) => inB < x.inB && inB > y.inB);
+      if (pivot && !isTurned(pivot)) return described(x, y);
+    }
+  return undefined;
+}
+
+/** Two words whose order says nothing. */
+const isFree = (x: Place, y: Place): boolean =>
+  isListed(x, y) ||
+  isGenitive(x.a, y.a, y.b, x.b) ||
+  isGenitive(y.b, x.b, x.a, y.a) ||
+  isTurned(x) ||
+  isTurned(y) ||
+  isAdverb(x) ||
+  isAdverb(y);
+
+/** The verb of a passive on one side: its object has changed sides. */
+const isTurned = ({ a, b }: Place): boolean => a.suffered !== b.suffered;
+
+const isAdverb = ({ a }: Place): boolean => a.form.endsWith('ly');
+
+/** `The plot of Emma` is `Emma's plot`, `a match of rugby` a `rugby match`: what stands behind the preposition stands before its noun. */
+const isGenitive = (head: Word, of: Word, first: Word, second: Word): boolean =>
+  of.marker !== 0 &&
+  (of.marker & Sense.general) !== 0 &&
+  of.phrase === head.phrase + 1 &&
+  second.at - first.at <= 2 &&
+  second.at > first.at;
+
+/** Question words take their noun along: oxygen is in which block, which block is oxygen in. */
+const isAsked = ({ a, b }: Place): boolean => a.asked && b.asked;
+
+/** Governed by the same preposition in both: it moved with its phrase. */
+const movesWhole = ({ a, b }: Place): boolean => a.marker !== 0 && b.marker !== 0 && (a.marker & b.marker) !== 0;
+
+/** Members of a list may change places: `A and B`, `between A and B`. */
+const isListed = (x: Place, y: Place): boolean =>
+  x.a.preposition === y.a.preposition &&
+  Math.abs(y.a.at - x.a.at) === 2 &&
+  Math.abs(y.b.at - x.b.at) === 2 &&
+  x.a.marker === x.b.marker;
+
+/** `door garage` is no `garage door`. */
+const isCompound = (x: Place, y: Place): boolean =>
+  y.a.at - x.a.at === 1 && x.b.at - y.b.at === 1 && !isAdverb(x) && !isAdverb(y);
+
+/** Which tribes conquered the empire, and which did the empire conquer: the auxiliary makes the other one the subject. */
+const asksOtherRole = (a: Reading, b: Reading): boolean =>
+  a.asksFirst &&
+  b.asksFirst &&
+  a.passive === b.passive &&
+  a.doSupport !== b.doSupport &&
+  a.question === b.question &&
+  /^(?:what|who)$/.test(a.question);
+
+const described = (x: Place, y: Place): string => differs(`${x.a.form} .. ${y.a.form}`, `${y.b.form} .. ${x.b.form}`);

@@ -1,0 +1,57 @@
+// The built-in embedder: a table with one vector per piece of a word, and the mean of a text's pieces as its vector. Microseconds a prompt,
+// no native code. Loaded with the first route that caches by meaning, and never before: it takes some megabytes.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Embedder } from './embedder.ts';
+import { tokenIds, vocabularyOf } from './wordpiece.ts';
+
+const folder = path.join(import.meta.dirname, 'potion-base-2M');
+const DIMENSIONS = 64;
+/** Tokens of a prompt that count: beyond it the mean says little. */
+const MAX_TOKENS = 512;
+
+type StaticEmbedder = Embedder & Required<Pick<Embedder, 'embedNow' | 'wordVector'>>;
+
+let loaded: StaticEmbedder | undefined;
+
+export function staticEmbedder(): StaticEmbedder {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): StaticEmbedder {
+  const file = (name: string) => readFileSync(path.join(folder, name));
+  const vocabulary = vocabularyOf(file('vocab.txt').toString('utf8'));
+  const rows = Int8Array.from(file('embeddings.int8.bin').values(), byte => (byte << 24) >> 24);
+  const scales = new Float32Array(Uint8Array.from(file('scales.f32.bin')).buffer);
+  const embedOne = (text: string): Float32Array => {
+    const sum = new Float32Array(DIMENSIONS);
+    for (const id of tokenIds(text, vocabulary, MAX_TOKENS)) {
+      const scale = scales[id]!;
+      for (let at = 0, from = id * DIMENSIONS; at < DIMENSIONS; at++) sum[at]! += rows[from + at]! * scale;
+    }
+    return normalised(sum);
+  };
+  return {
+    id: 'potion-base-2M',
+    version: 'int8-1',
+    dimensions: DIMENSIONS,
+    embed: texts => Promise.resolve(texts.map(embedOne)),
+    embedNow: texts => texts.map(embedOne),
+    wordVector: word => {
+      const ids = tokenIds(word, vocabulary, MAX_TOKENS);
+      return ids.length === 0 || ids.includes(vocabulary.unknown) ? undefined : embedOne(word);
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** A text of no known piece has the vector 0, and is similar to nothing. */
+function normalised(vector: Float32Array): Float32Array {
+  let squares = 0;
+  for (const value of vector) squares += value * value;
+  if (squares === 0) return vector;
+  const factor = 1 / Math.sqrt(squares);
+  for (let at = 0; at < vector.length; at++) vector[at]! *= factor;
+  return vector;
+}
