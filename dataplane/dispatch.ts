@@ -277,14 +277,23 @@ function downgraded(trip: Trip, refusal: Failure, ports: Ports): Promise<Attempt
 /** After an attempt's own limit: a drain, and the settling of its row. */
 const LEASE_GRACE_MS = 90_000;
 
-/** The shorter of the provider's and the route's limits, and never beyond the request's own. */
-function limitsOf({ trip: { plan, deadline }, candidate, ports }: Task): AttemptInput['limits'] {
+/**
+ * The shorter of the provider's and the route's limits, and never beyond the request's own. A judge says a few tokens: it has as long as a
+ * first token, and leaves at least half of the time to the step that may come after it.
+ */
+function limitsOf({ trip: { plan, deadline }, leg, candidate, ports }: Task): AttemptInput['limits'] {
   const { provider, model } = candidate;
   const route = plan.route?.timeouts;
+  const firstToken = model.firstToken ?? provider.timeouts.firstToken;
+  const left = deadline - ports.monotonic();
   return {
-    firstToken: model.firstToken ?? provider.timeouts.firstToken,
+    firstToken,
     streamIdle: millis(Math.min(provider.timeouts.streamIdle, route?.streamIdle ?? Number.POSITIVE_INFINITY)),
-    request: millis(Math.min(provider.timeouts.request, deadline - ports.monotonic())),
+    request: millis(
+      leg.purpose === 'judge'
+        ? Math.min(provider.timeouts.request, firstToken, left / 2)
+        : Math.min(provider.timeouts.request, left),
+    ),
   };
 }
 

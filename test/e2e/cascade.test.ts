@@ -52,6 +52,11 @@ before(async () => {
       cascading('short', { maxOutputTokens: 40 }),
       cascading('sure', { minConfidence: '0.8' }),
       cascading('judged', { judge: { providerRef: { name: 'oa' }, model: 'judge', minScore: '0.6' } }),
+      cascading(
+        'hurried',
+        { judge: { providerRef: { name: 'oa' }, model: 'judge', minScore: '0.6' } },
+        { timeouts: { request: '2s' } },
+      ),
       cascading('scored', { rules }, {}, { scorer: { url: `${scorer.url}/score`, threshold: '0.5', timeout: '500ms' } }),
     ),
   });
@@ -215,6 +220,21 @@ describe('a cascade', () => {
     assert.ok(question.max_tokens <= 64);
     assert.ok(!question.stream);
     assert.ok(question.messages[1].content.includes(taskOf('right').prompt.slice(0, 40)));
+  });
+
+  test('does not wait for a judge until the time of the request is over: the next step answers', async () => {
+    models.answer((response, asked) => (modelsAsked([asked])[0] === JUDGE ? undefined : playModels(response, asked)));
+    const answered = await ask('hurried', 'right');
+    assert.deepEqual([answered.status, verdicts(answered)], [200, 'small=judge,large=accepted']);
+    const { attempts } = await decisionOf(answered, 3);
+    assert.deepEqual(
+      attempts.map(({ purpose, failure }) => [purpose, failure]),
+      [
+        ['first', null],
+        ['judge', 'request_deadline'],
+        ['cascade', null],
+      ],
+    );
   });
 
   test('does not ask a step that the budget does not cover', async () => {
