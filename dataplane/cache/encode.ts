@@ -34,8 +34,8 @@ export function decodeAnswer(bytes: Buffer): CachedAnswer | undefined {
 // ---------------------------------------------------------------- entries
 
 const DIGEST_BYTES = 32;
-/** Length of the JSON, and the scale of the vector. */
-const HEAD_BYTES = 8;
+/** The length of the JSON. */
+const HEAD_BYTES = 4;
 
 /** One answer takes at most this share of all. */
 const MAX_SHARE = 1 / 16;
@@ -75,7 +75,7 @@ export function newEntry(
 }
 
 /**
- * u32 length of the JSON; f32 scale; 32 bytes partition; 32 bytes key; JSON; the vector, a signed byte for each component.
+ * u32 length of the JSON; 32 bytes partition; 32 bytes key; JSON; the vector, a signed byte for each component.
  *
  * @param answerBytes what is kept of the answer
  */
@@ -98,9 +98,7 @@ function encodeEntry(entry: Omit<CacheEntry, 'bytes'>, answerBytes: number, vect
   const json = Buffer.from(JSON.stringify(meta));
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt32LE(json.length);
-  const { scale, components } = quantised(vector);
-  head.writeFloatLE(scale, 4);
-  return Buffer.concat([head, Buffer.from(entry.partition, 'hex'), Buffer.from(entry.key, 'hex'), json, components]);
+  return Buffer.concat([head, Buffer.from(entry.partition, 'hex'), Buffer.from(entry.key, 'hex'), json, quantised(vector)]);
 }
 
 /** undefined: it is none, or of a version that is not known here. */
@@ -126,32 +124,29 @@ export function decodeEntry(bytes: Buffer): EntryRecord | undefined {
       embedder,
       guards,
     } as CacheEntry;
-    return { entry, vector: unquantised(bytes.subarray(vectorAt), bytes.readFloatLE(4)) };
+    return { entry, vector: unquantised(bytes.subarray(vectorAt)) };
   } catch {
     return undefined;
   }
 }
 
-function quantised(vector: Float32Array | undefined): { scale: number; components: Buffer } {
-  if (!vector) return { scale: 0, components: Buffer.alloc(0) };
+/** A signed byte for each component, the greatest 127: the length is 1 in any case, so that no scale is kept. */
+function quantised(vector: Float32Array | undefined): Buffer {
+  if (!vector) return Buffer.alloc(0);
   let greatest = 0;
   for (const component of vector) greatest = Math.max(greatest, Math.abs(component));
-  const scale = greatest / 127 || 1;
-  const components = Int8Array.from(vector, component => Math.round(component / scale));
-  return { scale, components: Buffer.from(components.buffer) };
+  return Buffer.from(Int8Array.from(vector, component => Math.round((component / (greatest || 1)) * 127)).buffer);
 }
 
 /** Of length 1 again: rounding has changed it a little. */
-function unquantised(bytes: Buffer, scale: number): Float32Array | undefined {
-  if (bytes.length === 0) return undefined;
-  const vector = new Float32Array(bytes.length);
+function unquantised(bytes: Buffer): Float32Array | undefined {
+  const { length } = bytes;
+  if (length === 0) return undefined;
+  const components = new Int8Array(bytes.buffer, bytes.byteOffset, length);
   let squares = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const component = bytes.readInt8(i) * scale;
-    vector[i] = component;
-    squares += component * component;
-  }
-  const length = Math.sqrt(squares) || 1;
-  for (let i = 0; i < vector.length; i++) vector[i]! /= length;
+  for (let i = 0; i < length; i++) squares += components[i]! * components[i]!;
+  const factor = 1 / Math.sqrt(squares || 1);
+  const vector = new Float32Array(length);
+  for (let i = 0; i < length; i++) vector[i] = components[i]! * factor;
   return vector;
 }
