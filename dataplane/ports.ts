@@ -9,6 +9,7 @@ import type { Candidate } from '#core/plan/candidate.ts';
 import type { Locality } from '#core/plan/context.ts';
 import type { Sessions } from '#core/plan/sessions.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
+import type { ConfigReport } from '#core/snapshot/pod-report.ts';
 import type { ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
 import type { EpochMillis, Millis, NanoUsd } from '#core/units.ts';
 import type { HttpClient } from '#platform/http-client.ts';
@@ -23,6 +24,17 @@ import type { CacheVisit } from './visit.ts';
 
 /** The configuration in force at this moment. */
 export type ConfigSource = { current(): LiveConfig };
+
+/** A configuration, and what there is to say of how it came. */
+export type ServedConfig = ConfigSource & {
+  /** Epoch milliseconds. */
+  readonly loadedAt: () => number;
+  readonly lastError: () => string | undefined;
+  /** Of what an operator published: the version of the credentials in use, and what could not be read. */
+  readonly report?: () => Pick<ConfigReport, 'credentials' | 'rejected'>;
+  /** What cannot be reached at the moment. */
+  readonly degraded?: () => readonly string[];
+};
 
 /** Where rows of the cost log go. Never throws. */
 export type CostLog = {

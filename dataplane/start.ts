@@ -14,8 +14,10 @@ import { tokenEstimator } from '#platform/token-estimate.ts';
 import { adminApp, isAdminPath } from './admin/admin-app.ts';
 import { auditLog } from './admin/audit.ts';
 import { backendsHealthPage } from './admin/backends-health.ts';
+import { isKeyChange, keyForwarder } from './admin/forward.ts';
 import { configzPage, livenessPage, readinessPage } from './admin/health.ts';
 import { modelInfoPage, modelsPage } from './admin/models.ts';
+import { surroundingsPage } from './admin/surroundings.ts';
 import { createAlerts } from './alerts/alerts.ts';
 import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
@@ -23,7 +25,6 @@ import { presentedKey } from './authenticate.ts';
 import { wordsAlone } from './cache/lookup.ts';
 import { type CacheSettings, openCache } from './cache/open.ts';
 import type { CacheStore } from './cache/store.ts';
-import type { FolderConfig } from './config/folder.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
 import { EngineWatch } from './engines/engines.ts';
 import { registerEngineMetrics, scrapeMetrics } from './engines/metrics.ts';
@@ -32,7 +33,8 @@ import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { allOf, observer } from './observe.ts';
-import type { Alerts, KeyStore, Ports } from './ports.ts';
+import type { Alerts, KeyStore, Ports, ServedConfig } from './ports.ts';
+import { RefusedCredentials } from './refused-credentials.ts';
 import { serve } from './serve.ts';
 import { BudgetLevels, storeEvents } from './store-events.ts';
 import { registerStoreMetrics } from './store-metrics.ts';
@@ -40,7 +42,7 @@ import { openStores, type StoreSettings, type Stores } from './stores.ts';
 
 export type DataPlaneOptions = StoreSettings &
   CacheSettings & {
-    readonly config: FolderConfig;
+    readonly config: ServedConfig;
     readonly policy: UpstreamPolicy;
     readonly log: Log;
     readonly masterKey: string;
@@ -53,6 +55,10 @@ export type DataPlaneOptions = StoreSettings &
     /** HTTP status of a request that a budget refuses. */
     readonly budgetExceededStatus: number;
     readonly keys: KeyStore;
+    /** In a cluster changes of keys are the operator's; `url` undefined: there is no way to it. Absent: they are made here. */
+    readonly operator?: { readonly url: string | undefined };
+    /** A provider refused the credential it was sent. */
+    readonly onCredentialRefused?: () => void;
     /** Where this process runs. */
     readonly home: Locality;
     /** Whether the administration API is on the public listener; else it is on the internal one. */
@@ -95,6 +101,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     metrics,
     now: systemClock.now,
   });
+  const refused = new RefusedCredentials(options.onCredentialRefused ?? (() => {}));
   const decisions = new Decisions(MAX_DECISIONS, systemClock);
   const cache = await openCache(options, { redis: stores.redis, meaning: wordsAlone, log, digest: sha256, ...systemClock });
   const ports: Ports = {
@@ -111,7 +118,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     hedges: new HedgeShares(),
     answers: cache.answers,
     gpuTime: stores.replicas,
-    observer: allOf(observer(metrics, log, systemClock.monotonic), decisions),
+    observer: allOf(observer(metrics, log, systemClock.monotonic), decisions, refused),
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     random: Math.random,
@@ -127,9 +134,13 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];
   let draining = false;
   const pages: SharedPages = {
+    surroundings: surroundingsPage({ engines, levels, refused, now: systemClock.now }),
     backends: backendsHealthPage({ ...ports, engines, isMasterKey: masterKeyCheck(options.masterKey) }),
     metrics: metricsPage(metrics),
-    readiness: readinessPage(config, { draining: () => draining, degraded: () => stores.degraded() }),
+    readiness: readinessPage(config, {
+      draining: () => draining,
+      degraded: () => [...stores.degraded(), ...(config.degraded?.() ?? [])],
+    }),
   };
   const running = new Set<Promise<void>>();
   const router: RouterOptions = {
@@ -217,7 +228,12 @@ function enginesOf(
 const asIs = (handler: Handler): Handler => handler;
 
 /** The administration API before whatever else a listener serves. */
-function administration(ports: Ports, stores: Stores, cache: CacheStore, { masterKey, keys, dataFolder, log }: DataPlaneOptions) {
+function administration(
+  ports: Ports,
+  stores: Stores,
+  cache: CacheStore,
+  { masterKey, keys, operator, dataFolder, log }: DataPlaneOptions,
+) {
   const audit = auditLog(stores.ledger, dataFolder);
   // What a dead process could not bring to the ledger; while that is away, the next change tries again.
   audit.flush().catch(() => {});
@@ -236,9 +252,14 @@ function administration(ports: Ports, stores: Stores, cache: CacheStore, { maste
     onError: (error, request_id) =>
       log.error({ err: error, request_id }, 'an administrative request failed on a bug of the gateway'),
   });
+  const forward = operator && keyForwarder({ operatorUrl: operator.url, newRequestId: ports.newRequestId });
   return (handler: Handler): Handler =>
     (req, res, path, query) =>
-      isAdminPath(path) ? admin(req, res, path, query) : handler(req, res, path, query);
+      forward && isKeyChange(req.method, path)
+        ? forward(req, res, path, query)
+        : isAdminPath(path)
+          ? admin(req, res, path, query)
+          : handler(req, res, path, query);
 }
 
 function stop(listener: Listener): void {
@@ -247,7 +268,7 @@ function stop(listener: Listener): void {
 }
 
 /** Pages of both listeners. */
-type SharedPages = { readonly backends: Page; readonly metrics: Page; readonly readiness: Page };
+type SharedPages = { readonly [name in 'backends' | 'metrics' | 'readiness' | 'surroundings']: Page };
 
 function publicPages(
   ports: Ports,
@@ -274,7 +295,7 @@ function publicPages(
 function internalPages(
   { config }: DataPlaneOptions,
   decisions: Decisions,
-  { backends, metrics, readiness }: SharedPages,
+  { backends, metrics, readiness, surroundings }: SharedPages,
 ): ReadonlyMap<string, Page> {
   return new Map([
     ['/debug/decisions/', decisionsPage(decisions)],
@@ -282,6 +303,7 @@ function internalPages(
     ['/livez', livenessPage],
     ['/readyz', readiness],
     ['/configz', configzPage(config)],
+    ['/statusz', surroundings],
     ['/metrics', metrics],
   ]);
 }

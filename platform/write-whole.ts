@@ -4,7 +4,7 @@ import { open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** The mode of a file that is replaced stays; a new one is its owner's alone. */
-export async function writeWhole(file: string, text: string): Promise<void> {
+export async function writeWhole(file: string, text: string | Uint8Array): Promise<void> {
   const folder = dirname(file);
   // A dot file: nobody who reads the folder takes it for one of its files.
   const staged = join(folder, `.${basename(file).slice(0, 200)}.${randomUUID()}`);

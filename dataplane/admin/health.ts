@@ -1,6 +1,7 @@
 // Liveness, readiness and the configuration in force, for Kubernetes, load balancers and the operator.
-import type { FolderConfig } from '../config/folder.ts';
+import type { ConfigReport } from '#core/snapshot/pod-report.ts';
 import type { Page } from '../http/router.ts';
+import type { ConfigSource, ServedConfig } from '../ports.ts';
 
 export type Readiness = {
   readonly draining: () => boolean;
@@ -12,7 +13,7 @@ export type Readiness = {
 export const livenessPage: Page = () => ({ status: 200, body: '"I\'m alive!"' });
 
 /** 200 with what is degraded; 503 only while the process is going down or has no configuration yet. */
-export function readinessPage(config: Pick<FolderConfig, 'current'>, { draining, degraded }: Readiness): Page {
+export function readinessPage(config: ConfigSource, { draining, degraded }: Readiness): Page {
   return () => {
     if (draining()) return { status: 503, body: { status: 'draining' } };
     const { generation } = config.current();
@@ -24,17 +25,19 @@ export function readinessPage(config: Pick<FolderConfig, 'current'>, { draining,
 }
 
 /** What this process serves, for whoever has to know that a change has arrived. */
-export function configzPage(config: Pick<FolderConfig, 'current' | 'loadedAt' | 'lastError'>): Page {
+export function configzPage(config: ServedConfig): Page {
   return () => {
     const { snapshot, generation } = config.current();
-    return {
-      status: 200,
-      body: {
-        schemaVersion: snapshot.schemaVersion,
-        generation,
-        loadedAt: config.loadedAt(),
-        lastError: config.lastError() ?? null,
-      },
+    const lastError = config.lastError();
+    const body: ConfigReport = {
+      schemaVersion: snapshot.schemaVersion,
+      generation,
+      credentials: 0,
+      rejected: [],
+      ...config.report?.(),
+      loadedAt: config.loadedAt(),
+      ...(lastError !== undefined && { lastError }),
     };
+    return { status: 200, body };
   };
 }
