@@ -43,6 +43,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'create or update the tables of the ledger',
     run: async args => (await import('./migrate.ts')).migrate(args, { out, err, env: process.env }),
   },
+  'cache-eval': {
+    summary: 'say what the semantic cache would do with pairs of prompts',
+    run: async args => (await import('./cache-eval.ts')).cacheEval(args, { out, err }),
+  },
   crds: {
     summary: 'print the CustomResourceDefinitions',
     run: async args => (await import('./crds.ts')).crds(args, { out, err }),
@@ -54,7 +58,7 @@ const help = `Tollgate: an LLM gateway that Kubernetes runs.
 Usage: tollgate COMMAND [options]
 
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
   .join('\n')}
 
 \`tollgate COMMAND --help\` says more.

@@ -74,9 +74,11 @@ const isLight = (a: readonly Word[], b: readonly Word[]): boolean =>
 
 /** One side has words more, and none of them narrows or turns what is asked. */
 function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison): boolean {
-  if (a.some(isSupport) && b.some(isSupport)) return false;
-  const restA = a.filter(word => !isIdle(word, compared.b, b.length === 0));
-  const restB = b.filter(word => !isIdle(word, compared.a, a.length === 0));
+  const isIdleVerb = (word: Word) => isSupport(word) || (word.light && compared.thesaurus.isVerb(word.stem));
+  // `I cannot find it`, `I cannot use it`.
+  if (a.some(isIdleVerb) && b.some(isIdleVerb)) return false;
+  const restA = a.filter(word => !isIdle(word, compared.a, compared.b, b.length === 0));
+  const restB = b.filter(word => !isIdle(word, compared.b, compared.a, a.length === 0));
   if (restA.length > 0 && restB.length > 0) return false;
   return restA.length > 0
     ? restA.every(word => isAside(word, restA, compared.a, compared.b, compared))
@@ -85,9 +87,11 @@ function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison
 
 const isSupport = ({ stem }: Word): boolean => supportVerbs.has(stem);
 
-/** `Which runner holds ...` says no more than `who holds ...`. */
-const isIdle = (word: Word, other: Reading, isAlone: boolean): boolean =>
-  word.light || isSupport(word) || (isAlone && word.asked && other.question === 'who');
+/** `Which runner holds ...` says no more than `who holds ...`; bikes that are used for something are no used bikes. */
+const isIdle = (word: Word, own: Reading, other: Reading, isAlone: boolean): boolean =>
+  word.light ||
+  (isSupport(word) && !own.words.some(({ at }) => at === word.at + 1)) ||
+  (isAlone && word.asked && other.question === 'who');
 
 /** A word that no partner was found for, and that nevertheless adds nothing: a verb of relation, something said twice, part of a name. */
 function isAside(word: Word, extra: readonly Word[], own: Reading, other: Reading, { thesaurus, pairs }: Comparison): boolean {

@@ -60,12 +60,28 @@ export type Amount = {
   readonly unit: string | undefined;
   /** Stem of the word that is counted, as far as known. */
   readonly head: string | undefined;
+  /** It is right before a plural: 4 rooms. */
+  readonly counts: boolean;
 };
 
 /** A word of a closed class and the content it stands before. */
 export type Mark = { readonly name: string; readonly head: string | undefined };
 
-export type Question = 'what' | 'who' | 'where' | 'when' | 'why' | 'how' | 'howto' | 'howmany' | 'howmuch' | 'yesno' | 'none';
+/** What kind of answer is asked for. `want` and `state`: I want to do something, I have something. `none`: a request, or key words. */
+export type Question =
+  | 'what'
+  | 'who'
+  | 'where'
+  | 'when'
+  | 'why'
+  | 'how'
+  | 'howto'
+  | 'howmany'
+  | 'howmuch'
+  | 'yesno'
+  | 'want'
+  | 'state'
+  | 'none';
 
 export type Reading = {
   readonly text: string;
@@ -254,13 +270,7 @@ class Reader {
   private readonly tokens: readonly Token[];
   private readonly pieces: readonly Piece[];
   private readonly words: Word[] = [];
-  private readonly amounts: {
-    value: string;
-    ordinal: boolean;
-    soft: boolean;
-    unit: string | undefined;
-    head: string | undefined;
-  }[] = [];
+  private readonly amounts: (Omit<Amount, 'head'> & { head: string | undefined })[] = [];
   private readonly negations: { name: string; head: string | undefined }[] = [];
   private readonly quantified: { name: string; head: string | undefined }[] = [];
   private readonly owned: { name: string; head: string | undefined }[] = [];
@@ -362,6 +372,9 @@ class Reader {
     if ((form === 'am' || form === 'pm') && this.tokens[at - 1]?.kind === 'number') return;
     if (capital === 'all' && form.length > 1 && !this.shouted && voidWords.has(form)) return this.takeContent(token, at);
     if (this.words.length === 0 && this.question === 'none' && askVerbs.has(form)) return;
+    // What it does is what it is for.
+    if (form === 'do' && this.doSupport && this.words.length > 0 && this.tokens[at + 1]?.kind !== 'word')
+      return this.push(token, at, 'word', '~function', false);
     if (this.takeGrammar(token, at)) return;
     if (form === 'and' || form === 'or') this.conjunctions.push(form);
     if (endsPhrase(form)) this.endPhrase();
@@ -377,6 +390,8 @@ class Reader {
 
   /** Sorts a word of a closed class; true where it has no content besides. */
   private takeGrammar({ form, capital, opens }: Token, at: number): boolean {
+    if (this.question === 'none' && this.words.length === 0 && (form === 'i' || form === 'we')) this.question = 'state';
+    if (form === '#want' && this.words.length === 0) this.question = 'want';
     if (this.takeQuestion(form, at)) return true;
     const before = this.tokens[at - 1]?.form ?? '';
     const after = this.tokens[at + 1]?.form ?? '';
@@ -401,15 +416,26 @@ class Reader {
     if (owner) this.wait(this.owned, owner);
     const person = persons.get(form);
     if (person) this.people.push(person);
-    if (this.takePreposition(form, before, this.tokens[at + 1])) return true;
+    if (this.takePreposition(form, before, at)) return true;
     if (this.takeTime(form, capital, opens, before, after)) return true;
-    // `How long does it last?` has a verb at its end.
-    const quantifier = form === 'last' && this.tokens[at + 1]?.kind !== 'word' ? undefined : quantifiers.get(form);
+    const quantifier = form === 'last' && !this.isLastOf(before, after) ? undefined : quantifiers.get(form);
     if (quantifier && !(periods.has(stemOf(after)) && (quantifier === 'last' || quantifier === 'next'))) {
       this.wait(this.quantified, quantifier);
       return true;
     }
     return quantifier !== undefined || (negators.has(form) && form !== 'lacking');
+  }
+
+  /** `The last train` and `last week` choose one; `does it last 2 days` has a verb. */
+  private isLastOf(before: string, after: string): boolean {
+    return (
+      before === '' ||
+      determiners.has(before) ||
+      possessives.has(before) ||
+      prepositions.has(before) ||
+      periods.has(stemOf(after)) ||
+      times.has(after)
+    );
   }
 
   /** `is made` and `was made` ask the same of most things; `is the mayor` and `was the mayor` do not. */
@@ -432,8 +458,8 @@ class Reader {
       return true;
     }
     this.inPlace = locative.has(this.tokens[at - 1]?.form ?? '');
-    if (this.question === 'none' || this.question === 'yesno') {
-      const isClause = this.question === 'yesno';
+    if (this.question === 'none' || this.question === 'state' || this.question === 'want' || this.question === 'yesno') {
+      const isClause = this.question !== 'none';
       if (!isClause) this.question = asked as Question;
       this.asksFirst = at <= 1;
     }
@@ -442,11 +468,12 @@ class Reader {
     return true;
   }
 
-  private takePreposition(form: string, before: string, next: Token | undefined): boolean {
+  private takePreposition(form: string, before: string, at: number): boolean {
     const senses = prepositions.get(form);
     if (senses === undefined) return false;
     this.asked = false;
-    const compares = next?.kind === 'number' ? amountComparisons.get(form) : undefined;
+    const next = this.tokens[at + 1];
+    const compares = isAmount(next, this.tokens[at + 2]) ? amountComparisons.get(form) : undefined;
     if (compares) {
       this.wait(this.quantified, compares);
       return true;
@@ -481,9 +508,12 @@ class Reader {
     const soft = token.form === '1~';
     const ordinal = token.form.endsWith('th');
     const value = soft ? '1' : ordinal ? token.form.slice(0, -2) : token.form;
+    const before = this.tokens[at - 1];
     const after = this.tokens[at + 1];
     const unit = after?.kind === 'word' ? units.get(after.form) : undefined;
-    const amount = { value, ordinal, soft, unit, head: unit };
+    const isOfName = before?.kind === 'word' && before.capital !== 'none' && !before.opens;
+    const counts = after?.kind === 'word' && /[^s]s$/.test(after.form) && unit === undefined && !isOfName;
+    const amount = { value, ordinal, soft, unit, head: unit, counts };
     this.amounts.push(amount);
     this.push(token, at, 'number', `#${value}`, false);
     if (unit === undefined) this.waiting.push(amount);
@@ -559,10 +589,14 @@ const askVerbs = new Set(
 const isPast = (form: string): boolean =>
   /.(?:ed|en)$/.test(form) || (irregularForms.has(form) && irregularForms.get(form) !== form);
 
+const determiners = new Set(['the', 'a', 'this', 'that', "'s", 'and', 'or']);
 const locative = new Set(['in', 'at']);
 const places = new Set('place location city country town venue site region state'.split(' '));
 
 const ofOrFor = new Set(['of', 'for']);
+
+const isAmount = (token: Token | undefined, next: Token | undefined): boolean =>
+  token?.kind === 'number' || (isArticle(token) && next?.kind === 'word' && units.has(next.form) && next.form.length > 2);
 
 /** Before a number: over 80 is more than 80. */
 const amountComparisons: ReadonlyMap<string, string> = new Map([

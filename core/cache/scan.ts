@@ -117,6 +117,7 @@ class Scanner {
       return core.length > MAX_PIECE ? this.push('code', core, 'none') : this.mark(',');
     if (isWord(core)) return this.word(core, false);
     if (core === '%') return this.push('word', 'percent', 'none');
+    if (/^°[CF]$/.test(core)) return this.push('word', core.toLowerCase(), 'none');
     const amount = amountOf(core);
     if (amount) {
       for (const [kind, form] of amount) this.push(kind, form, 'none');
@@ -217,7 +218,7 @@ function amountOf(core: string): Amount | undefined {
 }
 
 const knownUnit = new Set(
-  'mm cm m km g kg mg lb lbs oz l ml cl dl ft in yd mi mph kmh kph s ms h hr hrs min mins am pm gb mb kb tb pb gib mib kib hz khz mhz ghz w kw mw v a ah mah wh kwh pm c f k kn nm pt px em rem b ps bar psi cc ha usd eur gbp'.split(
+  'mm cm m km g kg mg lb lbs oz l ml cl dl ft yd mi mph kmh kph s ms h hr hrs min mins am pm gb mb kb tb pb gib mib kib hz khz mhz ghz w kw mw v a ah mah wh kwh pm c f k kn nm pt px em rem b ps bar psi cc ha usd eur gbp'.split(
     ' ',
   ),
 );

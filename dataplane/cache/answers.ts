@@ -4,7 +4,6 @@ import { isKeepable } from '#core/cache/keepable.ts';
 import { type Millis, millis } from '#core/units.ts';
 import type { Call } from '../call.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Allowance } from '../overheard.ts';
 import type { Answers } from '../ports.ts';
 import type { CacheTold, CacheVisit, KeptAnswer } from '../visit.ts';
 import { type Found, Lookup, type Match, type Meaning } from './lookup.ts';
@@ -25,16 +24,12 @@ export type AnswersParts = QuestionParts & {
  */
 const PATIENCE = { streamed: millis(2000), whole: millis(8000) } as const;
 
-/** Answers that are overheard at one moment, all together. */
-const ALLOWANCE_BYTES = 64 * 1024 * 1024;
-
-export class AnswerCaches implements Answers {
-  readonly allowance: Allowance = { held: 0, max: ALLOWANCE_BYTES };
-  readonly #parts: AnswersParts;
+export class AnswerCaches implements Pick<Answers, 'visit'> {
+  readonly #parts: VisitParts;
   readonly #lookup: Lookup;
 
   constructor(parts: AnswersParts) {
-    this.#parts = parts;
+    this.#parts = { ...parts, justMade: new Map() };
     this.#lookup = new Lookup(parts.store, parts.meaning, parts.now);
   }
 
@@ -62,19 +57,20 @@ export class AnswerCaches implements Answers {
 
   /** One of all that ask the same goes on; to the others its answer comes, or the one that it is about to replace. */
   async #takeOff(visit: Visit, patience: Millis): Promise<void> {
-    const { tenant } = visit.question;
+    const { question } = visit;
     const { flights } = this.#parts;
-    const flight = flightOf(visit.question);
+    const flight = flightOf(question);
     if (visit.expired) {
-      visit.lead = await flights.tryLead(tenant, flight);
+      visit.lead = await flights.tryLead(question.tenant, flight);
       if (!visit.lead) await visit.serveStale();
       return;
     }
-    const turn = await flights.enter(tenant, flight, patience);
+    const turn = await flights.enter(question.tenant, flight, patience);
     if (turn.kind === 'lead') visit.lead = turn.lead;
     if (turn.kind !== 'stored') return;
     visit.waited = true;
-    visit.note(this.#lookup.exact(visit.question));
+    if (visit.serveJustMade()) return;
+    visit.note(this.#lookup.exact(question));
     await visit.serve();
   }
 }
@@ -92,6 +88,11 @@ const bypass = (reason: string): CacheVisit => ({
   end: () => {},
 });
 
+type VisitParts = AnswersParts & {
+  /** Answers that those who wait are told of at this moment, by their flight: they have them also where the store is away. */
+  readonly justMade: Map<string, CachedAnswer>;
+};
+
 class Visit implements CacheVisit {
   state: CacheVisit['state'] = 'miss';
   serves: KeptAnswer | undefined;
@@ -100,7 +101,7 @@ class Visit implements CacheVisit {
   waited = false;
   ms = 0;
   readonly question: Question;
-  readonly #parts: AnswersParts;
+  readonly #parts: VisitParts;
   #fresh: Match | undefined;
   /** The entry that is served, or would be in shadow. */
   #match: Match | undefined;
@@ -108,7 +109,7 @@ class Visit implements CacheVisit {
   #found: Pick<Found, 'refused' | 'near' | 'vector'> = { refused: [], near: undefined, vector: undefined };
   #isOver = false;
 
-  constructor(question: Question, parts: AnswersParts) {
+  constructor(question: Question, parts: VisitParts) {
     this.question = question;
     this.#parts = parts;
   }
@@ -147,6 +148,14 @@ class Visit implements CacheVisit {
     return true;
   }
 
+  serveJustMade(): boolean {
+    const answer = this.#parts.justMade.get(flightOf(this.question));
+    if (!answer) return false;
+    this.serves = { ...answer, key: this.question.partition, similarity: 1, tier: 'exact' };
+    this.state = 'hit';
+    return true;
+  }
+
   /** Somebody makes it anew at this moment. */
   async serveStale(): Promise<void> {
     if (!this.stale) return;
@@ -160,7 +169,17 @@ class Visit implements CacheVisit {
     this.#isOver = true;
     const isKept = answer && this.wantsAnswer && isKeepable(answer.reply, this.question.cache);
     if (!isKept) this.lead?.end(false);
-    else void this.#keep(answer).then(stored => this.lead?.end(stored));
+    else void this.#keep(answer).then(() => this.#tell(answer));
+  }
+
+  /** Those who wait read it in this very moment. */
+  #tell(answer: CachedAnswer): void {
+    if (!this.lead) return;
+    const { justMade } = this.#parts;
+    const flight = flightOf(this.question);
+    justMade.set(flight, answer);
+    this.lead.end(true);
+    setImmediate(() => justMade.delete(flight));
   }
 
   /** An answer that has expired is fetched while the upstream may still be well: it is there when nobody is left. */
@@ -174,12 +193,12 @@ class Visit implements CacheVisit {
     return answer && { ...answer, key: entry.id, similarity, tier };
   }
 
-  async #keep(answer: CachedAnswer): Promise<boolean> {
+  async #keep(answer: CachedAnswer): Promise<void> {
     const { cache, kind, prompt, route, tenant, model, tags, partition, key, ttl, askedAt } = this.question;
     const { meaning, store } = this.#parts;
     const isSemantic = kind === 'semantic';
     const vector = isSemantic ? (this.#found.vector ?? (await meaning.vectorOf(cache, prompt))) : undefined;
-    const entry = await store.put(
+    await store.put(
       {
         partition,
         key,
@@ -196,6 +215,5 @@ class Visit implements CacheVisit {
       },
       answer,
     );
-    return entry !== undefined;
   }
 }

@@ -35,8 +35,12 @@ const table: readonly (readonly [pattern: string, becomes: string])[] = [
   ['what can|should|must|could|do|would i|we|you|one do? to', '#howto'],
   ['what do i|we|you need|have to do to', '#howto'],
   ['what steps do|should|must i take to', '#howto'],
+  ['what|which command|query|statement|code|syntax|function', '#howto'],
+  ['what is the command|query|statement|code|syntax|function to|for', '#howto'],
+  ['what is the formula for|of', '#howto calculate'],
   ['is there a|any good|easy|simple? way to|of', '#howto'],
   ['in what|which way do|can|does|is|are?', '#how'],
+  ['what is|are the main|key? difference|differences between', '#how differ'],
   // Reasons.
   ['how come', '#why'],
   ['what is the reason that|why|for|of|behind?', '#why'],
@@ -71,6 +75,7 @@ const table: readonly (readonly [pattern: string, becomes: string])[] = [
   ['is it a good idea|advisable|recommended|wise to', '#should'],
   ['is|are|am going to', '#will'],
   ['how far away', 'how far'],
+  ['in depth', 'in detail'],
   // Kinds.
   ['what|which kind|kinds|type|types|sort|sorts of', 'what'],
   // Quantity.

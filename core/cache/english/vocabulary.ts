@@ -19,6 +19,7 @@ export const dimensions: ReadonlyMap<string, string> = pairs({
   '~frequency': 'frequency, how often, how frequently',
   '~thickness': 'thickness, how thick',
   '~price': 'price, cost, costs, how expensive',
+  '~function': 'function, purpose',
   '~difficulty': 'difficulty, how difficult, how hard',
 });
 
@@ -46,7 +47,7 @@ export const formats: ReadonlyMap<string, string> = pairs({
   summary: 'summary',
   outline: 'outline',
   short: 'short, brief, briefly, concise, concisely',
-  long: 'detailed, detail, depth, thorough, thoroughly, lengthy',
+  long: 'detailed, detail, thorough, thoroughly, lengthy',
   formal: 'formal, formally',
   informal: 'informal, informally, casual, casually',
 });

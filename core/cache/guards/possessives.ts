@@ -5,8 +5,10 @@ import { differs, type Guard, unequal } from './guard.ts';
 export const possession: Guard = {
   name: 'poss',
   objection({ a, b }) {
-    const people = unequal([...new Set(a.persons)], [...new Set(b.persons)]);
-    if (people !== undefined) return people;
+    if (a.persons.length > 0 && b.persons.length > 0) {
+      const people = unequal([...new Set(a.persons)], [...new Set(b.persons)]);
+      if (people !== undefined) return people;
+    }
     const [inA, inB] = [namesOf(a.possessives), namesOf(b.possessives)];
     const [moreInA, moreInB] = [inA.filter(name => !inB.includes(name)), inB.filter(name => !inA.includes(name))];
     const more = [...moreInA, ...moreInB];

@@ -7,6 +7,8 @@ const alike: readonly (readonly [Question, Question])[] = [
   ['none', 'what'],
   ['none', 'who'],
   ['none', 'how'],
+  ['none', 'want'],
+  ['none', 'state'],
   ['what', 'who'],
   ['how', 'howto'],
   ['howmany', 'howmuch'],

@@ -24,8 +24,9 @@ export const permuted: Guard = {
     for (let at = 0; at + 1 < places.length; at++) {
       const [x, y] = [places[at]!, places[at + 1]!];
       if (x.inB < y.inB) continue;
+      if (isTurned(x) || isTurned(y)) continue;
       if (isCompound(x, y)) return described(x, y);
-      if (asksOtherRole(a, b) && !isTurned(x) && !isTurned(y)) return described(x, y);
+      if (asksOtherRole(a, b)) return described(x, y);
     }
     return undefined;
   },
@@ -73,7 +74,7 @@ const isFree = (x: Place, y: Place): boolean =>
 /** The verb of a passive on one side: its object has changed sides. */
 const isTurned = ({ a, b }: Place): boolean => a.suffered !== b.suffered;
 
-const isAdverb = ({ a }: Place): boolean => a.form.endsWith('ly');
+const isAdverb = ({ a }: Place): boolean => /...ly$/.test(a.form) && !/(?:ply|mily|mbly)$/.test(a.form);
 
 /** `The plot of Emma` is `Emma's plot`, `a match of rugby` a `rugby match`: what stands behind the preposition stands before its noun. */
 const isGenitive = (head: Word, of: Word, first: Word, second: Word): boolean =>

@@ -1,6 +1,6 @@
 // bind: each number with the same unit, and counting the same thing.
 import { sameUnit } from '../english/units.ts';
-import type { Amount } from '../reading.ts';
+import type { Amount, Reading } from '../reading.ts';
 import { differs, type Guard } from './guard.ts';
 
 export const boundUnits: Guard = {
@@ -13,7 +13,7 @@ export const boundUnits: Guard = {
       const [other] = rest.splice(index, 1);
       if (!isSameUnit(amount, other!)) return differs(withUnit(amount), withUnit(other!));
     }
-    return countsOther(a.amounts, b.amounts);
+    return countsOther(a.amounts, b.amounts) ?? countsNothing(a.amounts, b) ?? countsNothing(b.amounts, a);
   },
 };
 
@@ -36,4 +36,16 @@ function countsOther(a: readonly Amount[], b: readonly Amount[]): string | undef
       return differs(`${value} ${head}`, `${others[0]!.value} ${head}`);
   }
   return undefined;
+}
+
+/** Four rooms, and a room for four. */
+function countsNothing(amounts: readonly Amount[], other: Reading): string | undefined {
+  const counted = amounts.find(
+    ({ counts, value, head }) =>
+      counts &&
+      other.words.some(({ stem }) => stem === head) &&
+      other.amounts.some(amount => amount.value === value) &&
+      other.amounts.every(amount => amount.value !== value || (amount.head === undefined && amount.unit === undefined)),
+  );
+  return counted && differs(`${counted.value} ${counted.head}`, counted.value);
 }

@@ -2,7 +2,7 @@
 // no native code. Loaded with the first route that caches by meaning, and never before: it takes some megabytes.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Embedder } from './embedder.ts';
+import { type Embedder, normalised } from './embedder.ts';
 import { tokenIds, vocabularyOf } from './wordpiece.ts';
 
 const folder = path.join(import.meta.dirname, 'potion-base-2M');
@@ -36,6 +36,7 @@ function load(): StaticEmbedder {
     id: 'potion-base-2M',
     version: 'int8-1',
     dimensions: DIMENSIONS,
+    reads: 'content',
     embed: texts => Promise.resolve(texts.map(embedOne)),
     embedNow: texts => texts.map(embedOne),
     wordVector: word => {
@@ -44,14 +45,4 @@ function load(): StaticEmbedder {
     },
     close: () => Promise.resolve(),
   };
-}
-
-/** A text of no known piece has the vector 0, and is similar to nothing. */
-function normalised(vector: Float32Array): Float32Array {
-  let squares = 0;
-  for (const value of vector) squares += value * value;
-  if (squares === 0) return vector;
-  const factor = 1 / Math.sqrt(squares);
-  for (let at = 0; at < vector.length; at++) vector[at]! *= factor;
-  return vector;
 }

@@ -1,0 +1,48 @@
+// The cache of a data plane, put together. It is opened with the first route that has one: who has none pays for none.
+import type { Answers } from '../ports.ts';
+import { AnswerCaches, type AnswersParts } from './answers.ts';
+import { type Cache, type CacheParts, openCache } from './open-cache.ts';
+import type { CacheStore } from './store.ts';
+
+export type CachingParts = Omit<CacheParts, 'maxIndexBytes'> & Omit<AnswersParts, 'store' | 'flights'>;
+
+export type Caching = {
+  readonly answers: Answers;
+  readonly store: Pick<CacheStore, 'flush'>;
+  /** So that the first request finds it open. */
+  open(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** About 400 bytes an entry with the built-in embedder. */
+const MAX_INDEX_BYTES = 128 * 1024 * 1024;
+/** Answers that are overheard at one moment, all together. */
+const ALLOWANCE_BYTES = 64 * 1024 * 1024;
+
+export function caching(parts: CachingParts): Caching {
+  let opening: Promise<Cache> | undefined;
+  let answers: AnswerCaches | undefined;
+  const opened = async (): Promise<Cache> => {
+    opening ??= openCache({ ...parts, maxIndexBytes: MAX_INDEX_BYTES });
+    const cache = await opening;
+    answers ??= new AnswerCaches({ ...parts, ...cache });
+    return cache;
+  };
+  return {
+    answers: {
+      allowance: { held: 0, max: ALLOWANCE_BYTES },
+      async visit(exchange, call) {
+        if (!answers) await opened();
+        return answers!.visit(exchange, call);
+      },
+    },
+    store: { flush: async scope => (await opened()).store.flush(scope) },
+    open: async () => void (await opened()),
+    async close() {
+      if (!opening) return;
+      const { store, flights } = await opening;
+      flights.close();
+      await store.close();
+    },
+  };
+}
