@@ -36,13 +36,13 @@ type Task = {
 export async function dispatch(trip: Trip, leg: Leg, ports: Ports, held?: HeldAnswer): Promise<AttemptResult> {
   const { health } = ports;
   const candidate = trip.candidates[leg.index]!;
-  if (!health.tryEnter(candidate, ports.now())) return notSent(trip.failure ?? failure('circuit_open'));
+  if (!health.tryEnter(candidate, ports.monotonic())) return notSent(trip.failure ?? failure('circuit_open'));
   const call = leg.continuation?.call ?? trip.call;
   const endpoint = endpointFor(trip, call, candidate, ports);
   const result = endpoint.ok
     ? await attempt({ trip, leg, candidate, call, endpoint: endpoint.value, ports, held })
     : notSent(trip.failure ?? endpoint.failure);
-  if (result.kind === 'downgrade' || !result.sent) health.left(candidate, ports.now());
+  if (result.kind === 'downgrade' || !result.sent) health.left(candidate, ports.monotonic());
   return result.kind === 'downgrade' ? downgraded(trip, result.refusal, ports) : result;
 }
 
@@ -190,7 +190,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   const heard = listening(task);
   const { provider, request, relay, read, dropped } = heard?.at(prepared) ?? prepared;
   const startedAt = ports.monotonic();
-  const observation = ports.health.began(task.candidate, expectedTokens(task, prepared), ports.now());
+  const observation = ports.health.began(task.candidate, expectedTokens(task, prepared), startedAt);
   const lost = task.endpoint === undefined ? undefined : lossOf(task.endpoint, task);
   let drained = false;
   const begin = (upstream: AttemptResult['upstreamHeaders']) => {
@@ -211,7 +211,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
       return drained;
     },
     race: leg.race,
-    onFirstToken: after => observation.firstToken(after, ports.now()),
+    onFirstToken: after => observation.firstToken(after, ports.monotonic()),
     ...(lost && { onStart: lost.watch }),
     now: ports.now,
     monotonic: ports.monotonic,
@@ -249,7 +249,7 @@ function lossOf(endpoint: string, { candidate: { provider }, ports: { engines } 
 
 function observe(task: Task, observation: Observation, { kind, failure, duration, usage }: AttemptResult): void {
   const isOpinion = kind !== 'abandoned' && kind !== 'lost' && countsForProvider(task, failure);
-  observation.ended({ failure, abandoned: !isOpinion, ms: duration, outputTokens: usage?.output }, task.ports.now());
+  observation.ended({ failure, abandoned: !isOpinion, ms: duration, outputTokens: usage?.output }, task.ports.monotonic());
 }
 
 /** What happens at one engine says nothing of the others, as long as there are some. */

@@ -38,9 +38,9 @@ class Race {
   }
 
   async run(leg: Leg, mayHedge: boolean): Promise<AttemptResult> {
-    const { now } = this.#ports;
-    this.#ports.hedges.requested(this.#route.id, now());
-    const delay = mayHedge && this.#trip.candidates.length > 1 ? this.#delay(now()) : undefined;
+    const now = this.#ports.monotonic();
+    this.#ports.hedges.requested(this.#route.id, now);
+    const delay = mayHedge && this.#trip.candidates.length > 1 ? this.#delay(now) : undefined;
     const first = this.#runner(() => {
       this.#since = this.#ports.monotonic();
       if (delay !== undefined) this.#timer = setTimeout(() => this.#begin(), delay);
@@ -72,15 +72,15 @@ class Race {
 
   #measure({ kind, firstToken, duration }: AttemptResult): void {
     if ('time' in this.#hedge.after || (kind !== 'answered' && kind !== 'lost')) return;
-    this.#ports.health.routeFirstToken(this.#population).add(firstToken ?? duration, this.#ports.now());
+    this.#ports.health.routeFirstToken(this.#population).add(firstToken ?? duration, this.#ports.monotonic());
   }
 
   #begin(): void {
-    const { health, hedges, now } = this.#ports;
-    const trip = this.#trip;
+    const { health, hedges, monotonic } = this.#ports;
+    const [trip, now] = [this.#trip, monotonic()];
     if (this.#winner || this.#client.gone) return;
-    const index = trip.candidates.findIndex((candidate, i) => trip.tried[i] === 0 && health.of(candidate, now()).openUntil === 0);
-    if (index < 0 || !hedges.take(this.#route.id, this.#hedge.maxPercent, now())) return;
+    const index = trip.candidates.findIndex((candidate, i) => trip.tried[i] === 0 && health.of(candidate, now).openUntil === 0);
+    if (index < 0 || !hedges.take(this.#route.id, this.#hedge.maxPercent, now)) return;
     const second = this.#runner(() => {});
     this.#second = dispatch(trip, { index, purpose: 'hedge', client: second.client, race: second }, this.#ports);
   }

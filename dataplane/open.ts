@@ -97,7 +97,7 @@ const ownLimits = (model: string) =>
 const isSameTarget = (one: Candidate) => (other: Candidate) => one.provider === other.provider && one.model === other.model;
 
 /** What a plan depends on besides the request; what is not given is not known. */
-export type PlanPorts = Pick<Ports, 'random' | 'turn'> & Partial<Pick<Ports, 'now' | 'health' | 'surroundings'>>;
+export type PlanPorts = Pick<Ports, 'random' | 'turn'> & Partial<Pick<Ports, 'monotonic' | 'health' | 'surroundings'>>;
 
 /** The plan for one model: its route's, or a provider's own for `<provider>/<model>`. */
 export function planFor(
@@ -121,7 +121,7 @@ const contextOf = ({ needs = noNeeds }: Partial<PlanFacts>, ports: PlanPorts, tu
   random: ports.random(),
   turn,
   health: ports.health ?? unknownHealth,
-  now: ports.now?.() ?? 0,
+  now: ports.monotonic?.() ?? 0,
   needs,
   home: ports.surroundings?.home ?? {},
   pods: ports.surroundings?.pods() ?? 1,

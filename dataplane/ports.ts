@@ -11,7 +11,7 @@ import type { Sessions } from '#core/plan/sessions.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
 import type { ConfigReport } from '#core/snapshot/pod-report.ts';
 import type { ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
-import type { EpochMillis, Millis, NanoUsd } from '#core/units.ts';
+import type { EpochMillis, NanoUsd } from '#core/units.ts';
 import type { HttpClient } from '#platform/http-client.ts';
 import type { Admitter } from './admission/admission.ts';
 import type { Call } from './call.ts';
@@ -94,7 +94,7 @@ export type GpuTime = {
 };
 
 /**
- * What is measured of backends, and what is decided by it. Answers at once, from memory. All times are epoch milliseconds.
+ * What is measured of backends, and what is decided by it. Answers at once, from memory. All times are monotonic milliseconds.
  *
  * An attempt: `tryEnter` says whether its target's breaker lets it pass; then either `began`, as it is sent, whose observation always gets
  * an `ended`, or `left`, as something else kept it from being sent.
@@ -107,8 +107,6 @@ export type BackendHealth = Health & {
   began(candidate: Candidate, expectedTokens: number, now: number): Observation;
   /** Whether one more retry at the same provider is within `retries.budgetPercent`; if so it is counted. Fallbacks do not ask. */
   retryAllowed(provider: ProviderEntry, budgetPercent: number, now: number): boolean;
-  /** Until the first of them may be tried; 0: one may be tried now; undefined: there is none. */
-  earliestRecovery(candidates: readonly Candidate[], now: number): Millis | undefined;
   /**
    * Of routes that hedge by a percentile. Given up before its first token: the time until then, as a first token.
    * @param population id of the route; what follows a space tells its populations apart

@@ -99,7 +99,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     gate: stores.gate,
     engines,
     metrics,
-    now: systemClock.now,
+    ...systemClock,
   });
   const refused = new RefusedCredentials(options.onCredentialRefused ?? (() => {}));
   const decisions = new Decisions(MAX_DECISIONS, systemClock);

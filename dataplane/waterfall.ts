@@ -35,11 +35,11 @@ export function stepAfter(
 ): Step {
   // What sent the request on its way through the others decides, not that one of them cannot go on with it.
   const failure: Failure = continuation?.broken ?? result.failure!;
-  const now = ports.now();
+  const now = ports.monotonic();
   const next = (mayRetry: boolean) =>
     nextStep(
       failure,
-      trip.progress(ports.monotonic(), result.sent && (!continuation || result.kind === 'broken'), {
+      trip.progress(now, result.sent && (!continuation || result.kind === 'broken'), {
         availableIn: index => (continuation && !canContinue(trip, index) ? NEVER : recoversIn(trip, index, ports, now)),
         mayRetry,
         elsewhereFirst: continuation !== undefined,

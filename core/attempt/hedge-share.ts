@@ -8,7 +8,7 @@ const SLOTS = 6;
 export class HedgeShares {
   readonly #shares = new Map<string, HedgeShare>();
 
-  /** @param now epoch milliseconds */
+  /** @param now monotonic milliseconds */
   requested(routeId: string, now: number): void {
     this.#of(routeId).requested(now);
   }
@@ -33,7 +33,7 @@ const MAX_ROUTES = 10_000;
 class HedgeShare {
   readonly #requests = new Array<number>(SLOTS).fill(0);
   readonly #hedges = new Array<number>(SLOTS).fill(0);
-  /** Number of the newest slot, since the epoch. */
+  /** Number of the newest slot. */
   #newest = 0;
 
   requested(now: number): void {

@@ -19,7 +19,7 @@ export function blameOf(failure: Failure): Blame {
 /** The place of an attempt that tries whether a target works again. Not held beyond `until`, whatever becomes of the attempt. */
 export type Probe = { readonly until: number; hasBegun: boolean };
 
-/** An attempt as a breaker judges it. Times are epoch milliseconds. */
+/** An attempt as a breaker judges it. Times are monotonic milliseconds. */
 export type Tried = { readonly startedAt: number; readonly probe: Probe | undefined };
 
 /** What another process learnt: that it opened at `at` until `until`, after so long a cooldown; or that it closed. */

@@ -9,7 +9,7 @@ export const targetOf = ({ provider, model }: Pick<Candidate, 'provider' | 'mode
   `${provider.id} ${model.upstreamName}`;
 
 /**
- * All pods' knowledge where they share it, this process's where they do not. Times are epoch milliseconds.
+ * All pods' knowledge where they share it, this process's where they do not. Times are milliseconds of a clock that never goes back.
  *
  * It is a view, not a copy: as of the `now` it was asked for with, and good until its target is asked for again.
  */
@@ -52,7 +52,7 @@ export type EngineLoad = {
   readonly load: number;
 };
 
-/** @param now epoch milliseconds */
+/** @param now monotonic milliseconds */
 export type Health = { of(candidate: Candidate, now: number): TargetHealth };
 
 const unknownTarget: TargetHealth = {

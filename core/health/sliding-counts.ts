@@ -10,7 +10,7 @@ export class SlidingCounts {
   readonly #sums: Uint32Array;
   #all = 0;
   #width = 0;
-  /** The newest slice, counted from the epoch. */
+  /** The newest slice, counted from the beginning of the clock. */
   #newest = Number.NEGATIVE_INFINITY;
 
   constructor(lanes: number) {

@@ -35,7 +35,7 @@ export type Excluded = {
   readonly reason: string;
   /** What a client is told when every backend is left out for the same cause. */
   readonly cause: ExcludedCause;
-  /** From when it may be tried again, epoch milliseconds, where that is known. */
+  /** From when it may be tried again, monotonic milliseconds, where that is known. */
   readonly until?: number;
 };
 

@@ -12,7 +12,7 @@ export type PlanContext = {
   /** How many requests this route has planned before. */
   readonly turn: number;
   readonly health: Health;
-  /** Epoch milliseconds. */
+  /** Monotonic milliseconds: nothing here may wait for a clock that was set back. */
   readonly now: number;
   readonly needs: RequestNeeds;
   /** Where this process runs. */

@@ -16,7 +16,7 @@ export class Sessions {
     return stay && now < stay.until ? stay.backend : undefined;
   }
 
-  /** @param until epoch milliseconds */
+  /** @param until monotonic milliseconds */
   went(session: number, backend: string, until: number): void {
     this.#stays.delete(session);
     this.#stays.set(session, { backend, until });

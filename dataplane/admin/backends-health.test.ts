@@ -12,13 +12,15 @@ const NOW = Date.UTC(2026, 10, 21, 12);
 const models = ['well', 'tripped', 'tried', 'deaf'].map(name =>
   aModel(name, { upstreamName: `up-${name}`, aliases: [`${name}-too`] }),
 );
+/** The clock that breakers go by. */
+const STEADY = 70_000;
 const provider = aProvider('p', { models });
 
 const nothing = unknownHealth.of({ backend: 'p', provider, model: models[0]!, priority: 0, weight: 1 }, NOW);
 const known: Readonly<Record<string, Partial<TargetHealth>>> = {
   well: { inFlight: 3, errorRate: 0.25, latency: percentile => millis(percentile * 10) },
-  tripped: { openUntil: NOW + 5000, mayTry: false },
-  tried: { openUntil: NOW - 1 },
+  tripped: { openUntil: STEADY + 5000, mayTry: false },
+  tried: { openUntil: STEADY - 1 },
   deaf: { engine: { usable: 0, saturated: false, load: 0 } },
 };
 const health: Health = { of: ({ model }) => ({ ...nothing, ...known[model.name] }) };
@@ -28,6 +30,7 @@ const page = backendsHealthPage({
   config: { current: () => liveConfig(snapshot, new Map(), 1, text => text) },
   digest: text => text,
   now: () => NOW,
+  monotonic: () => STEADY,
   health,
   engines: { report: () => [] },
   isMasterKey: headers => headers['x-api-key'] === 'master',

@@ -10,7 +10,7 @@ import type { Page, PageAnswer, PageRequest } from '../http/router.ts';
 import type { Ports } from '../ports.ts';
 import { served } from '../providers/index.ts';
 
-export type HealthPorts = Pick<Ports, 'config' | 'digest' | 'now'> & {
+export type HealthPorts = Pick<Ports, 'config' | 'digest' | 'now' | 'monotonic'> & {
   readonly health: Health;
   readonly engines: { report(): readonly EndpointReport[] };
   readonly isMasterKey: (headers: PageRequest['headers']) => boolean;
@@ -26,8 +26,9 @@ function refusal({ config, digest, now }: HealthPorts, headers: PageRequest['hea
   return key.ok ? refuse('permission_denied', { message: 'This needs the master key.' }).failure : key.failure;
 }
 
-function answer({ config, health, engines, now }: HealthPorts, wanted: string | null): PageAnswer {
-  const [at, reports] = [now(), engines.report()];
+function answer({ config, health, engines, now, monotonic }: HealthPorts, wanted: string | null): PageAnswer {
+  const [at, reports] = [monotonic(), engines.report()];
+  const dateOf: DateOf = time => new Date(now() + time - at).toISOString();
   const healthy: object[] = [];
   const unhealthy: object[] = [];
   for (const provider of Object.values(config.current().snapshot.providers)) {
@@ -36,8 +37,8 @@ function answer({ config, health, engines, now }: HealthPorts, wanted: string | 
     for (const model of provider.models) {
       if (wanted !== null && !goesBy(model, wanted)) continue;
       const known = health.of({ backend: provider.name, provider, model, priority: 0, weight: 1 }, at);
-      const error = ailment(known, at);
-      const entry = backend({ provider, model, endpoints: own, known, now: at });
+      const error = ailment(known, at, dateOf);
+      const entry = backend({ provider, model, endpoints: own, known, now: at, dateOf });
       if (error === undefined) healthy.push(entry);
       else unhealthy.push({ ...entry, error });
     }
@@ -54,10 +55,13 @@ function answer({ config, health, engines, now }: HealthPorts, wanted: string | 
 const goesBy = ({ name, upstreamName, aliases }: ModelEntry, wanted: string): boolean =>
   wanted === name || wanted === upstreamName || aliases.includes(wanted);
 
+/** Of a monotonic time. */
+type DateOf = (time: number) => string;
+
 /** Why it gets no requests at this moment, or undefined. */
-function ailment({ openUntil, engine }: TargetHealth, now: number): string | undefined {
+function ailment({ openUntil, engine }: TargetHealth, now: number, dateOf: DateOf): string | undefined {
   if (engine?.usable === 0) return 'No endpoint of the engine may get requests.';
-  if (openUntil > now) return `Its circuit breaker is open until ${new Date(openUntil).toISOString()}.`;
+  if (openUntil > now) return `Its circuit breaker is open until ${dateOf(openUntil)}.`;
   return openUntil > 0 ? 'Its circuit breaker is half-open: it is being tried.' : undefined;
 }
 
@@ -70,9 +74,10 @@ type Facts = {
   readonly endpoints: readonly EndpointReport[];
   readonly known: TargetHealth;
   readonly now: number;
+  readonly dateOf: DateOf;
 };
 
-function backend({ provider: { id, connection }, model: { name, upstreamName }, endpoints, known, now }: Facts): object {
+function backend({ provider: { id, connection }, model: { name, upstreamName }, endpoints, known, now, dateOf }: Facts): object {
   const { openUntil, inFlight, outstandingTokens, tokensPerSecond, errorRate, usage, engine } = known;
   return {
     model: name,
@@ -83,7 +88,7 @@ function backend({ provider: { id, connection }, model: { name, upstreamName }, 
       upstream_model: upstreamName,
       breaker: {
         state: openUntil === 0 ? 'closed' : openUntil > now ? 'open' : 'half-open',
-        open_until: openUntil > now ? new Date(openUntil).toISOString() : null,
+        open_until: openUntil > now ? dateOf(openUntil) : null,
       },
       in_flight: inFlight,
       outstanding_tokens: outstandingTokens,

@@ -20,6 +20,7 @@ export type BackendHealthOptions = {
   readonly engines?: Pick<Engines, 'load'>;
   readonly metrics: Pick<Metrics, 'registry' | 'breakerTransitions' | 'retriesDenied'>;
   readonly now: () => number;
+  readonly monotonic: () => number;
 };
 
 export type OpenBackendHealth = {
@@ -30,7 +31,8 @@ export type OpenBackendHealth = {
 
 const SWEEP_EVERY_MS = 1_000;
 
-export function openBackendHealth({ current, redis, pod, gate, engines, metrics, now }: BackendHealthOptions): OpenBackendHealth {
+export function openBackendHealth(options: BackendHealthOptions): OpenBackendHealth {
+  const { current, redis, pod, gate, engines, metrics, now, monotonic } = options;
   const health = new Observations({
     snapshot: () => current().snapshot,
     credential: ({ auth }) => auth && current().credential(auth.credential),
@@ -39,15 +41,15 @@ export function openBackendHealth({ current, redis, pod, gate, engines, metrics,
     onTurn: ({ provider, model = ALL_MODELS, to }) => metrics.breakerTransitions.inc({ provider, model, to }),
     onRetryDenied: provider => metrics.retriesDenied.inc({ provider }),
   });
-  registerBreakerState(metrics.registry, health, now);
+  registerBreakerState(metrics.registry, health, monotonic);
   const fallbackSpend = new HourlyFallbackSpend(
     guardedRoutes(() => current().snapshot),
     redis && redisSpendPool(redis, pod),
   );
   fallbackSpend.share(now);
-  const shared = redis && new SharedBreakers(redis, pod, health, now);
+  const shared = redis && new SharedBreakers(redis, pod, health, monotonic);
   const sweep = () => {
-    health.sweep(now());
+    health.sweep(monotonic());
     fallbackSpend.sweep();
   };
   const timer = setInterval(sweep, SWEEP_EVERY_MS).unref();

@@ -69,7 +69,8 @@ export class HourlyFallbackSpend implements FallbackSpend {
   #hourOf(routeId: string, now: number): RouteHour {
     const number = Math.floor(now / AN_HOUR_MS);
     let hour = this.#hours.get(routeId);
-    if (hour?.number !== number) {
+    // A clock that is set back a little goes on in the hour it was in: what was spent there is not forgotten.
+    if (!hour || number > hour.number || number < hour.number - 1) {
       hour = new RouteHour(number);
       this.#hours.set(routeId, hour);
     }

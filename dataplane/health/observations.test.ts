@@ -155,17 +155,6 @@ describe('breakers', () => {
       }),
     );
   });
-
-  test('the earliest recovery of several', () => {
-    const stage = new Stage();
-    assert.equal(stage.seen.earliestRecovery([], stage.now), undefined);
-    for (let i = 0; i < 5; i++) stage.attempt(stage.m, 'upstream_error');
-    stage.now += 1_000;
-    for (let i = 0; i < 5; i++) stage.attempt(stage.n, 'upstream_error');
-    const first = stage.of(stage.m).openUntil - stage.now;
-    assert.equal(stage.seen.earliestRecovery([stage.n, stage.m], stage.now), first);
-    assert.equal(stage.seen.earliestRecovery([stage.n, stage.m, stage.other], stage.now), 0);
-  });
 });
 
 test('retries are within the budget of their provider, whichever model they are for', () => {

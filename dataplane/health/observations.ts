@@ -8,7 +8,7 @@ import { RetryBudget } from '#core/health/retry-budget.ts';
 import { Sketch } from '#core/health/sketch.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { ModelEntry, ObjectId, ProviderEntry, Snapshot } from '#core/snapshot/snapshot.ts';
-import { type Millis, millis } from '#core/units.ts';
+import type { Millis } from '#core/units.ts';
 import type { AttemptOutcome, BackendHealth, Observation, TargetReport } from '../ports.ts';
 
 export type ObservationsParts = {
@@ -34,7 +34,7 @@ export type Tripped = {
   readonly id: BreakerId;
   readonly breaker: Breaker;
   readonly settings: BreakerSettings;
-  /** When a request last asked for it; epoch milliseconds. */
+  /** When a request last asked for it; monotonic milliseconds. */
   readonly askedAt: number;
 };
 
@@ -46,9 +46,6 @@ const servedBy = ({ providers }: Snapshot): Index['targets'] =>
       provider.models.map(model => [targetOf({ provider, model }), { provider, model }]),
     ),
   );
-
-/** While probes are under way, and nobody knows when they end. */
-const A_PROBE_MS = 1_000;
 
 export class Observations implements BackendHealth {
   /** Told of each change, to share it. */
@@ -70,15 +67,6 @@ export class Observations implements BackendHealth {
 
   of(candidate: Served, now: number): TargetHealth {
     return this.#target(candidate).seenAt(now);
-  }
-
-  earliestRecovery(candidates: readonly Candidate[], now: number): Millis | undefined {
-    let earliest: number | undefined;
-    for (const candidate of candidates) {
-      const wait = this.#target(candidate).recoveryIn(now);
-      earliest = earliest === undefined ? wait : Math.min(earliest, wait);
-    }
-    return earliest === undefined ? undefined : millis(earliest);
   }
 
   routeFirstToken(population: string): Sketch {
@@ -291,11 +279,6 @@ class Target implements TargetHealth, Tripped {
   left(): void {
     this.breaker.left();
     this.provider.breaker.left();
-  }
-
-  recoveryIn(now: number): number {
-    if (this.openUntil > now) return this.openUntil - now;
-    return this.seenAt(now).mayTry ? 0 : A_PROBE_MS;
   }
 
   report(now: number): TargetReport {
