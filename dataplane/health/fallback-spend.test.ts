@@ -33,6 +33,13 @@ describe('one process', () => {
     assert.ok(spend.hold(route, budget, nanoUsd(1), HOUR));
   });
 
+  test('forgets nothing where the clock is set back over the edge of an hour', () => {
+    const spend = new HourlyFallbackSpend(() => []);
+    assert.ok(spend.hold(route, budget, budget, HOUR + 1));
+    assert.equal(spend.hold(route, budget, nanoUsd(1), HOUR - 1), undefined);
+    assert.equal(spend.hold(route, budget, nanoUsd(1), HOUR + 2), undefined);
+  });
+
   test('forgets routes that have no such budget any more', () => {
     const guarded = [route];
     const spend = new HourlyFallbackSpend(() => guarded);
