@@ -22,8 +22,10 @@ import { createAlerts } from './alerts/alerts.ts';
 import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
-import { wordsAlone } from './cache/lookup.ts';
-import { type CacheSettings, openCache } from './cache/open.ts';
+import { type Caching, caching } from './cache/caching.ts';
+import { staticEmbedder } from './cache/embedders/static.ts';
+import { Meanings } from './cache/meaning.ts';
+import { builtInMeans } from './cache/means.ts';
 import type { CacheStore } from './cache/store.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
 import { EngineWatch } from './engines/engines.ts';
@@ -40,30 +42,31 @@ import { BudgetLevels, storeEvents } from './store-events.ts';
 import { registerStoreMetrics } from './store-metrics.ts';
 import { openStores, type StoreSettings, type Stores } from './stores.ts';
 
-export type DataPlaneOptions = StoreSettings &
-  CacheSettings & {
-    readonly config: ServedConfig;
-    readonly policy: UpstreamPolicy;
-    readonly log: Log;
-    readonly masterKey: string;
-    readonly host: string;
-    readonly port: number;
-    readonly internalPort: number;
-    readonly maxBodyBytes: number;
-    /** Where warnings are sent. */
-    readonly alertWebhook: string | undefined;
-    /** HTTP status of a request that a budget refuses. */
-    readonly budgetExceededStatus: number;
-    readonly keys: KeyStore;
-    /** In a cluster changes of keys are the operator's; `url` undefined: there is no way to it. Absent: they are made here. */
-    readonly operator?: { readonly url: string | undefined };
-    /** A provider refused the credential it was sent. */
-    readonly onCredentialRefused?: () => void;
-    /** Where this process runs. */
-    readonly home: Locality;
-    /** Whether the administration API is on the public listener; else it is on the internal one. */
-    readonly adminOnPublic: boolean;
-  };
+export type DataPlaneOptions = StoreSettings & {
+  /** What the cache of answers keeps at most. */
+  readonly cacheMaxBytes: number;
+  readonly config: ServedConfig;
+  readonly policy: UpstreamPolicy;
+  readonly log: Log;
+  readonly masterKey: string;
+  readonly host: string;
+  readonly port: number;
+  readonly internalPort: number;
+  readonly maxBodyBytes: number;
+  /** Where warnings are sent. */
+  readonly alertWebhook: string | undefined;
+  /** HTTP status of a request that a budget refuses. */
+  readonly budgetExceededStatus: number;
+  readonly keys: KeyStore;
+  /** In a cluster changes of keys are the operator's; `url` undefined: there is no way to it. Absent: they are made here. */
+  readonly operator?: { readonly url: string | undefined };
+  /** A provider refused the credential it was sent. */
+  readonly onCredentialRefused?: () => void;
+  /** Where this process runs. */
+  readonly home: Locality;
+  /** Whether the administration API is on the public listener; else it is on the internal one. */
+  readonly adminOnPublic: boolean;
+};
 
 export type DataPlane = {
   readonly port: number;
@@ -103,7 +106,9 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   });
   const refused = new RefusedCredentials(options.onCredentialRefused ?? (() => {}));
   const decisions = new Decisions(MAX_DECISIONS, systemClock);
-  const cache = await openCache(options, { redis: stores.redis, meaning: wordsAlone, log, digest: sha256, ...systemClock });
+  const cache = cacheOf(options, stores);
+  const caches = config.current().snapshot.routes.flatMap(route => route.cache ?? []);
+  if (caches.length > 0) await cache.open(caches);
   const ports: Ports = {
     config,
     http,
@@ -203,6 +208,17 @@ function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient
   });
 }
 
+function cacheOf({ redisUrl, cacheMaxBytes, log }: DataPlaneOptions, { redis: link }: Stores): Caching {
+  return caching({
+    ...(link && redisUrl !== undefined && { redis: { link, url: redisUrl } }),
+    maxBytes: cacheMaxBytes,
+    meaning: new Meanings({ embedderFor: target => (target ? undefined : staticEmbedder()), means: builtInMeans }),
+    log,
+    digest: sha256,
+    ...systemClock,
+  });
+}
+
 function enginesOf(
   { config, log, pods }: DataPlaneOptions,
   http: HttpClient,
@@ -231,7 +247,7 @@ const asIs = (handler: Handler): Handler => handler;
 function administration(
   ports: Ports,
   stores: Stores,
-  cache: CacheStore,
+  cache: Pick<CacheStore, 'flush'>,
   { masterKey, keys, operator, dataFolder, log }: DataPlaneOptions,
 ) {
   const audit = auditLog(stores.ledger, dataFolder);

@@ -18,13 +18,12 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
   LLMRoute: [
     { path: 'strategy', only: 'Semantic' },
     { path: 'semantic' },
-    { path: 'catchAllAnswer.staleCache', unless: false },
-    { path: 'cache' },
+    { path: 'cache.embedding' },
+    { path: 'cache.falseHitBudget' },
+    { path: 'cache.sample' },
+    { path: 'cache.judge' },
   ],
-  TenantKey: [
-    { path: 'rotation', needsCluster: true },
-    { path: 'exposeSimilarity', unless: true },
-  ],
+  TenantKey: [{ path: 'rotation', needsCluster: true }],
 };
 
 /** Paths below the object, such as `spec.limits`, of what `spec` sets. */

@@ -1,4 +1,5 @@
 // The cache of a data plane, put together. It is opened with the first route that has one: who has none pays for none.
+import type { AnswerCache } from '#core/snapshot/snapshot.ts';
 import type { Answers } from '../ports.ts';
 import { AnswerCaches, type AnswersParts } from './answers.ts';
 import { type Cache, type CacheParts, openCache } from './open-cache.ts';
@@ -9,8 +10,8 @@ export type CachingParts = Omit<CacheParts, 'maxIndexBytes'> & Omit<AnswersParts
 export type Caching = {
   readonly answers: Answers;
   readonly store: Pick<CacheStore, 'flush'>;
-  /** So that the first request finds it open. */
-  open(): Promise<void>;
+  /** So that the first requests of these find all that they need. */
+  open(caches: readonly AnswerCache[]): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -37,7 +38,10 @@ export function caching(parts: CachingParts): Caching {
       },
     },
     store: { flush: async scope => (await opened()).store.flush(scope) },
-    open: async () => void (await opened()),
+    async open(caches) {
+      await opened();
+      for (const cache of caches) parts.meaning.prepare(cache);
+    },
     async close() {
       if (!opening) return;
       const { store, flights } = await opening;

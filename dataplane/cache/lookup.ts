@@ -11,15 +11,10 @@ export type Meaning = {
   kindOf(cache: AnswerCache): Kind;
   /** undefined: the embedder does not answer, or has nothing to say of these words. */
   vectorOf(cache: AnswerCache, prompt: string): Promise<Float32Array | undefined>;
+  /** Loads what questions of this cache are compared by, which takes a part of a second. */
+  prepare(cache: AnswerCache): void;
   /** To one question, against many. */
   comparisonWith(prompt: string, match: AnswerCache['match']): Comparison;
-};
-
-/** Only the same words are the same question. */
-export const wordsAlone: Meaning = {
-  kindOf: () => ({ embedder: 'none', guards: 'none' }),
-  vectorOf: () => Promise.resolve(undefined),
-  comparisonWith: () => () => ({ hit: false, refusedBy: 'words' }),
 };
 
 export type Comparison = (entry: CacheEntry, similarity: number, threshold: number) => Verdict;

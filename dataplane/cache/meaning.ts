@@ -30,6 +30,12 @@ export class Meanings implements Meaning {
     return embedder ? { embedder: `${embedder.id}@${embedder.version}`, guards: `${GUARD_VERSION}` } : exactOnly;
   }
 
+  prepare(cache: AnswerCache): void {
+    if (cache.mode !== 'Semantic') return;
+    this.kindOf(cache);
+    this.#parts.means();
+  }
+
   async vectorOf({ embedding }: AnswerCache, prompt: string): Promise<Float32Array | undefined> {
     const embedder = this.#parts.embedderFor(embedding);
     if (!embedder) return undefined;

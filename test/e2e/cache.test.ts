@@ -155,6 +155,63 @@ describe('the same words', () => {
   });
 });
 
+describe('words that mean the same', () => {
+  const decisionOf = async ({ headers }: { headers: Headers }) =>
+    (await get(`${stage.gateways[0]!.internalUrl}/debug/decisions/${headers.get('x-request-id')}`)).json().cache;
+
+  test('are answered from the cache; words that differ in what they ask for never are, at any threshold', async () => {
+    const first = await hit(() => send('meaning', 'What is the capital of France?'));
+    const again = await send('meaning', 'Tell me the capital of France');
+    assert.equal(cacheOf(again), 'hit');
+    assert.equal(again.json().choices[0].message.content, first.json().choices[0].message.content);
+    const similarity = Number(again.headers.get('x-tollgate-similarity'));
+    assert.ok(similarity >= 0.8 && similarity < 1, `${similarity}`);
+    assert.deepEqual([(await decisionOf(again)).tier, (await decisionOf(again)).similarity > 0.8], ['semantic', true]);
+    for (const threshold of ['0', '0.5', '0.8'])
+      for (const other of ['What is the capital of Italy?', 'Tell me the capital of Italy']) {
+        const body = { model: 'meaning', messages: says(other), cache: { 'no-store': true, similarity: Number(threshold) } };
+        const answer = await post(`${url()}${chatPath}`, body, { headers: { 'x-tollgate-cache-threshold': threshold } });
+        assert.equal(cacheOf(answer), 'miss', `${other} at ${threshold}`);
+      }
+  });
+
+  test('are told apart by a guard that can be asked for', async () => {
+    await hit(() => send('meaning', 'Convert 5 km to miles'));
+    const answer = await send('meaning', 'Convert 6 km to miles');
+    assert.equal(cacheOf(answer), 'miss');
+    const [refused] = (await decisionOf(answer)).refused;
+    assert.ok(refused.similarity > 0.8 && refused.entry && refused.guard, JSON.stringify(refused));
+    assert.ok(!JSON.stringify(await decisionOf(answer)).includes('miles'), 'nothing of what was said');
+    const { text } = await get(`${url()}/metrics`, { key: '' });
+    assert.match(text, new RegExp(`tollgate_cache_refusals_total\\{route="default/meaning",guard="${refused.guard}"\\} [1-9]`));
+  });
+
+  test('are the same only as far as the request allows: it may be stricter than its route', async () => {
+    await hit(() => send('meaning', 'How do I bake bread?'));
+    const asked = (more: Record<string, unknown>, headers: Record<string, string> = {}) =>
+      post(`${url()}${chatPath}`, { model: 'meaning', messages: says('Tell me how I bake bread'), ...more }, { headers });
+    assert.equal(cacheOf(await asked({ cache: { similarity: 1, 'no-store': true } })), 'miss');
+    assert.equal(cacheOf(await asked({ cache: { 'no-store': true } }, { 'x-tollgate-cache-threshold': '0.999' })), 'miss');
+    assert.equal(cacheOf(await asked({ cache: { 'no-store': true } })), 'hit');
+  });
+
+  test('are no match in a conversation, beside another system prompt, or for another tenant', async () => {
+    const turns = (system: string, ...more: { role: string; content: string }[]) => ({
+      model: 'meaning',
+      messages: [{ role: 'system', content: system }, ...more],
+    });
+    const asks = (body: object, key = clientKey) => post(`${url()}${chatPath}`, body, { key });
+    await hit(() => asks(turns('Be brief.', says('What is the capital of Spain?')[0]!)));
+    const same = says('Tell me the capital of Spain')[0]!;
+    assert.equal(cacheOf(await asks(turns('Be brief.', same))), 'hit');
+    assert.equal(cacheOf(await asks(turns('Be long.', same))), 'miss');
+    assert.equal(cacheOf(await asks(turns('Be brief.', same), otherTenantKey)), 'miss');
+    const chat = [...says('Hi'), { role: 'assistant', content: 'Hello.' }];
+    await hit(() => asks(turns('Be brief.', ...chat, says('What is the capital of Spain?')[0]!)));
+    assert.equal(cacheOf(await asks(turns('Be brief.', ...chat, same))), 'miss');
+  });
+});
+
 describe('a request', () => {
   test('leaves the cache, in part or wholly', async () => {
     await hit(() => send('exact', 'Controls?'));
