@@ -54,7 +54,7 @@ type Meta = readonly [
   guards: string,
 ];
 
-export type EntryRecord = { readonly entry: CacheEntry; readonly vector: Float32Array | undefined };
+export type EntryRecord = { readonly entry: CacheEntry; readonly vector: Int8Array | undefined };
 
 /** An entry as it is stored: with vectors in the precision they have everywhere. undefined: too large. */
 export function newEntry(
@@ -124,29 +124,17 @@ export function decodeEntry(bytes: Buffer): EntryRecord | undefined {
       embedder,
       guards,
     } as CacheEntry;
-    return { entry, vector: unquantised(bytes.subarray(vectorAt)) };
+    const dimension = bytes.length - vectorAt;
+    return { entry, vector: dimension > 0 ? new Int8Array(bytes.buffer, bytes.byteOffset + vectorAt, dimension) : undefined };
   } catch {
     return undefined;
   }
 }
 
-/** A signed byte for each component, the greatest 127: the length is 1 in any case, so that no scale is kept. */
+/** A signed byte for each component, the greatest 127: the direction is all that counts. */
 function quantised(vector: Float32Array | undefined): Buffer {
   if (!vector) return Buffer.alloc(0);
   let greatest = 0;
   for (const component of vector) greatest = Math.max(greatest, Math.abs(component));
   return Buffer.from(Int8Array.from(vector, component => Math.round((component / (greatest || 1)) * 127)).buffer);
-}
-
-/** Of length 1 again: rounding has changed it a little. */
-function unquantised(bytes: Buffer): Float32Array | undefined {
-  const { length } = bytes;
-  if (length === 0) return undefined;
-  const components = new Int8Array(bytes.buffer, bytes.byteOffset, length);
-  let squares = 0;
-  for (let i = 0; i < length; i++) squares += components[i]! * components[i]!;
-  const factor = 1 / Math.sqrt(squares || 1);
-  const vector = new Float32Array(length);
-  for (let i = 0; i < length; i++) vector[i] = components[i]! * factor;
-  return vector;
 }

@@ -14,6 +14,9 @@ export type Held = Omit<CacheEntry, 'threshold'> & {
   readonly memory: number;
 };
 
+/** A direction. */
+export type Components = Float32Array | Int8Array;
+
 type Flush = {
   readonly scope: FlushScope;
   /** What came before it in the order of all that happened is flushed. */
@@ -81,14 +84,20 @@ export class EntryIndex {
     return found?.key === key ? found : undefined;
   }
 
-  /** @returns the entry whose place it takes */
-  add(entry: CacheEntry, vector: Float32Array | undefined, order: number): { held: Held; replaced: Held | undefined } {
-    const replaced = this.holder(entry.partition, entry.key);
+  /**
+   * @param vector of any length but 0
+   * @returns the entry whose place it takes
+   */
+  add(entry: CacheEntry, vector: Components | undefined, order: number): { held: Held; replaced: Held | undefined } {
+    const known = this.#partitions.get(entry.partition);
+    const before = known?.keys.get(entry.key);
+    const replaced = before?.key === entry.key ? before : undefined;
     if (replaced) this.remove(replaced.id);
-    const partition = this.#partitions.get(entry.partition) ?? new Partition();
-    this.#partitions.set(entry.partition, partition);
+    const partition = known ?? new Partition();
+    // The last entry of a partition takes it along.
+    if (!known || replaced) this.#partitions.set(entry.partition, partition);
     const memory = ENTRY_MEMORY + 2 * entry.prompt.length + 4 * (vector?.length ?? 0);
-    const held: Held = { ...entry, keys: [entry.key], order, row: undefined, memory };
+    const held = heldOf(entry, partition.first() ?? entry, order, memory);
     this.#entries.set(held.id, held);
     partition.add(held, vector);
     this.bytes += held.bytes;
@@ -190,6 +199,34 @@ export class EntryIndex {
   }
 }
 
+/** Entries of a partition are alike in most of their texts, which are kept once. */
+function heldOf(entry: CacheEntry, like: CacheEntry, order: number, memory: number): Held {
+  const { id, key, prompt, tags, createdAt, freshUntil, goneAt, bytes } = entry;
+  const shared = (field: 'partition' | 'tenant' | 'route' | 'model' | 'embedder' | 'guards'): string =>
+    like[field] === entry[field] ? like[field] : entry[field];
+  return {
+    id,
+    partition: shared('partition'),
+    key,
+    prompt,
+    tenant: shared('tenant'),
+    route: shared('route'),
+    model: shared('model'),
+    tags,
+    createdAt,
+    freshUntil,
+    goneAt,
+    bytes,
+    embedder: shared('embedder'),
+    guards: shared('guards'),
+    ...(entry.threshold !== undefined && { threshold: entry.threshold }),
+    keys: [key],
+    order,
+    row: undefined,
+    memory,
+  };
+}
+
 function covers({ tenant, route, tag }: FlushScope, entry: Pick<CacheEntry, 'tenant' | 'route' | 'tags'>): boolean {
   if (tenant !== undefined && tenant !== entry.tenant) return false;
   if (route !== undefined && route !== entry.route) return false;
@@ -203,7 +240,11 @@ class Partition {
   #matrix = new Float32Array(0);
   #dimension = 0;
 
-  add(entry: Held, vector: Float32Array | undefined): void {
+  first(): Held | undefined {
+    return this.keys.values().next().value;
+  }
+
+  add(entry: Held, vector: Components | undefined): void {
     const before = this.keys.get(entry.key);
     // An alias gives way to an entry of its own.
     if (before) before.keys.splice(before.keys.indexOf(entry.key), 1);
@@ -216,7 +257,7 @@ class Partition {
     if (vector.length !== this.#dimension) return;
     const start = this.#rows.length * this.#dimension;
     if (start === this.#matrix.length) this.#resize(this.#rows.length * 2);
-    this.#matrix.set(vector, start);
+    writeUnit(vector, this.#matrix, start);
     entry.row = this.#rows.length;
     this.#rows.push(entry);
   }
@@ -262,6 +303,14 @@ class Partition {
     matrix.set(this.#matrix.subarray(0, this.#rows.length * this.#dimension));
     this.#matrix = matrix;
   }
+}
+
+/** Of length 1. */
+function writeUnit(vector: Components, matrix: Float32Array, start: number): void {
+  let squares = 0;
+  for (let i = 0; i < vector.length; i++) squares += vector[i]! * vector[i]!;
+  const factor = 1 / Math.sqrt(squares || 1);
+  for (let i = 0; i < vector.length; i++) matrix[start + i] = vector[i]! * factor;
 }
 
 function insert(best: Neighbour[], found: Neighbour, k: number): void {

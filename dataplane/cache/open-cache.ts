@@ -3,7 +3,7 @@
 import type { Log } from '#platform/log.ts';
 import type { RedisLink } from '#platform/redis.ts';
 import { memoryCache } from './memory.ts';
-import { type Flights, flightOf, singleFlight } from './single-flight.ts';
+import { type Flights, singleFlight } from './single-flight.ts';
 import type { CacheStore, CacheStoreOptions } from './store.ts';
 
 export type CacheParts = CacheStoreOptions & {
@@ -26,6 +26,6 @@ export async function openCache({ redis, log, ...options }: CacheParts): Promise
   const { link, url } = redis;
   const flights = singleFlight(redisLocks(link));
   const reader = connectRedis({ url, log });
-  const store = redisCache({ ...options, link, reader, onAdded: entry => flights.stored(flightOf(entry)) });
+  const store = redisCache({ ...options, link, reader, onAdded: entry => flights.stored(entry) });
   return { store, flights };
 }

@@ -13,8 +13,8 @@ const HEARING_MS = 50;
 const MAX_WAITING = 10_000;
 
 export type Flights = SingleFlight & {
-  /** An answer for them is stored, and found in this process. */
-  stored(flight: string): void;
+  /** An answer is stored, and found in this process. */
+  stored(entry: CacheEntry): void;
 };
 
 /** What is the same: two that ask with the same words, where the answer of one serves the other. */
@@ -53,8 +53,8 @@ class Registry implements Flights {
     return undefined;
   }
 
-  stored(name: string): void {
-    this.#flights.get(name)?.tellAll({ kind: 'stored' });
+  stored(entry: CacheEntry): void {
+    if (this.#flights.size > 0) this.#flights.get(flightOf(entry))?.tellAll({ kind: 'stored' });
   }
 
   close(): void {

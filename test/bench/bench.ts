@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { cacheStoreTable } from './cache-store.ts';
 import { ledgerTable } from './ledger.ts';
 import { load } from './load-process.ts';
 import { plannerTable } from './planner.ts';
@@ -14,7 +15,7 @@ import { type Server, startBareProxy, startGateway, startMock, startTenantsGatew
 
 const STARTS = 5;
 /** What is no load on a server. */
-const OTHERS = ['start', 'ledger', 'planner'];
+const OTHERS = ['start', 'ledger', 'planner', 'cache-store'];
 const PAGE = join(import.meta.dirname, '../../docs/benchmarks.md');
 
 const { values: options } = parseArgs({
@@ -43,6 +44,7 @@ const show = (text: string) => {
 };
 console.log(preamble(new Date(), rounds, seconds));
 if (names.includes('planner')) show(plannerTable());
+if (names.includes('cache-store')) show(await cacheStoreTable());
 if (names.includes('ledger')) show(await ledgerTable(Number(options['ledger-rows'])));
 if (names.includes('start')) show(await coldStarts());
 const wantsTenants = names.some(name => rows[name]?.pair.includes('tenants'));
