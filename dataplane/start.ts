@@ -23,9 +23,7 @@ import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import { type Caching, caching } from './cache/caching.ts';
-import { staticEmbedder } from './cache/embedders/static.ts';
 import { Meanings } from './cache/meaning.ts';
-import { builtInMeans } from './cache/means.ts';
 import type { CacheStore } from './cache/store.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
 import { EngineWatch } from './engines/engines.ts';
@@ -212,7 +210,7 @@ function cacheOf({ redisUrl, cacheMaxBytes, log }: DataPlaneOptions, { redis: li
   return caching({
     ...(link && redisUrl !== undefined && { redis: { link, url: redisUrl } }),
     maxBytes: cacheMaxBytes,
-    meaning: new Meanings({ embedderFor: target => (target ? undefined : staticEmbedder()), means: builtInMeans }),
+    meaning: new Meanings(() => undefined),
     log,
     digest: sha256,
     ...systemClock,

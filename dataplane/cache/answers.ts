@@ -197,7 +197,7 @@ class Visit implements CacheVisit {
     const { cache, kind, prompt, route, tenant, model, tags, partition, key, ttl, askedAt } = this.question;
     const { meaning, store } = this.#parts;
     const isSemantic = kind === 'semantic';
-    const vector = isSemantic ? (this.#found.vector ?? (await meaning.vectorOf(cache, prompt))) : undefined;
+    const vector = isSemantic ? (this.#found.vector ?? (await meaning.inquire(cache, prompt).vector())) : undefined;
     await store.put(
       {
         partition,

@@ -9,15 +9,18 @@ import type { CacheEntry, CacheStore } from './store.ts';
 export type Meaning = {
   /** What the entries of a route are kept apart by. */
   kindOf(cache: AnswerCache): Kind;
-  /** undefined: the embedder does not answer, or has nothing to say of these words. */
-  vectorOf(cache: AnswerCache, prompt: string): Promise<Float32Array | undefined>;
   /** Loads what questions of this cache are compared by, which takes a part of a second. */
   prepare(cache: AnswerCache): void;
-  /** To one question, against many. */
-  comparisonWith(prompt: string, match: AnswerCache['match']): Comparison;
+  inquire(cache: AnswerCache, prompt: string): Inquiry;
 };
 
-export type Comparison = (entry: CacheEntry, similarity: number, threshold: number) => Verdict;
+/** One question, to be compared with many. */
+export type Inquiry = {
+  /** undefined: the embedder does not answer, or has nothing to say of these words. */
+  vector(): Promise<Float32Array | undefined>;
+  /** @param threshold least similarity */
+  compare(entry: CacheEntry, similarity: number, threshold: number): Verdict;
+};
 
 /** `refusedBy`: `similarity`, or the name of a guard. */
 export type Verdict = { readonly hit: true } | { readonly hit: false; readonly refusedBy: string };
@@ -65,17 +68,17 @@ export class Lookup {
   }
 
   async byMeaning(question: Question, rules: Rules): Promise<Found> {
-    const vector = await this.#meaning.vectorOf(question.cache, question.prompt);
+    const inquiry = this.#meaning.inquire({ ...question.cache, match: rules.match }, question.prompt);
+    const vector = await inquiry.vector();
     if (!vector) return nothing;
     const neighbours = this.#store.nearest(question.partition, vector, CANDIDATES, rules.similarity);
     if (neighbours.length === 0) return { ...nothing, vector };
-    const compare = this.#meaning.comparisonWith(question.prompt, rules.match);
     const refused: CacheRefusal[] = [];
     let stale: Match | undefined;
     let near: NearMiss | undefined;
     for (const { entry, similarity } of neighbours) {
       if (this.#isTooOld(entry, question)) continue;
-      const verdict = compare(entry, similarity, Math.max(rules.similarity, entry.threshold ?? 0));
+      const verdict = inquiry.compare(entry, similarity, Math.max(rules.similarity, entry.threshold ?? 0));
       if (!verdict.hit) {
         refused.push({ entry: entry.id, similarity, guard: verdict.refusedBy });
         near ??= { entry, similarity };

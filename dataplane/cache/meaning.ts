@@ -4,49 +4,65 @@ import { decide, GUARD_VERSION, type Means } from '#core/cache/decide.ts';
 import { type Reading, read } from '#core/cache/reading.ts';
 import type { AnswerCache, ModelAt } from '#core/snapshot/snapshot.ts';
 import type { Embedder } from './embedders/embedder.ts';
-import type { Comparison, Meaning } from './lookup.ts';
+import { staticEmbedder } from './embedders/static.ts';
+import { embedded } from './judge-pairs.ts';
+import type { Inquiry, Meaning } from './lookup.ts';
 import type { Kind } from './question.ts';
 import type { CacheEntry } from './store.ts';
+import { thesaurus } from './thesaurus.ts';
+import { wordSimilarity } from './word-similarity.ts';
 
-export type MeaningParts = {
-  /** Loaded with the first question that needs it. @param target absent: the built-in one */
-  readonly embedderFor: (target: ModelAt | undefined) => Embedder | undefined;
-  /** The thesaurus, and the built-in embedder's words. Loaded as late. */
-  readonly means: () => Means;
-};
+/** undefined: that model is not there, or makes no embeddings. */
+export type EmbedderAt = (target: ModelAt) => Embedder | undefined;
 
 const exactOnly: Kind = { embedder: 'none', guards: 'none' };
 
 export class Meanings implements Meaning {
-  readonly #parts: MeaningParts;
+  readonly #embedderAt: EmbedderAt;
+  #means: Means | undefined;
   readonly #readings = new WeakMap<CacheEntry, Reading>();
 
-  constructor(parts: MeaningParts) {
-    this.#parts = parts;
+  constructor(embedderAt: EmbedderAt) {
+    this.#embedderAt = embedderAt;
   }
 
-  kindOf({ mode, embedding }: AnswerCache): Kind {
-    const embedder = mode === 'Semantic' ? this.#parts.embedderFor(embedding) : undefined;
+  kindOf(cache: AnswerCache): Kind {
+    const embedder = this.#embedderOf(cache);
     return embedder ? { embedder: `${embedder.id}@${embedder.version}`, guards: `${GUARD_VERSION}` } : exactOnly;
   }
 
   prepare(cache: AnswerCache): void {
-    if (cache.mode !== 'Semantic') return;
-    this.kindOf(cache);
-    this.#parts.means();
+    if (this.#embedderOf(cache)) this.#loaded();
   }
 
-  async vectorOf({ embedding }: AnswerCache, prompt: string): Promise<Float32Array | undefined> {
-    const embedder = this.#parts.embedderFor(embedding);
+  inquire(cache: AnswerCache, prompt: string): Inquiry {
+    const question = read(prompt);
+    return {
+      vector: () => this.#vectorOf(cache, question),
+      compare: (entry, similarity, threshold) =>
+        decide({ reading: this.#readingOf(entry), similarity }, question, cache.match, threshold, this.#loaded()),
+    };
+  }
+
+  #embedderOf({ mode, embedding }: AnswerCache): Embedder | undefined {
+    if (mode !== 'Semantic') return undefined;
+    return embedding ? this.#embedderAt(embedding) : staticEmbedder();
+  }
+
+  async #vectorOf(cache: AnswerCache, question: Reading): Promise<Float32Array | undefined> {
+    const embedder = this.#embedderOf(cache);
     if (!embedder) return undefined;
-    const vectors = embedder.embedNow?.([prompt]) ?? (await embedder.embed([prompt]).catch(() => []));
-    return vectors[0]?.some(value => value !== 0) ? vectors[0] : undefined;
+    const texts = [embedded(question, embedder)];
+    const [vector] = embedder.embedNow?.(texts) ?? (await embedder.embed(texts).catch(() => []));
+    return vector?.some(value => value !== 0) ? vector : undefined;
   }
 
-  comparisonWith(prompt: string, match: AnswerCache['match']): Comparison {
-    const [question, means] = [read(prompt), this.#parts.means()];
-    return (entry, similarity, threshold) =>
-      decide({ reading: this.#readingOf(entry), similarity }, question, match, threshold, means);
+  /** Words without context are the built-in table's, whoever makes the vectors of whole questions. */
+  #loaded(): Means {
+    if (this.#means) return this.#means;
+    const alike = wordSimilarity(staticEmbedder());
+    this.#means = { thesaurus: thesaurus(), ...(alike && { alike }) };
+    return this.#means;
   }
 
   #readingOf(entry: CacheEntry): Reading {

@@ -165,7 +165,7 @@ describe('words that mean the same', () => {
     assert.equal(cacheOf(again), 'hit');
     assert.equal(again.json().choices[0].message.content, first.json().choices[0].message.content);
     const similarity = Number(again.headers.get('x-tollgate-similarity'));
-    assert.ok(similarity >= 0.8 && similarity < 1, `${similarity}`);
+    assert.ok(similarity >= 0.8 && similarity <= 1, `${similarity}`);
     assert.deepEqual([(await decisionOf(again)).tier, (await decisionOf(again)).similarity > 0.8], ['semantic', true]);
     for (const threshold of ['0', '0.5', '0.8'])
       for (const other of ['What is the capital of Italy?', 'Tell me the capital of Italy']) {
@@ -187,9 +187,9 @@ describe('words that mean the same', () => {
   });
 
   test('are the same only as far as the request allows: it may be stricter than its route', async () => {
-    await hit(() => send('meaning', 'How do I bake bread?'));
+    await hit(() => send('meaning', 'How do I repair a bicycle?'));
     const asked = (more: Record<string, unknown>, headers: Record<string, string> = {}) =>
-      post(`${url()}${chatPath}`, { model: 'meaning', messages: says('Tell me how I bake bread'), ...more }, { headers });
+      post(`${url()}${chatPath}`, { model: 'meaning', messages: says('How do I fix a bicycle?'), ...more }, { headers });
     assert.equal(cacheOf(await asked({ cache: { similarity: 1, 'no-store': true } })), 'miss');
     assert.equal(cacheOf(await asked({ cache: { 'no-store': true } }, { 'x-tollgate-cache-threshold': '0.999' })), 'miss');
     assert.equal(cacheOf(await asked({ cache: { 'no-store': true } })), 'hit');
