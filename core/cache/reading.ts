@@ -48,6 +48,8 @@ export type Word = {
   readonly phrase: number;
   /** Followed by `of` or `for`, or behind a possessive: the designer of it. */
   readonly ofSomething: boolean;
+  /** Behind `and`, `or` or a comma: a member of a list. */
+  readonly listed: boolean;
   /** Place among all tokens, so that neighbours are known. */
   readonly at: number;
 };
@@ -252,14 +254,7 @@ const isArticle = (token: Token | undefined): boolean => token?.form === 'a' || 
 
 /** Words that end the noun phrase of a preposition. */
 const endsPhrase = (form: string): boolean =>
-  be.has(form) ||
-  doAux.has(form) ||
-  wh.has(form) ||
-  modals.has(form) ||
-  subjects.has(form) ||
-  form === 'and' ||
-  form === 'or' ||
-  form === 'that';
+  be.has(form) || doAux.has(form) || wh.has(form) || modals.has(form) || subjects.has(form) || form === 'that';
 
 const ENGLISH_SHARE = 0.1;
 const SHORT = 4;
@@ -566,6 +561,7 @@ class Reader {
       asked: this.asked,
       suffered: kind === 'word' && isPast(form) && (this.sawBe || this.tokens[at + 1]?.form === 'by'),
       phrase: this.phrase,
+      listed: joins.has(this.tokens[at - 1]?.form ?? ''),
       ofSomething: ofOrFor.has(this.tokens[at + 1]?.form ?? '') || this.tokens[at - 1]?.form === "'s",
       at,
     });
@@ -593,6 +589,7 @@ const determiners = new Set(['the', 'a', 'this', 'that', "'s", 'and', 'or']);
 const locative = new Set(['in', 'at']);
 const places = new Set('place location city country town venue site region state'.split(' '));
 
+const joins = new Set(['and', 'or', ',', 'vs', 'versus', '&']);
 const ofOrFor = new Set(['of', 'for']);
 
 const isAmount = (token: Token | undefined, next: Token | undefined): boolean =>

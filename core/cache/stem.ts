@@ -27,7 +27,7 @@ function verb(word: string, rest: string): string {
   if (rest.length > 5 && /[yi]s$/.test(rest)) return `${rest.slice(0, -1)}z`;
   const last = rest.at(-1)!;
   if (last === rest.at(-2) && !'aeiouy'.includes(last))
-    return 'lsfz'.includes(last) && rest.length <= 5 ? rest : rest.slice(0, -1);
+    return rest.length <= 3 || ('lsfz'.includes(last) && rest.length <= 5) ? rest : rest.slice(0, -1);
   return isShort(rest) || 'vuz'.includes(last) || rest.endsWith('dg') || rest.endsWith('rc') || rest.endsWith('nc')
     ? `${rest}e`
     : rest;
@@ -50,7 +50,7 @@ function isShort(rest: string): boolean {
   return !hasVowel(rest.slice(0, -2).replace(/^[^aeiouy]*qu/, ''));
 }
 
-const isOur = /(?:[a-z]{3}l|[dmvbn])our$/;
+const isOur = /(?:[a-z]{2}l|[dmvbnip])our$/;
 
 /** British forms become American ones, and long words lose a silent e, so that `deleting` and `delete` meet. */
 function spelling(stem: string): string {

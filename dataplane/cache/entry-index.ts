@@ -38,7 +38,8 @@ export class EntryIndex {
   readonly #entries = new Map<string, Held>();
   readonly #partitions = new Map<string, Partition>();
   readonly #now: () => number;
-  #flushes: Flush[] = [];
+  /** By scope: of two of the same the later covers the earlier. */
+  readonly #flushes = new Map<string, Flush>();
   #unswept = 0;
   #order = 0;
   /** Of `bytes` of all entries. */
@@ -153,19 +154,18 @@ export class EntryIndex {
 
   /** From now on nobody finds what is in the scope and came before; it is still here until it is swept. */
   flush(scope: FlushScope, order: number): void {
-    const at = this.#now() as EpochMillis;
-    this.#flushes = this.#flushes.filter(flush => !flush.isSwept || at - flush.at < FLUSHES_KEPT_MS);
-    this.#flushes.push({ scope, order, at, isSwept: false });
-    this.#unswept += 1;
+    const name = JSON.stringify([scope.tenant, scope.route, scope.tag]);
+    if (this.#flushes.get(name)?.isSwept !== false) this.#unswept += 1;
+    this.#flushes.set(name, { scope, order, at: this.#now() as EpochMillis, isSwept: false });
   }
 
   wasFlushedSince(asked: EpochMillis, of: Pick<CacheEntry, 'tenant' | 'route' | 'tags'>): boolean {
-    return this.#flushes.some(({ at, scope }) => at >= asked && covers(scope, of));
+    return this.#flushes.values().some(({ at, scope }) => at >= asked && covers(scope, of));
   }
 
   /** Takes out what nobody finds any more, a part at a time, so that requests go on meanwhile. */
   async sweep(): Promise<Held[]> {
-    const flushes = this.#flushes.filter(flush => !flush.isSwept);
+    const flushes = [...this.#flushes].filter(([, flush]) => !flush.isSwept);
     const gone: Held[] = [];
     let seen = 0;
     for (const entry of this.#entries.values()) {
@@ -176,8 +176,10 @@ export class EntryIndex {
       seen += 1;
       if (seen % SWEEP_CHUNK === 0) await new Promise(setImmediate);
     }
-    for (const flush of flushes) flush.isSwept = true;
-    this.#unswept = this.#flushes.filter(flush => !flush.isSwept).length;
+    for (const [, flush] of flushes) flush.isSwept = true;
+    for (const [name, { isSwept, at }] of this.#flushes)
+      if (isSwept && this.#now() - at > FLUSHES_KEPT_MS) this.#flushes.delete(name);
+    this.#unswept = this.#flushes.values().reduce((sum, { isSwept }) => sum + (isSwept ? 0 : 1), 0);
     return gone;
   }
 
@@ -195,7 +197,7 @@ export class EntryIndex {
   #isGone(entry: Held, now: number): boolean {
     if (entry.goneAt <= now) return true;
     if (this.#unswept === 0) return false;
-    return this.#flushes.some(({ isSwept, order, scope }) => !isSwept && entry.order < order && covers(scope, entry));
+    return this.#flushes.values().some(({ isSwept, order, scope }) => !isSwept && entry.order < order && covers(scope, entry));
   }
 }
 

@@ -2,43 +2,16 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 import { millis } from '#core/units.ts';
-import { connectRedis, type RedisLink } from '#platform/redis.ts';
+import { connectRedis } from '#platform/redis.ts';
+import { keep, log, type Process, p, startProcess, textIn } from '#test/support/cache-processes.ts';
 import { freePort } from '#test/support/ports.ts';
 import { startRedis, withoutRedis } from '#test/support/redis.ts';
 import { until } from '#test/support/until.ts';
 import { redisCache } from './redis.ts';
 import { isBefore } from './redis-log.ts';
-import type { CacheStore } from './store.ts';
 import { anAnswer, anEntry, digest, vectorOf } from './testing.ts';
 
-const log = { warn: () => undefined, info: () => undefined };
-const p = digest('p');
 const STREAM = 'tollgate:{cache}:log:1';
-
-type Process = { readonly store: CacheStore; readonly link: RedisLink; stop(): Promise<void> };
-
-async function startProcess(url: string, bounds: { maxBytes?: number; maxIndexBytes?: number } = {}): Promise<Process> {
-  const connect = () => connectRedis({ url, log, commandTimeoutMs: 1000 });
-  const link = connect();
-  const store = redisCache({ link, reader: connect(), maxBytes: 1e8, maxIndexBytes: 1e8, now: Date.now, ...bounds });
-  await until('the log is read', () => !store.stats().isAway);
-  const stop = async () => {
-    await store.close();
-    await link.close();
-  };
-  return { store, link, stop };
-}
-
-const textIn = async ({ store }: Process, prompt: string): Promise<string | undefined> => {
-  const entry = store.exact(p, digest(prompt));
-  const part = entry && (await store.answer(entry))?.reply.parts[0];
-  return part?.kind === 'text' ? part.text : undefined;
-};
-const keep = async ({ store }: Process, prompt: string, changes = {}, text = `to ${prompt}`) => {
-  const entry = await store.put(anEntry(prompt, changes), anAnswer(text));
-  assert.ok(entry, `${prompt} is stored`);
-  return entry;
-};
 
 test('ids of a stream are in the order of their numbers', () => {
   assert.deepEqual(
@@ -147,6 +120,34 @@ else {
     assert.equal(third.store.stats().entries, one.store.stats().entries);
   });
 
+  test('the log is cleaned: what says nothing to who begins anew goes', async t => {
+    const connect = () => connectRedis({ url: server.url, log, commandTimeoutMs: 1000 });
+    const [link, reader] = [connect(), connect()];
+    let now = Date.now();
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const store = redisCache({ link, reader, maxBytes: 20_000, maxIndexBytes: 1e8, now: () => now });
+    const one: Process = { store, link, stop: () => store.close().then(() => link.close()) };
+    running.push(one);
+    await until('the log is read', () => !store.stats().isAway);
+    const records = async () => (await server.client.xrange(STREAM, '-', '+')).map(([, [kind]]) => kind);
+    for (let i = 0; i < 60; i++) await keep(one, `number ${i}`, { ttl: millis(i < 50 ? 1000 : 3_600_000), staleFor: millis(0) });
+    const last = store.exact(p, digest('number 59'))!;
+    for (const threshold of [0.9, 0.91, 0.92]) await store.setThreshold(last, threshold);
+    await store.alias(last, digest('another'));
+    assert.ok(store.stats().evicted > 0 && (await records()).includes('gone'));
+    now += 120_000;
+    t.mock.timers.tick(30_000);
+    await until('only what is alive is left', async () => {
+      const [adds, others] = [await records(), await records()].map((all, i) =>
+        all.filter(kind => (kind === 'add') === (i === 0)),
+      );
+      return adds!.length === 10 && others!.toSorted().join() === 'key,limit';
+    });
+    assert.equal(store.stats().entries, 10);
+    assert.equal((await server.client.keys('tollgate:{acme}:cache:*')).length, 10);
+    assert.equal((await start()).store.exact(p, digest('another'))?.threshold, 0.92);
+  });
+
   test('a process with a smaller index has less, and takes nothing from the others', async () => {
     const one = await start();
     const small = await start({ maxIndexBytes: 20_000 });
@@ -237,24 +238,6 @@ test('a flush that happened while a process was cut off is known before anything
     clearInterval(looking);
     assert.ok(!found.slice(found.indexOf(undefined)).some(Boolean), 'once it is gone it does not come again');
     for (const { store } of [one, other]) assert.equal(store.exact(p, entry.key), undefined);
-  } finally {
-    await one.stop();
-    await other.stop();
-    await server.stop();
-  }
-});
-
-test('a cluster is as good as one node', { skip: withoutRedis }, async () => {
-  const server = await startRedis({ cluster: true });
-  const url = server.url.replace('redis://', 'redis+cluster://');
-  const [one, other] = [await startProcess(url), await startProcess(url)];
-  try {
-    for (const tenant of ['acme', 'globex', 'initech']) await keep(one, `of ${tenant}`, { tenant, ttl: millis(60_000) });
-    await until('they are heard', () => other.store.stats().entries === 3);
-    assert.equal(await textIn(other, 'of globex'), 'to of globex');
-    await other.store.flush({ tenant: 'globex' });
-    await until('the flush is heard', () => !one.store.exact(p, digest('of globex')));
-    assert.equal(await textIn(one, 'of acme'), 'to of acme');
   } finally {
     await one.stop();
     await other.stop();

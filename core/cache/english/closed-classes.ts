@@ -157,7 +157,7 @@ export const prepositions: ReadonlyMap<string, number> = toMap({
   behind: S.behind,
   '#infront': S.before | S.near,
   'against versus vs': S.against,
-  'between among amongst': S.between | S.rangeStart,
+  'between among amongst': S.between | S.rangeStart | S.rangeEnd,
   than: S.than,
   like: S.like,
   '#instead': S.instead,

@@ -90,8 +90,8 @@ const table: readonly (readonly [pattern: string, becomes: string])[] = [
   ['no more than', '#atmost'],
   ['or less|fewer|below|under', '#atmost'],
   ['up to', '#atmost'],
-  ['more|greater|larger|higher|bigger than', '#morethan'],
-  ['less|fewer|smaller|lower than', '#lessthan'],
+  ['more|greater than', '#morethan'],
+  ['less|fewer than', '#lessthan'],
   ['each other', '#mutual'],
   // Prepositions in many words.
   ['prior to', '#before'],

@@ -92,10 +92,7 @@ const movesWhole = ({ a, b }: Place): boolean => a.marker !== 0 && b.marker !== 
 
 /** Members of a list may change places: `A and B`, `between A and B`. */
 const isListed = (x: Place, y: Place): boolean =>
-  x.a.preposition === y.a.preposition &&
-  Math.abs(y.a.at - x.a.at) === 2 &&
-  Math.abs(y.b.at - x.b.at) === 2 &&
-  x.a.marker === x.b.marker;
+  y.a.listed && x.b.listed && x.a.phrase === y.a.phrase && x.b.phrase === y.b.phrase;
 
 /** `door garage` is no `garage door`. */
 const isCompound = (x: Place, y: Place): boolean =>

@@ -30,9 +30,9 @@ const withUnit = ({ value, unit }: Amount): string => `${value} ${unit ?? ''}`.t
 
 /** Three days for five people and five days for three people have the same numbers. */
 function countsOther(a: readonly Amount[], b: readonly Amount[]): string | undefined {
-  for (const { head, value, soft } of a) {
+  for (const { head, value } of a) {
     const others = head === undefined ? [] : b.filter(other => other.head === head);
-    if (others.length > 0 && !soft && !others.some(other => other.value === value || other.soft))
+    if (others.length > 0 && !others.some(other => other.value === value))
       return differs(`${value} ${head}`, `${others[0]!.value} ${head}`);
   }
   return undefined;

@@ -22,7 +22,9 @@ export function staticEmbedder(): StaticEmbedder {
 function load(): StaticEmbedder {
   const file = (name: string) => readFileSync(path.join(folder, name));
   const vocabulary = vocabularyOf(file('vocab.txt').toString('utf8'));
-  const rows = Int8Array.from(file('embeddings.int8.bin').values(), byte => (byte << 24) >> 24);
+  const bytes = file('embeddings.int8.bin');
+  const rows = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  // A copy: floats have to lie at a multiple of four.
   const scales = new Float32Array(Uint8Array.from(file('scales.f32.bin')).buffer);
   const embedOne = (text: string): Float32Array => {
     const sum = new Float32Array(DIMENSIONS);

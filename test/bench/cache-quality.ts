@@ -1,0 +1,55 @@
+// Prints the table of docs/semantic-cache.md: recall and false hits of the semantic cache on all sets of pairs, by mode and embedder, beside
+// what similarity alone would do: `node test/bench/cache-quality.ts`. The second embedder needs ../shared/models and onnxruntime-node.
+import { existsSync } from 'node:fs';
+import type { Mode } from '#core/cache/difference.ts';
+import { type Judged, type LabelledPair, scoresOf, wilson } from '#core/cache/evaluate.ts';
+import { cosine, type Embedder } from '#dataplane/cache/embedders/embedder.ts';
+import { onnxEmbedder, onnxRuntime } from '#dataplane/cache/embedders/onnx.ts';
+import { staticEmbedder } from '#dataplane/cache/embedders/static.ts';
+import { judge, type Vectors, vectorsOf } from '#dataplane/cache/judge-pairs.ts';
+import { developmentSets, ownSets, pairsIn, transformer } from '../cache-pairs/pairs.ts';
+
+const THRESHOLD = 0.8;
+const ALONE = 0.92;
+const modes: readonly Mode[] = ['Strict', 'Careful', 'Balanced'];
+
+const sets = [...ownSets, ...developmentSets].flatMap(set => {
+  const pairs = pairsIn(set);
+  return pairs ? [{ set, pairs }] : [];
+});
+
+const hasTransformer = existsSync(transformer) && onnxRuntime() !== undefined;
+const embedders = [staticEmbedder() as Embedder, ...(hasTransformer ? [await onnxEmbedder(transformer)] : [])];
+if (!hasTransformer) console.log('(no second embedder: it needs ../shared/models and onnxruntime-node)\n');
+
+console.log(`| embedder | decision | ${sets.map(({ set }) => set).join(' | ')} |`);
+console.log(`| --- | --- | ${sets.map(() => '---').join(' | ')} |`);
+for (const embedder of embedders) {
+  const measured = await Promise.all(sets.map(async ({ pairs }) => ({ pairs, vectors: await vectorsOf(pairs, embedder) })));
+  for (const mode of modes) {
+    const cells = measured.map(({ pairs, vectors }) => cell(judge(pairs, mode, THRESHOLD, vectors, embedder)));
+    console.log(`| ${embedder.id} | ${mode} | ${cells.join(' | ')} |`);
+  }
+  const cells = measured.map(({ pairs, vectors }) => cell(alone(pairs, vectors)));
+  console.log(`| ${embedder.id} | similarity ${ALONE} alone | ${cells.join(' | ')} |`);
+}
+await Promise.all(embedders.map(embedder => embedder.close()));
+
+function alone(pairs: readonly LabelledPair[], vectors: Vectors): Judged[] {
+  return pairs.map(pair => {
+    const similarity = cosine(vectors.get(pair.a)!, vectors.get(pair.b)!);
+    return {
+      ...pair,
+      similarity,
+      decision: similarity >= ALONE ? { hit: true } : { hit: false, refusedBy: 'similarity', detail: '' },
+    };
+  });
+}
+
+/** Recall, false hits and the upper bound of the latter at 95 %. */
+function cell(judged: readonly Judged[]): string {
+  const { positives, served, negatives, falseHits } = scoresOf(judged);
+  const percent = (share: number) => (100 * share).toFixed(1);
+  const wrong = negatives === 0 ? '-' : `${percent(falseHits / negatives)} (<= ${percent(wilson(falseHits, negatives)[1])})`;
+  return `${percent(served / positives)} / ${wrong}`;
+}
