@@ -11,7 +11,6 @@ export type Held = Omit<CacheEntry, 'threshold'> & {
   order: number;
   /** Its row in its partition; undefined: it has no vector. */
   row: number | undefined;
-  readonly memory: number;
 };
 
 /** A direction. */
@@ -30,8 +29,9 @@ const MAX_KEYS = 65;
 /** Longer than any request takes: an answer that was asked for before a flush is not stored after it. */
 const FLUSHES_KEPT_MS = 900_000;
 const SWEEP_CHUNK = 1000;
-/** About what an entry takes in the process besides its prompt and vector: objects, digests, places in maps. */
-const ENTRY_MEMORY = 800;
+/** About what an entry takes in the process besides its prompt, and a partition besides its matrix: objects, digests, places in maps; measured. */
+const ENTRY_MEMORY = 700;
+const PARTITION_MEMORY = 700;
 
 export class EntryIndex {
   /** The least recently used first. */
@@ -97,12 +97,12 @@ export class EntryIndex {
     const partition = known ?? new Partition();
     // The last entry of a partition takes it along.
     if (!known || replaced) this.#partitions.set(entry.partition, partition);
-    const memory = ENTRY_MEMORY + 2 * entry.prompt.length + 4 * (vector?.length ?? 0);
-    const held = heldOf(entry, partition.first() ?? entry, order, memory);
+    const held = heldOf(entry, partition.first() ?? entry, order);
     this.#entries.set(held.id, held);
+    this.memory -= partition.memory;
     partition.add(held, vector);
+    this.memory += partition.memory + memoryOf(held);
     this.bytes += held.bytes;
-    this.memory += memory;
     return { held, replaced };
   }
 
@@ -134,9 +134,10 @@ export class EntryIndex {
     if (!entry) return;
     this.#entries.delete(id);
     this.bytes -= entry.bytes;
-    this.memory -= entry.memory;
     const partition = this.#partitions.get(entry.partition)!;
+    this.memory -= partition.memory + memoryOf(entry);
     partition.remove(entry);
+    this.memory += partition.memory;
     if (partition.keys.size === 0) this.#partitions.delete(entry.partition);
   }
 
@@ -201,8 +202,10 @@ export class EntryIndex {
   }
 }
 
+const memoryOf = ({ prompt }: Held): number => ENTRY_MEMORY + 2 * prompt.length;
+
 /** Entries of a partition are alike in most of their texts, which are kept once. */
-function heldOf(entry: CacheEntry, like: CacheEntry, order: number, memory: number): Held {
+function heldOf(entry: CacheEntry, like: CacheEntry, order: number): Held {
   const { id, key, prompt, tags, createdAt, freshUntil, goneAt, bytes } = entry;
   const shared = (field: 'partition' | 'tenant' | 'route' | 'model' | 'embedder' | 'guards'): string =>
     like[field] === entry[field] ? like[field] : entry[field];
@@ -225,7 +228,6 @@ function heldOf(entry: CacheEntry, like: CacheEntry, order: number, memory: numb
     keys: [key],
     order,
     row: undefined,
-    memory,
   };
 }
 
@@ -241,6 +243,10 @@ class Partition {
   readonly #rows: Held[] = [];
   #matrix = new Float32Array(0);
   #dimension = 0;
+
+  get memory(): number {
+    return this.keys.size === 0 ? 0 : PARTITION_MEMORY + this.#matrix.byteLength;
+  }
 
   first(): Held | undefined {
     return this.keys.values().next().value;
