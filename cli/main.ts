@@ -34,6 +34,8 @@ const commands: Readonly<Record<string, Command>> = {
         import('#dataplane/costlog/postgres.ts'),
         import('#dataplane/costlog/sqlite-store.ts'),
         import('#dataplane/counters/redis.ts'),
+        import('#dataplane/cache/redis.ts'),
+        import('#dataplane/cache/locks.ts'),
       ];
       await Promise.all([import('./run.ts'), import('#simulator/index.ts'), import('@pydantic/genai-prices'), ...stores]);
       return 0;

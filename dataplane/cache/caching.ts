@@ -15,7 +15,7 @@ export type Caching = {
   close(): Promise<void>;
 };
 
-/** About 400 bytes an entry with the built-in embedder. */
+/** About 1.2 KB an entry with the built-in embedder. */
 const MAX_INDEX_BYTES = 128 * 1024 * 1024;
 /** Answers that are overheard at one moment, all together. */
 const ALLOWANCE_BYTES = 64 * 1024 * 1024;

@@ -10,15 +10,13 @@ export type CacheParts = CacheStoreOptions & {
   /** Absent: this process is the only one. */
   readonly redis?: { readonly url: string; readonly link: RedisLink };
   /** What the index takes at most in this process, about; without Redis it counts in `maxBytes`. */
-  readonly maxIndexBytes?: number;
+  readonly maxIndexBytes: number;
   readonly log: Log;
 };
 
-const MAX_INDEX_BYTES = 128 * 1024 * 1024;
-
 export type Cache = { readonly store: CacheStore; readonly flights: Flights };
 
-export async function openCache({ redis, log, maxIndexBytes = MAX_INDEX_BYTES, ...options }: CacheParts): Promise<Cache> {
+export async function openCache({ redis, log, ...options }: CacheParts): Promise<Cache> {
   if (!redis) return { store: memoryCache(options), flights: singleFlight() };
   const [{ connectRedis }, { redisCache }, { redisLocks }] = await Promise.all([
     import('#platform/redis.ts'),
@@ -28,6 +26,6 @@ export async function openCache({ redis, log, maxIndexBytes = MAX_INDEX_BYTES, .
   const { link, url } = redis;
   const flights = singleFlight(redisLocks(link));
   const reader = connectRedis({ url, log });
-  const store = redisCache({ ...options, maxIndexBytes, link, reader, onAdded: entry => flights.stored(entry) });
+  const store = redisCache({ ...options, link, reader, onAdded: entry => flights.stored(entry) });
   return { store, flights };
 }
