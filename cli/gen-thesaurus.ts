@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { irregularForms } from '#core/cache/english/irregular.ts';
 import { stemOf } from '#core/cache/stem.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -27,7 +28,7 @@ type Usage = { readonly rank: number; readonly share: number };
 const usual = { rank: 3, share: 0.08 };
 const chief = { rank: 1, share: 0.2 };
 const notRare = { rank: 6, share: 0.02 };
-const forDerived = { rank: 3, share: 0.05 };
+const forDerived = { rank: 5, share: 0.02 };
 
 const atLeast = (is: Usage, wanted: Usage): boolean => is.rank <= wanted.rank && is.share >= wanted.share;
 const areSynonyms = (a: Usage, b: Usage): boolean =>
@@ -52,18 +53,20 @@ function thesaurusText(): string {
   const synonyms = new Set<string>();
   const derived = new Set<string>();
   const antonyms = new Set<string>();
-  for (const [id, { words, pointers }] of synsets) {
+  for (const [id, { words, pointers, pos }] of synsets) {
     const usable = words.filter(isCommon).map(word => ({ word, usage: senses.usage(word, id) }));
     for (const [at, a] of usable.entries())
-      for (const b of usable.slice(0, at)) if (areSynonyms(a.usage, b.usage)) addPair(synonyms, a.word, b.word);
+      for (const b of usable.slice(0, at))
+        if (areSynonyms(a.usage, b.usage)) addPair(synonyms, { word: a.word, pos }, { word: b.word, pos });
     for (const { symbol, target, from, to } of pointers) {
-      const [word, other] = [words[from - 1], synsets.get(target)?.words[to - 1]];
-      if (word === undefined || other === undefined || !isWord(word) || !isWord(other)) continue;
-      if (symbol === '!') addPair(antonyms, word, other);
+      const there = synsets.get(target);
+      const [word, other] = [words[from - 1], there?.words[to - 1]];
+      if (!there || word === undefined || other === undefined || !isWord(word) || !isWord(other)) continue;
+      if (symbol === '!') addPair(antonyms, { word, pos }, { word: other, pos: there.pos });
       if (!isCommon(word) || !isCommon(other)) continue;
       const isDerivation = (symbol === '+' || symbol === '\\') && word.slice(0, 3) === other.slice(0, 3);
       if (isDerivation && atLeast(senses.usage(word, id), forDerived) && atLeast(senses.usage(other, target), forDerived))
-        addPair(derived, word, other);
+        addPair(derived, { word, pos }, { word: other, pos: there.pos });
     }
   }
   addEveryday(synonyms);
@@ -82,8 +85,13 @@ function thesaurusText(): string {
 
 const sortedStems = (words: readonly string[]): string => [...new Set(words.map(stemOf))].sort().join(' ');
 
-function addPair(pairs: Set<string>, a: string, b: string): void {
-  const [x, y] = [stemOf(a), stemOf(b)].sort();
+/** The verb `found` is not the past of `find`: its own forms (`founded`) have it as their stem. */
+const stemOfLemma = (word: string, pos?: Pos): string => (pos === 'v' && irregularForms.has(word) ? word : stemOf(word));
+
+type Lemma = { readonly word: string; readonly pos: Pos };
+
+function addPair(pairs: Set<string>, a: Lemma, b: Lemma): void {
+  const [x, y] = [stemOfLemma(a.word, a.pos), stemOfLemma(b.word, b.pos)].sort();
   if (x !== y) pairs.add(`${x} ${y}`);
 }
 

@@ -26,8 +26,8 @@ export function compare(a: Reading, b: Reading, thesaurus: Thesaurus): Compariso
     [leftA, leftB] = pairBy(leftA, leftB, pairs, 'synonym', (x, y) => mayDiffer(x, y) && thesaurus.synonyms(x.stem, y.stem));
     const asksWho = a.question === 'who' || b.question === 'who';
     [leftA, leftB] = pairBy(leftA, leftB, pairs, 'derived', (x, y) => mayDiffer(x, y) && isDerived(x, y, thesaurus, asksWho));
-    [leftA, leftB] = joined(leftA, leftB, pairs);
-    [leftB, leftA] = joined(leftB, leftA, pairs, true);
+    [leftA, leftB] = joined(leftA, leftB, pairs, thesaurus);
+    [leftB, leftA] = joined(leftB, leftA, pairs, thesaurus, true);
   }
   return { a, b, thesaurus, pairs: pairs.sort((x, y) => x.a.at - y.a.at), extraA: leftA, extraB: leftB };
 }
@@ -99,10 +99,16 @@ function pairBy(
 }
 
 /** `webpage` and `web page`, `NYC` and its three words: one word of `left` for several neighbours of `others`. */
-function joined(left: readonly Word[], others: readonly Word[], pairs: Pair[], swapped = false): [Word[], Word[]] {
+function joined(
+  left: readonly Word[],
+  others: readonly Word[],
+  pairs: Pair[],
+  thesaurus: Thesaurus,
+  swapped = false,
+): [Word[], Word[]] {
   let rest = [...others];
   const still = left.filter(word => {
-    const run = word.kind === 'word' ? runFor(word, rest) : undefined;
+    const run = word.kind === 'word' ? runFor(word, rest, word.proper || !thesaurus.has(word.stem)) : undefined;
     if (!run) return true;
     pairs.push(swapped ? { a: run[0]!, b: word, bond: 'spelling' } : { a: word, b: run[0]!, bond: 'spelling' });
     rest = rest.filter(other => !run.includes(other));
@@ -113,7 +119,7 @@ function joined(left: readonly Word[], others: readonly Word[], pairs: Pair[], s
 
 const MAX_INITIALS = 5;
 
-function runFor(word: Word, others: readonly Word[]): readonly Word[] | undefined {
+function runFor(word: Word, others: readonly Word[], mayBeInitials: boolean): readonly Word[] | undefined {
   for (let from = 0; from + 1 < others.length; from++) {
     let letters = '';
     let initials = '';
@@ -123,7 +129,7 @@ function runFor(word: Word, others: readonly Word[]): readonly Word[] | undefine
       letters += next.form;
       initials += next.form[0];
       if (to > from && letters === word.form) return others.slice(from, to + 1);
-      if (to > from && (to - from >= 2 || word.proper) && initials === word.form) return others.slice(from, to + 1);
+      if (to > from && mayBeInitials && initials === word.form) return others.slice(from, to + 1);
     }
   }
   return undefined;

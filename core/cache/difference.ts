@@ -1,7 +1,7 @@
 // The check of what is left over once the guards have no objection: every content word of either prompt needs a partner in the other,
 // or has to be one that adds nothing there.
 import type { Comparison } from './alignment.ts';
-import { supportVerbs } from './english/closed-classes.ts';
+import { supportVerbs, weakVerbs } from './english/closed-classes.ts';
 import { irregularForms } from './english/irregular.ts';
 import type { Reading, Word } from './reading.ts';
 
@@ -74,9 +74,10 @@ const isLight = (a: readonly Word[], b: readonly Word[]): boolean =>
 
 /** One side has words more, and none of them narrows or turns what is asked. */
 function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison): boolean {
-  const isIdleVerb = (word: Word) => isSupport(word) || (word.light && compared.thesaurus.isVerb(word.stem));
+  const isIdleVerb = (word: Word) => supportVerbs.has(word.stem) || (word.light && compared.thesaurus.isVerb(word.stem));
+  const isAnyVerb = (word: Word) => isIdleVerb(word) || weakVerbs.has(word.stem);
   // `I cannot find it`, `I cannot use it`.
-  if (a.some(isIdleVerb) && b.some(isIdleVerb)) return false;
+  if ((a.some(isIdleVerb) && b.some(isAnyVerb)) || (a.some(isAnyVerb) && b.some(isIdleVerb))) return false;
   const restA = a.filter(word => !isIdle(word, compared.a, compared.b, b.length === 0));
   const restB = b.filter(word => !isIdle(word, compared.b, compared.a, a.length === 0));
   if (restA.length > 0 && restB.length > 0) return false;
@@ -85,7 +86,7 @@ function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison
     : restB.every(word => isAside(word, restB, compared.b, compared.a, compared));
 }
 
-const isSupport = ({ stem }: Word): boolean => supportVerbs.has(stem);
+const isSupport = ({ stem }: Word): boolean => supportVerbs.has(stem) || weakVerbs.has(stem);
 
 /** `Which runner holds ...` says no more than `who holds ...`; bikes that are used for something are no used bikes. */
 const isIdle = (word: Word, own: Reading, other: Reading, isAlone: boolean): boolean =>

@@ -145,7 +145,8 @@ function expanded(pieces: readonly Piece[]): Token[] {
 
 const withoutAccents = (form: string): string => (/^[a-z0-9]*$/.test(form) ? form : form.normalize('NFD').replace(/\p{M}/gu, ''));
 
-function contraction(piece: Piece): Token[] {
+function contraction(written: Piece): Token[] {
+  const piece = { ...written, form: withoutAccents(written.form) };
   const at = piece.form.lastIndexOf("'");
   const [stem, ending] = [piece.form.slice(0, at), piece.form.slice(at)];
   if (stem === '' || ending === "'") return [{ ...piece, form: piece.form.replaceAll("'", '') }];

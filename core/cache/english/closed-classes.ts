@@ -174,11 +174,14 @@ export const lightWords: ReadonlySet<string> = new Set(
   exist available tell give show list find provide identify describe explain know way let`),
 );
 
-/** Verbs that say little more than the prepositions and nouns around them: made by, held in, included in. Stems. */
-export const supportVerbs: ReadonlySet<string> = new Set(
-  words(`include contain consist comprise make use provide offer hold call base locate place take come belong involve relate associate
-  consider become serve have`).map(stemOf),
+/** Verbs that say little more than the prepositions and nouns around them: held in, included in. Stems. */
+export const weakVerbs: ReadonlySet<string> = new Set(
+  words(`include contain consist comprise hold base locate place take come belong involve relate associate consider have find occur happen
+  exist know`).map(stemOf),
 );
+
+/** The same, but not for each other: how a thing is made is not how it is used. */
+export const supportVerbs: ReadonlySet<string> = new Set(words('make use provide offer call become serve').map(stemOf));
 
 /** What may stand beside a name and add nothing to it: `Acme` and `the Acme company`. */
 export const designators: ReadonlySet<string> = new Set(
