@@ -112,8 +112,18 @@ function textOf(block: Buffer, provider: Provider): string {
 /** Texts of clients and providers, as much of them as the ledger keeps: a row that is too long for the spool would be refused. */
 const kept = (text: string | undefined): string | undefined => text?.slice(0, MAX_TEXT);
 
+/** What a row tells of who asks, and for what. */
+export type RowBegun = Omit<Begun, 'provider' | 'exchange' | 'call'> & {
+  readonly exchange: Pick<Exchange, 'id'> & { readonly frontend: Pick<Exchange['frontend'], 'operation' | 'dialect'> };
+  readonly call: Pick<Call, 'tags'> & {
+    readonly key: Pick<Call['key'], 'entry'>;
+    readonly plan: Pick<Call['plan'], 'route'>;
+    readonly envelope: Pick<Call['envelope'], 'model' | 'stream'> & { readonly controls: { readonly user?: string } };
+  };
+};
+
 /** The row of an attempt that is about to be sent. */
-export function openRow(begun: Omit<Begun, 'provider'>, reserved: NanoUsd): CostRecord {
+export function openRow(begun: RowBegun, reserved: NanoUsd): CostRecord {
   const { exchange, call, candidate } = begun;
   const { entry } = call.key;
   const { price } = candidate.model;
@@ -175,14 +185,21 @@ export function keptRow(begun: KeptBegun, { similarity, saved }: Pick<CostRecord
 /** After which a process that has not told of its end has died over it. */
 const REPLAY_MS = 60_000;
 
-type Outcome = {
-  readonly result: AttemptResult;
+export type Outcome = {
+  readonly result: Pick<
+    AttemptResult,
+    'kind' | 'failure' | 'model' | 'upstreamStatus' | 'upstreamId' | 'firstToken' | 'duration'
+  >;
   readonly usage: Usage;
   readonly estimated: boolean;
   readonly gpuSeconds: number | undefined;
 };
 
-function settled({ candidate }: Begun, open: CostRecord, { result, usage, estimated, gpuSeconds }: Outcome): CostRecord {
+export function settled(
+  { candidate }: Pick<Begun, 'candidate'>,
+  open: CostRecord,
+  { result, usage, estimated, gpuSeconds }: Outcome,
+): CostRecord {
   const { price } = candidate.model;
   const cost = price ? costOf(usage, price, gpuSeconds) : null;
   return {
@@ -204,7 +221,7 @@ function settled({ candidate }: Begun, open: CostRecord, { result, usage, estima
   };
 }
 
-function verdict({ kind, failure }: AttemptResult): CostRecord['failure'] {
+function verdict({ kind, failure }: Pick<AttemptResult, 'kind' | 'failure'>): CostRecord['failure'] {
   if (kind === 'abandoned') return 'client_closed';
   return kind === 'lost' ? 'hedge_lost' : failure?.class;
 }

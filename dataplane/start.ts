@@ -23,6 +23,7 @@ import { firstInRedis } from './alerts/first.ts';
 import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import { type Caching, caching } from './cache/caching.ts';
+import { providerEmbedders } from './cache/embedders/provider.ts';
 import { Meanings } from './cache/meaning.ts';
 import type { CacheStore } from './cache/store.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
@@ -33,6 +34,7 @@ import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { allOf, observer } from './observe.ts';
+import { ownKey } from './own-requests.ts';
 import type { Alerts, KeyStore, Ports, ServedConfig } from './ports.ts';
 import { RefusedCredentials } from './refused-credentials.ts';
 import { serve } from './serve.ts';
@@ -104,10 +106,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   });
   const refused = new RefusedCredentials(options.onCredentialRefused ?? (() => {}));
   const decisions = new Decisions(MAX_DECISIONS, systemClock);
-  const cache = cacheOf(options, stores);
-  const caches = config.current().snapshot.routes.flatMap(route => route.cache ?? []);
-  if (caches.length > 0) await cache.open(caches);
-  const ports: Ports = {
+  const withoutCache: Ports = {
     config,
     http,
     alerts,
@@ -119,7 +118,6 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     engines,
     fallbackSpend: backends.fallbackSpend,
     hedges: new HedgeShares(),
-    answers: cache.answers,
     gpuTime: stores.replicas,
     observer: allOf(observer(metrics, log, systemClock.monotonic), decisions, refused),
     now: systemClock.now,
@@ -133,6 +131,10 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     estimateTokens: tokenEstimator(),
     fitsSchema: schemaCheck(),
   };
+  const cache = cacheOf(options, stores, withoutCache);
+  const caches = config.current().snapshot.routes.flatMap(route => route.cache ?? []);
+  if (caches.length > 0) await cache.open(caches);
+  const ports: Ports = { ...withoutCache, answers: cache.answers };
   const withAdmin = administration(ports, stores, cache.store, options);
   const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];
   let draining = false;
@@ -206,14 +208,13 @@ function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient
   });
 }
 
-function cacheOf({ redisUrl, cacheMaxBytes, log }: DataPlaneOptions, { redis: link }: Stores): Caching {
+function cacheOf({ redisUrl, cacheMaxBytes, log }: DataPlaneOptions, { redis: link }: Stores, ports: Ports): Caching {
   return caching({
+    ...ports,
     ...(link && redisUrl !== undefined && { redis: { link, url: redisUrl } }),
     maxBytes: cacheMaxBytes,
-    meaning: new Meanings(() => undefined),
+    meaning: new Meanings(providerEmbedders({ ...ports, key: ownKey(ports.digest) })),
     log,
-    digest: sha256,
-    ...systemClock,
   });
 }
 

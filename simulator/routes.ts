@@ -1,4 +1,5 @@
 // Which wire a path belongs to.
+import { embeddingsReply } from './embeddings.ts';
 import { anthropic, countTokensReply } from './wires/anthropic.ts';
 import { azure, azureVersionRefusal } from './wires/azure.ts';
 import { openai } from './wires/openai.ts';
@@ -40,7 +41,10 @@ const modelList = (wire: Wire): Route => ({
   reply: (now, models) => ({ status: 200, body: wire.models(now, models) }),
 });
 
+const embeddings = (wire: Wire): Route => ({ wire, kind: 'count', reply: embeddingsReply });
+
 const hostedRoutes: readonly RouteRow[] = [
+  ['POST', /^\/v1\/embeddings$/, () => embeddings(openai)],
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: openai, kind: 'generate' })],
   ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['POST', /^\/v1\/messages$/, () => ({ wire: anthropic, kind: 'generate' })],
@@ -58,6 +62,7 @@ const hostedRoutes: readonly RouteRow[] = [
 ];
 
 const vllmRoutes: readonly RouteRow[] = [
+  ['POST', /^\/v1\/embeddings$/, () => embeddings(vllm)],
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: vllm, kind: 'generate' })],
   ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['GET', /^\/health$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: '' }) })],

@@ -13,7 +13,7 @@ type SemanticSpec = NonNullable<RouteSpec['semantic']>;
 export function cacheOf(spec: CacheSpec, target: TargetOf): AnswerCache | undefined {
   if (spec.mode === 'Disabled') return undefined;
   const { embedding: wanted, falseHitBudget, sample } = spec;
-  const embedding = wanted && target(wanted.providerRef, wanted.model, ['cache', 'embedding']);
+  const embedding = wanted && target(wanted.providerRef, wanted.model, ['cache', 'embedding'], 'embeddings');
   const judge = spec.judge && judgeOf(spec.judge, target);
   return {
     mode: wanted && !embedding ? 'Exact' : spec.mode,
@@ -52,7 +52,8 @@ export function semanticOf(
   draft: Resource<'LLMRoute'>['draft'],
 ): SemanticTasks | undefined {
   const isUsable = (name: string) => backends.some(backend => backend.name === name);
-  const embedding = spec.embedding && target(spec.embedding.providerRef, spec.embedding.model, ['semantic', 'embedding']);
+  const embedding =
+    spec.embedding && target(spec.embedding.providerRef, spec.embedding.model, ['semantic', 'embedding'], 'embeddings');
   if (spec.embedding && !embedding) return undefined;
   for (const [index, { name, backend }] of spec.tasks.entries())
     if (!isUsable(backend))

@@ -18,7 +18,6 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
   LLMRoute: [
     { path: 'strategy', only: 'Semantic' },
     { path: 'semantic' },
-    { path: 'cache.embedding' },
     { path: 'cache.falseHitBudget' },
     { path: 'cache.sample' },
     { path: 'cache.judge' },

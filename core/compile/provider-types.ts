@@ -23,6 +23,8 @@ export type TypeFacts = {
   readonly pricedByPublicName?: true;
   /** Prompt-cache writes cost 1.25 times the input for 5 minutes and twice for an hour, where nothing else is said. */
   readonly surchargesCacheWrites?: true;
+  /** It has embeddings in OpenAI's form. */
+  readonly makesEmbeddings?: true;
 };
 
 const bearer = { name: 'Authorization', prefix: 'Bearer ' };
@@ -40,6 +42,7 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     header: bearer,
     catalogue: 'openai',
     priceFilePrefix: 'openai',
+    makesEmbeddings: true,
   },
   Anthropic: {
     connection: ({ anthropic = { baseURL: PUBLIC_BASE_URL.anthropic } }) =>
@@ -58,6 +61,7 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     catalogue: 'azure',
     priceFilePrefix: 'azure',
     pricedByPublicName: true,
+    makesEmbeddings: true,
   },
   Gemini: {
     connection: ({ gemini }) => ({ type: 'Gemini', baseURL: withoutSlash(gemini?.baseURL ?? PUBLIC_BASE_URL.gemini) }),
@@ -82,6 +86,7 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     header: bearer,
     catalogue: 'by-url',
     priceFilePrefix: 'openai',
+    makesEmbeddings: true,
   },
   VLLM: {
     connection: engines,
@@ -89,6 +94,7 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     header: bearer,
     catalogue: undefined,
     priceFilePrefix: 'hosted_vllm',
+    makesEmbeddings: true,
   },
 };
 

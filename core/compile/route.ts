@@ -10,6 +10,7 @@ import { cacheOf, semanticOf } from './cache.ts';
 import { type CascadeParts, cascadeOf } from './cascade.ts';
 import { admitted, type Context, type Labels } from './context.ts';
 import { type Resource, specPath } from './objects.ts';
+import { providerTypes } from './provider-types.ts';
 import type { TargetOf } from './targets.ts';
 import { byAge } from './verdict.ts';
 
@@ -168,9 +169,14 @@ const cascadeParts = (
 
 /** Models that the route names besides its backends. */
 function targetsFor(route: Route, providers: Providers, context: Context): TargetOf {
-  return (providerRef, name, path) => {
+  return (providerRef, name, path, what) => {
     const provider = providerOf({ providerRef }, route, providers, context);
     if (!('id' in provider)) return report({ ...provider, path: [...path, ...provider.path] }, [], route);
+    const { type } = provider.connection;
+    if (what === 'embeddings' && !providerTypes[type].makesEmbeddings) {
+      const message = `providers of type ${type} make no embeddings`;
+      return report({ path: [...path, 'providerRef'], reason: 'ModelNotFound', message }, [], route);
+    }
     const model = entryOf(provider, name);
     if (model) return { provider: provider.id, model: model.name };
     const message = `the LLMProvider ${provider.id} has no model ${name}`;

@@ -4,4 +4,9 @@ import type { RouteSpec } from '../resources/route.ts';
 import type { ModelAt } from '../snapshot/snapshot.ts';
 
 /** Undefined for one that cannot be used, after saying so about `path`. */
-export type TargetOf = (ref: RouteSpec['backends'][number]['providerRef'], model: string, path: Path) => ModelAt | undefined;
+export type TargetOf = (
+  ref: RouteSpec['backends'][number]['providerRef'],
+  model: string,
+  path: Path,
+  what?: 'embeddings',
+) => ModelAt | undefined;

@@ -125,6 +125,8 @@ export type Provider<C extends Connection = Connection> = {
   continuation?(body: RequestFields, target: Target<C>): ReadonlyMap<string, string | null> | undefined;
   /** Absent: its models do not tell how sure they are of an answer. */
   readonly confidence?: Confidence;
+  /** Where texts become vectors, in OpenAI's form (`/v1/embeddings`). Absent: none of its models makes them. */
+  embeddingsAddress?(target: Target<C>): Address;
   /** Absent: all of its models do. One that does not answers as it does. */
   takesTemperature?(model: ModelEntry): boolean;
   classify(error: UpstreamError): Failure;

@@ -195,6 +195,33 @@ describe('words that mean the same', () => {
     assert.equal(cacheOf(await asked({ cache: { 'no-store': true } })), 'hit');
   });
 
+  test("are found by the vectors of a provider, which are rows of the gateway's own", async () => {
+    const vectorCalls = () => stage.simulator.requests().filter(({ path }) => path.endsWith('/embeddings')).length;
+    await hit(() => send('elsewhere', 'How do I repair a bicycle?'));
+    assert.equal(vectorCalls(), 1, 'one vector for the miss, none for the same words again');
+    const again = await send('elsewhere', 'How do I fix a bicycle?');
+    assert.deepEqual([cacheOf(again), Number(again.headers.get('x-tollgate-similarity')) < 1], ['hit', true]);
+    const report = await until('the rows are there', async () => {
+      const answer = await get(`${url()}/cost/report?group_by=tenant`, { key: stage.gateways[0]!.masterKey });
+      const own = answer.json().groups?.find((group: { tenant: string }) => group.tenant === 'tollgate');
+      return own?.attempts === 2 && own;
+    });
+    const words = 'How do I repair a bicycle?How do I fix a bicycle?';
+    assert.ok(report.prompt_tokens > 0 && report.prompt_tokens <= words.length && report.completion_tokens === 0);
+    assert.equal(report.cost_nano_usd, report.prompt_tokens * 1000);
+  });
+
+  test('are not found while the provider of vectors is away or slow: that costs a moment, and nothing else', async () => {
+    await hit(() => send('elsewhere', 'How do I buy a car?'));
+    for (const fault of ['500', 'headers-then-silence', 'empty-body']) {
+      stage.simulator.addFault({ fault, match: { path: '/v1/embeddings', times: 1 } });
+      const answer = await send('elsewhere', 'How do I purchase a car?', { cache: { 'no-store': true } });
+      assert.deepEqual([answer.status, cacheOf(answer)], [200, 'miss'], fault);
+      stage.simulator.reset();
+    }
+    assert.equal(cacheOf(await send('elsewhere', 'How do I purchase a car?')), 'hit');
+  });
+
   test('are no match in a conversation, beside another system prompt, or for another tenant', async () => {
     const turns = (system: string, ...more: { role: string; content: string }[]) => ({
       model: 'meaning',

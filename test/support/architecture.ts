@@ -86,7 +86,7 @@ export const importRules: readonly Rule[] = [
       'dataplane/relay/**',
       'dataplane/frontends/{index,frontend}.ts',
       'dataplane/providers/{index,provider}.ts',
-      'platform/{body,http-client}.ts',
+      'platform/{body,http-ask,http-client}.ts',
       'node:{buffer,http}',
     ],
     why: 'the steps of the loop reach stores, clock and chance through ports.ts only',

@@ -21,6 +21,7 @@ export const caches: Readonly<Record<string, Record<string, unknown>>> = {
   calls: { ...anyTemperature, toolCalls: true },
   meaning: { mode: 'Semantic', onlyDeterministic: false },
   strict: { mode: 'Semantic', match: 'Strict', onlyDeterministic: false },
+  elsewhere: { mode: 'Semantic', onlyDeterministic: false, embedding: { providerRef: { name: 'vectors' }, model: 'embedder' } },
 };
 
 export const price = { inputPerMTok: '1', outputPerMTok: '2' };
@@ -41,6 +42,13 @@ export function yamlFor(origin: string, more: readonly Record<string, unknown>[]
       patient,
     ),
     provider('claude', 'Anthropic', origin, [{ name: 'claude', upstreamName: 'claude-sonnet-4-5', price }], patient),
+    provider(
+      'vectors',
+      'OpenAICompatible',
+      origin,
+      [{ name: 'embedder', upstreamName: 'embed-1', capabilities: ['Embeddings'], price }],
+      patient,
+    ),
     Object.entries(caches).map(([name, cache]) =>
       route(name, name, [name === 'claude' ? 'claude' : 'openai'], {
         cache,

@@ -7,29 +7,33 @@ import {
   CHAT_COMPLETIONS,
   confidenceOf,
   credentialHeaders,
+  EMBEDDINGS,
   encodeFor,
   openAIDialect,
 } from '../openai/index.ts';
-import type { Provider } from '../provider.ts';
+import type { Address, Provider, Target } from '../provider.ts';
 
 type AzureOpenAI = Extract<Connection, { type: 'AzureOpenAI' }>;
 
 export const azureOpenAI: Provider<AzureOpenAI> = {
   ...openAIDialect,
   tokenizer: 'own',
-  address(target) {
-    const { endpoint, apiVersion } = target.provider.connection;
-    return addressBelow(endpoint, pathOf(target.model.upstreamName, apiVersion), credentialHeaders(target));
-  },
+  address: target => addressOf(target, CHAT_COMPLETIONS),
+  embeddingsAddress: target => addressOf(target, EMBEDDINGS),
   encode: encodeFor(azureProfile),
   confidence: confidenceOf(azureProfile),
   takesTemperature: model => azureProfile.modelTraits(model).samplesFreely,
 };
 
+function addressOf(target: Target<AzureOpenAI>, path: string): Address {
+  const { endpoint, apiVersion } = target.provider.connection;
+  return addressBelow(endpoint, pathOf(target.model.upstreamName, apiVersion, path), credentialHeaders(target));
+}
+
 /** The v1 form has no dated version and finds the deployment by the body's `model`; dated versions have it in the path. */
-function pathOf(deployment: string, apiVersion: string | undefined): string {
-  if (apiVersion === undefined || apiVersion === 'v1') return `/openai/v1${CHAT_COMPLETIONS}`;
-  if (apiVersion === 'preview') return `/openai/v1${CHAT_COMPLETIONS}?api-version=preview`;
+function pathOf(deployment: string, apiVersion: string | undefined, path: string): string {
+  if (apiVersion === undefined || apiVersion === 'v1') return `/openai/v1${path}`;
+  if (apiVersion === 'preview') return `/openai/v1${path}?api-version=preview`;
   const version = encodeURIComponent(apiVersion);
-  return `/openai/deployments/${encodeURIComponent(deployment)}${CHAT_COMPLETIONS}?api-version=${version}`;
+  return `/openai/deployments/${encodeURIComponent(deployment)}${path}?api-version=${version}`;
 }

@@ -6,6 +6,7 @@ import {
   compatibleProfile,
   confidenceOf,
   credentialHeaders,
+  EMBEDDINGS,
   encodeFor,
   openAIDialect,
 } from '../openai/index.ts';
@@ -17,6 +18,7 @@ export const openAICompatible: Provider<OpenAICompatible> = {
   ...openAIDialect,
   tokenizer: 'other',
   address: target => addressBelow(target.provider.connection.baseURL, CHAT_COMPLETIONS, credentialHeaders(target)),
+  embeddingsAddress: target => addressBelow(target.provider.connection.baseURL, EMBEDDINGS, credentialHeaders(target)),
   encode: encodeFor(compatibleProfile),
   confidence: confidenceOf(compatibleProfile),
 };

@@ -1,7 +1,7 @@
 // OpenAI, and the building blocks of every provider that speaks its chat completions dialect.
 import type { Connection } from '#core/snapshot/snapshot.ts';
-import type { Provider } from '../provider.ts';
-import { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
+import type { Address, Provider, Target } from '../provider.ts';
+import { addressBelow, CHAT_COMPLETIONS, credentialHeaders, EMBEDDINGS } from './address.ts';
 import { confidenceOf } from './confidence.ts';
 import { decodeReply, inspectReply, notable, streamDecoder } from './decode.ts';
 import { encodeFor } from './encode.ts';
@@ -10,7 +10,7 @@ import { outputAsked, outputLimitField } from './output.ts';
 import { passthroughEdits } from './passthrough.ts';
 import { openAIProfile } from './profile.ts';
 
-export { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
+export { addressBelow, CHAT_COMPLETIONS, credentialHeaders, EMBEDDINGS } from './address.ts';
 export { confidenceOf } from './confidence.ts';
 export { encodeFor } from './encode.ts';
 export { azureProfile, compatibleProfile } from './profile.ts';
@@ -35,15 +35,18 @@ type OpenAI = Extract<Connection, { type: 'OpenAI' }>;
 export const openAI: Provider<OpenAI> = {
   ...openAIDialect,
   tokenizer: 'own',
-  address(target) {
-    const { baseURL, organization, project } = target.provider.connection;
-    return addressBelow(baseURL, CHAT_COMPLETIONS, {
-      ...credentialHeaders(target),
-      ...(organization !== undefined && { 'openai-organization': organization }),
-      ...(project !== undefined && { 'openai-project': project }),
-    });
-  },
+  address: target => addressOf(target, CHAT_COMPLETIONS),
+  embeddingsAddress: target => addressOf(target, EMBEDDINGS),
   encode: encodeFor(openAIProfile),
   confidence: confidenceOf(openAIProfile),
   takesTemperature: model => openAIProfile.modelTraits(model).samplesFreely,
 };
+
+function addressOf(target: Target<OpenAI>, path: string): Address {
+  const { baseURL, organization, project } = target.provider.connection;
+  return addressBelow(baseURL, path, {
+    ...credentialHeaders(target),
+    ...(organization !== undefined && { 'openai-organization': organization }),
+    ...(project !== undefined && { 'openai-project': project }),
+  });
+}

@@ -8,10 +8,11 @@ import {
   compatibleProfile,
   confidenceOf,
   credentialHeaders,
+  EMBEDDINGS,
   encodeFor,
   openAIDialect,
 } from '../openai/index.ts';
-import type { Provider, RequestFields, Target } from '../provider.ts';
+import type { Address, Provider, RequestFields, Target } from '../provider.ts';
 
 type VLLM = Extract<Connection, { type: 'VLLM' }>;
 
@@ -45,11 +46,14 @@ function continuation(body: RequestFields, { model, provider }: Target<VLLM>): R
 export const vllm: Provider<VLLM> = {
   ...openAIDialect,
   tokenizer: 'other',
-  address(target) {
-    const endpoint = target.endpoint ?? target.provider.connection.endpoints[0] ?? '';
-    return addressBelow(endpoint, `/v1${CHAT_COMPLETIONS}`, credentialHeaders(target));
-  },
+  address: target => addressOf(target, CHAT_COMPLETIONS),
+  embeddingsAddress: target => addressOf(target, EMBEDDINGS),
   encode: encodeFor({ ...compatibleProfile, target: 'VLLM', topK: true }),
   confidence: confidenceOf(compatibleProfile),
   continuation,
 };
+
+function addressOf(target: Target<VLLM>, path: string): Address {
+  const endpoint = target.endpoint ?? target.provider.connection.endpoints[0] ?? '';
+  return addressBelow(endpoint, `/v1${path}`, credentialHeaders(target));
+}
