@@ -7,7 +7,7 @@ import type { Reading, Word } from './reading.ts';
 
 /**
  * Strict: no content word without an equal one. Careful: a synonym of the thesaurus will do, and a word that adds nothing may be missing.
- * Balanced: words that their vectors call alike will do as well.
+ * Balanced: words that their vectors call alike will do as well, and so will any one-sided word that modifies nothing.
  */
 export type Mode = 'Strict' | 'Careful' | 'Balanced';
 
@@ -38,7 +38,7 @@ export function unexplained(
     extraB = fromB.filter(word => !fromA.some(other => isAlike(word, other, compared, alike)));
   }
   if (extraA.length === 0 && extraB.length === 0) return undefined;
-  if (similarity >= SIMILAR_ENOUGH && addNothing(extraA, extraB, compared)) return undefined;
+  if (similarity >= SIMILAR_ENOUGH && addNothing(extraA, extraB, compared, mode)) return undefined;
   return isLight(extraA, extraB) ? undefined : shown(extraA, extraB);
 }
 
@@ -73,7 +73,7 @@ const isLight = (a: readonly Word[], b: readonly Word[]): boolean =>
   (a.length === 0 || b.length === 0) && [...a, ...b].every(({ light }) => light);
 
 /** One side has words more, and none of them narrows or turns what is asked. */
-function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison): boolean {
+function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison, mode: Mode): boolean {
   const isIdleVerb = (word: Word) => supportVerbs.has(word.stem) || (word.light && compared.thesaurus.isVerb(word.stem));
   const isAnyVerb = (word: Word) => isIdleVerb(word) || weakVerbs.has(word.stem);
   // `I cannot find it`, `I cannot use it`.
@@ -82,8 +82,8 @@ function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison
   const restB = b.filter(word => !isIdle(word, compared.b, compared.a, a.length === 0));
   if (restA.length > 0 && restB.length > 0) return false;
   return restA.length > 0
-    ? restA.every(word => isAside(word, restA, compared.a, compared.b, compared))
-    : restB.every(word => isAside(word, restB, compared.b, compared.a, compared));
+    ? restA.every(word => isAside(word, restA, compared.a, compared.b, compared, mode))
+    : restB.every(word => isAside(word, restB, compared.b, compared.a, compared, mode));
 }
 
 const isSupport = ({ stem }: Word): boolean => supportVerbs.has(stem) || weakVerbs.has(stem);
@@ -95,19 +95,25 @@ const isIdle = (word: Word, own: Reading, other: Reading, isAlone: boolean): boo
   (isAlone && word.asked && other.question === 'who');
 
 /** A word that no partner was found for, and that nevertheless adds nothing: a verb of relation, something said twice, part of a name. */
-function isAside(word: Word, extra: readonly Word[], own: Reading, other: Reading, { thesaurus, pairs }: Comparison): boolean {
+function isAside(word: Word, extra: readonly Word[], own: Reading, other: Reading, compared: Comparison, mode: Mode): boolean {
+  const { thesaurus, pairs } = compared;
   if (other.words.some(said => isSaid(word, said, thesaurus))) return true;
   const next = own.words.find(({ at }) => at === word.at + 1);
   const modifies = next !== undefined && !extra.includes(next);
-  // `Cheap hotels` are some of the hotels; `designers of planes` are no planes.
-  if ((modifies && thesaurus.isAdjective(word.stem)) || word.ofSomething) return false;
+  // `Cheap hotels` are some of the hotels; `designers of planes` are no planes; `model 14 pro` is another model.
+  if ((modifies && thesaurus.isAdjective(word.stem)) || word.ofSomething || isOfModel(word, own)) return false;
+  if (mode === 'Balanced') return true;
   // A phrase of its own narrows: `for trucks`, `in 1990`.
   const isOwnPhrase =
     word.marker !== 0 && !own.words.some(({ phrase, at }) => phrase === word.phrase && !extra.some(w => w.at === at));
   if (isOwnPhrase && pairs.length < 2 * SHORT) return false;
   if (!modifies && (isVerbal(word) || thesaurus.isVerb(word.stem))) return true;
-  return pairs.length >= SHORT + 1 || (pairs.length === SHORT && isPartOfName(word, own, thesaurus.has));
+  return pairs.length > SHORT || (pairs.length === SHORT && isPartOfName(word, own, thesaurus.has));
 }
+
+/** Right behind a number or an identifier. */
+const isOfModel = (word: Word, { words }: Reading): boolean =>
+  words.some(({ at, form }) => at === word.at - 1 && /\d/.test(form));
 
 const isSaid = (word: Word, said: Word, { synonyms, derived }: Comparison['thesaurus']): boolean =>
   said.kind === 'word' &&

@@ -23,6 +23,7 @@ const aRequest = (changes: Partial<ChatRequest> = {}): ChatRequest => ({
 });
 const facts = (request: ChatRequest, changes: Partial<PartitionFacts> = {}): PartitionFacts => ({
   request,
+  body: {},
   operation: 'Chat',
   tenant: 'acme',
   route: 'default/r',

@@ -4,9 +4,12 @@
 // request.
 import type { Operation } from '../chat/dialect.ts';
 import type { AssistantPart, ChatRequest, Message, TextPart, Tool, UserPart } from '../chat/request.ts';
+import { residueOf } from './residue.ts';
 
 export type PartitionFacts = {
   readonly request: ChatRequest;
+  /** What it was read from. */
+  readonly body: Readonly<Record<string, unknown>>;
   readonly operation: Operation;
   readonly tenant: string;
   /** Id of the key, where the route's `cache.scope` is Key. Absent: all keys of the tenant share. */
@@ -76,6 +79,7 @@ export function partitionText(facts: PartitionFacts): string {
     text(facts.embedder),
     text(facts.guards),
     requestText(request),
+    residueText(facts),
   ].join('');
 }
 
@@ -98,6 +102,15 @@ function requestText(request: ChatRequest): string {
     // In the words of one dialect.
     extra.length === 0 ? '-' : text(request.dialect) + list(extra, ([name, value]) => text(name) + json(value)),
   ].join('');
+}
+
+/** In the words of one dialect, and so for that alone. */
+function residueText({ request: { dialect, thinking }, body }: PartitionFacts): string {
+  const left = [...residueOf(dialect, body)];
+  // With a budget or without thinking, the neutral request has no place for it.
+  if (thinking?.kind === 'budget' || thinking?.kind === 'disabled') left.push(['output_config', body.output_config]);
+  const told = left.filter(([, value]) => value !== undefined);
+  return told.length === 0 ? '-' : text(dialect) + list(told, ([path, value]) => text(path) + json(value));
 }
 
 /** Chat completions and messages are two ways to ask the same. */
