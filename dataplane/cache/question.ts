@@ -55,6 +55,7 @@ export function questionOf(
   const partition = partitionOf(
     {
       request,
+      body: call.body.whole(),
       operation: exchange.frontend.operation,
       tenant: entry.tenant,
       ...(cache.scope === 'Key' && { key: `${entry.namespace}/${entry.name}` }),

@@ -1,0 +1,124 @@
+// What a body says that the neutral request does not: fields nobody has given a neutral meaning to yet. On the way to an upstream of the
+// client's dialect they survive, so the answer may depend on them, and requests that differ in them must not share one. Top-level fields
+// are in `ChatRequest.extra`; this is about what stands inside of messages, tools and formats.
+import type { Dialect } from '../chat/dialect.ts';
+import { isRecord } from '../json/record.ts';
+
+/** `all`: the neutral request has it whole, or the models never see it. */
+type Rule = 'all' | { readonly fields: Readonly<Record<string, Rule>> } | { readonly each: Rule } | Variants;
+/** By the value of a field; with any other value the whole object is left over. */
+type Variants = { readonly by: string; readonly of: Readonly<Record<string, Rule>>; readonly absent?: Rule };
+
+/** @returns paths and values, in the body's order; empty: nothing is left over */
+export function residueOf(dialect: Dialect, body: Readonly<Record<string, unknown>>): readonly (readonly [string, unknown])[] {
+  const left: (readonly [string, unknown])[] = [];
+  for (const [name, rule] of Object.entries(rules[dialect])) collect(rule, body[name], name, left);
+  return left;
+}
+
+function collect(rule: Rule, value: unknown, path: string, left: (readonly [string, unknown])[]): void {
+  // Where a string may stand for a list or an object, it is read as one.
+  if (rule === 'all' || typeof value !== 'object' || value === null) return;
+  if (Array.isArray(value)) {
+    if (typeof rule === 'object' && 'each' in rule)
+      for (const [i, item] of value.entries()) collect(rule.each, item, `${path}[${i}]`, left);
+    else left.push([path, value]);
+    return;
+  }
+  if (!isRecord(value) || 'each' in rule) {
+    left.push([path, value]);
+    return;
+  }
+  const fields = 'by' in rule ? variantOf(rule, value[rule.by]) : rule;
+  if (fields === undefined) left.push([path, value]);
+  else if (fields !== 'all' && 'fields' in fields) {
+    for (const [name, inner] of Object.entries(value)) {
+      if (inner === null) continue;
+      const known = Object.hasOwn(fields.fields, name) ? fields.fields[name] : undefined;
+      if (known === undefined) left.push([`${path}.${name}`, inner]);
+      else collect(known, inner, `${path}.${name}`, left);
+    }
+  }
+}
+
+const fields = (
+  names: string,
+  inner: Readonly<Record<string, Rule>> = {},
+): { readonly fields: Readonly<Record<string, Rule>> } => ({
+  fields: { ...Object.fromEntries(names.split(' ').map(name => [name, 'all' as const])), ...inner },
+});
+function variantOf({ of, absent }: Variants, value: unknown): Rule | undefined {
+  if (value === undefined) return absent;
+  return typeof value === 'string' && Object.hasOwn(of, value) ? of[value] : undefined;
+}
+
+const each = (rule: Rule): Rule => ({ each: rule });
+
+/** Marks of the provider's own cache: no model sees them. */
+const MARKS = 'cache_control prompt_cache_breakpoint';
+
+const openAIParts = each({
+  by: 'type',
+  // Others than text bypass the cache, or are an earlier answer's.
+  of: { text: fields(`type text ${MARKS}`), refusal: fields('type refusal'), image_url: 'all', input_audio: 'all', file: 'all' },
+});
+const openAISystem = fields('role', { content: openAIParts });
+const openAIFunction = fields('name description parameters strict');
+const openAICall = fields('id type', { function: fields('name arguments') });
+const openAICalls = each({ by: 'type', of: { function: openAICall }, absent: openAICall });
+
+const anthropicText = fields('type text cache_control');
+const anthropicFormat = { by: 'type', of: { json_schema: fields('type schema') } };
+const anthropicTool = fields('type name description input_schema strict cache_control');
+
+const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
+  'openai-chat': {
+    messages: each({
+      by: 'role',
+      of: {
+        system: openAISystem,
+        developer: openAISystem,
+        user: fields('role name', { content: openAIParts }),
+        assistant: fields('role name refusal reasoning reasoning_content', {
+          content: openAIParts,
+          tool_calls: openAICalls,
+          function_call: fields('name arguments'),
+        }),
+        // Results of tools bypass the cache.
+        tool: 'all',
+        function: 'all',
+      },
+    }),
+    tools: each({ by: 'type', of: { function: fields(`type ${MARKS}`, { function: openAIFunction }) } }),
+    functions: each(openAIFunction),
+    tool_choice: { by: 'type', of: { function: fields('type', { function: fields('name') }), allowed_tools: 'all' } },
+    response_format: fields('type', { json_schema: fields('name description schema strict') }),
+  },
+  'anthropic-messages': {
+    system: each({ by: 'type', of: { text: anthropicText } }),
+    messages: each(
+      fields('role', {
+        content: each({
+          by: 'type',
+          of: {
+            text: anthropicText,
+            thinking: fields('type thinking signature'),
+            redacted_thinking: fields('type data'),
+            tool_use: fields('type id name input cache_control'),
+            tool_result: 'all',
+            image: 'all',
+            document: 'all',
+          },
+        }),
+      }),
+    ),
+    tools: each({ by: 'type', of: { custom: anthropicTool }, absent: anthropicTool }),
+    tool_choice: fields('type name disable_parallel_tool_use'),
+    thinking: {
+      by: 'type',
+      of: { disabled: fields('type'), adaptive: fields('type'), enabled: fields('type budget_tokens') },
+    },
+    output_config: fields('effort', { format: anthropicFormat }),
+    output_format: anthropicFormat,
+  },
+};

@@ -1,0 +1,163 @@
+// Partitions of real bodies: whatever is written into a body, at whatever place, either a request shares no partition with the one
+// without it, or it is on the list of what no model sees.
+import assert from 'node:assert/strict';
+import { isUtf8 } from 'node:buffer';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { keyOf, lastUserTurn, partitionOf } from '#core/cache/partition.ts';
+import type { Dialect } from '#core/chat/dialect.ts';
+import { isRecord } from '#core/json/record.ts';
+import { scanObject } from '#core/json/scan.ts';
+import { anthropicMessages } from '../frontends/anthropic-messages/index.ts';
+import { openAIChat } from '../frontends/openai-chat/index.ts';
+import { digest } from './testing.ts';
+
+const frontends = { 'openai-chat': openAIChat, 'anthropic-messages': anthropicMessages };
+const schema = { type: 'object', properties: { q: { type: 'string' } }, required: ['q'] };
+
+const bodies: Readonly<Record<Dialect, Record<string, unknown>>> = {
+  'openai-chat': {
+    model: 'm',
+    temperature: 0,
+    stop: ['END'],
+    max_tokens: 100,
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: [{ type: 'text', text: 'Hello' }], name: 'ada' },
+      {
+        role: 'assistant',
+        content: [{ type: 'text', text: 'Hi' }],
+        reasoning_content: 'hm',
+        tool_calls: [{ id: 'c1', type: 'function', function: { name: 'search', arguments: '{"q":1}' } }],
+      },
+      { role: 'user', content: 'What is the capital of France?' },
+    ],
+    tools: [{ type: 'function', function: { name: 'search', description: 'Finds', parameters: schema, strict: true } }],
+    tool_choice: { type: 'function', function: { name: 'search' } },
+    response_format: { type: 'json_schema', json_schema: { name: 'r', schema, strict: true } },
+  },
+  'anthropic-messages': {
+    model: 'm',
+    temperature: 0,
+    max_tokens: 2000,
+    stop_sequences: ['END'],
+    system: [{ type: 'text', text: 'Be brief.' }],
+    messages: [
+      { role: 'user', content: [{ type: 'text', text: 'Hello' }] },
+      {
+        role: 'assistant',
+        content: [
+          { type: 'thinking', thinking: 'hm', signature: 'sig' },
+          { type: 'text', text: 'Hi' },
+          { type: 'tool_use', id: 'c1', name: 'search', input: { q: 1 } },
+        ],
+      },
+      { role: 'user', content: 'What is the capital of France?' },
+    ],
+    tools: [{ name: 'search', description: 'Finds', input_schema: schema }],
+    tool_choice: { type: 'tool', name: 'search' },
+    thinking: { type: 'enabled', budget_tokens: 1024 },
+    output_config: { effort: 'low', format: { type: 'json_schema', schema } },
+  },
+};
+
+/** Where no model sees it, by the end of the path. */
+const silent = /(?:^|\.)(?:cache_control|prompt_cache_breakpoint|metadata|service_tier|stream|user)$/;
+
+function partition(dialect: Dialect, body: unknown): { partition: string; key: string } | undefined {
+  const scanned = scanObject(Buffer.from(JSON.stringify(body)), { maxDepth: 128, interpreted: new Set(), isUtf8 });
+  const decoded = scanned.ok ? frontends[dialect].decode(scanned.value) : undefined;
+  if (!scanned.ok || !decoded?.ok) return undefined;
+  const request = decoded.value;
+  const around = { operation: 'Chat', tenant: 't', route: 'r', metadata: [], embedder: 'e', guards: 'g' } as const;
+  const turn = lastUserTurn(request);
+  return {
+    partition: partitionOf({ request, body: scanned.value.whole(), ...around }, digest),
+    key: turn ? keyOf(turn, digest) : 'none',
+  };
+}
+
+type Place = { readonly path: string; readonly put: (name: string, value: unknown) => unknown };
+
+/** Every object of a body, and how the body is with one field of it set. */
+function places(value: unknown, path = '', rebuild: (changed: unknown) => unknown = same => same): Place[] {
+  if (Array.isArray(value))
+    return value.flatMap((item, i) => places(item, `${path}[${i}]`, changed => rebuild(value.with(i, changed))));
+  if (!isRecord(value)) return [];
+  return [
+    { path, put: (name, put) => rebuild({ ...value, [name]: put }) },
+    ...Object.entries(value).flatMap(([name, inner]) =>
+      places(inner, `${path}.${name}`, changed => rebuild({ ...value, [name]: changed })),
+    ),
+  ];
+}
+
+const names = [
+  'later',
+  'type',
+  'text',
+  'name',
+  'content',
+  'strict',
+  'effort',
+  'display',
+  'citations',
+  'cache_control',
+  'input',
+  'role',
+];
+const values = [1, 'word', true, { a: 1 }, [{ type: 'text', text: 'x' }], [{ type: 'web_search_tool_result', content: [] }]];
+
+for (const dialect of ['openai-chat', 'anthropic-messages'] as const)
+  test(`${dialect}: what is written anywhere into a body is told, unless no model sees it`, () => {
+    const plain = bodies[dialect];
+    const before = partition(dialect, plain)!;
+    assert.ok(before);
+    const all = places(plain);
+    const told = { same: 0, other: 0 };
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...all),
+        fc.constantFrom(...names),
+        fc.constantFrom(...values),
+        ({ path, put }, name, value) => {
+          const changed = put(name, value);
+          if (JSON.stringify(changed) === JSON.stringify(plain)) return;
+          const after = partition(dialect, changed);
+          const isSame = after !== undefined && after.partition === before.partition && after.key === before.key;
+          told[isSame ? 'same' : 'other'] += 1;
+          if (isSame) assert.match(`${path}.${name}`, silent, JSON.stringify(value));
+        },
+      ),
+      { numRuns: 2500, verbose: 1 },
+    );
+    assert.ok(told.same > 0 && told.other > 1000, JSON.stringify(told));
+  });
+
+test('effort counts beside a budget of thinking, and with thinking disabled', () => {
+  for (const thinking of [{ type: 'enabled', budget_tokens: 1024 }, { type: 'disabled' }, { type: 'adaptive' }]) {
+    const of = (effort: string) =>
+      partition('anthropic-messages', { ...bodies['anthropic-messages'], thinking, output_config: { effort } });
+    assert.notEqual(of('low')!.partition, of('high')!.partition, thinking.type);
+  }
+});
+
+test('both dialects share where they say the same', () => {
+  const openai = {
+    model: 'm',
+    temperature: 0,
+    max_tokens: 9,
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hello' },
+    ],
+  };
+  const anthropic = {
+    model: 'm',
+    temperature: 0,
+    max_tokens: 9,
+    system: [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }],
+    messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello\n' }] }],
+  };
+  assert.deepEqual(partition('openai-chat', openai), partition('anthropic-messages', anthropic));
+});
