@@ -66,10 +66,10 @@ const counted = (count: number, what: string): string => `${count} ${what}${coun
 
 type Plan = Decision['plans'][number];
 
-const titleOf = ({ strategy, figure }: Plan): string =>
+const titleOf = ({ route, strategy, figure }: Plan): string =>
   strategy === null
     ? 'Straight to its provider:'
-    : `Backends, in the order to try them (${strategy}${figure === undefined ? '' : `, by ${figure}`}):`;
+    : `Backends of ${route}, in the order to try them (${strategy}${figure === undefined ? '' : `, by ${figure}`}):`;
 const ANEW = 'A budget was spent, so that it began anew:';
 
 const planned = ({ candidates, excluded }: Plan, title: string): string[] => [

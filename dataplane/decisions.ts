@@ -72,10 +72,19 @@ export class Decisions implements Observer {
     this.#clock = clock;
   }
 
-  refused({ id, path, startedAt }: Exchange, reason: Failure): void {
+  refused({ id, path, startedAt }: Exchange, reason: Failure, plan?: Plan): void {
     const end = this.#end(startedAt);
-    const none = { plans: nothing, asides: nothing, trip: undefined };
-    this.#over.add({ id, ...end, path, status: statusOf(reason), failure: reason.class, ...none });
+    const plans = plan ? [plan] : nothing;
+    this.#over.add({
+      id,
+      ...end,
+      path,
+      status: statusOf(reason),
+      failure: reason.class,
+      plans,
+      asides: nothing,
+      trip: undefined,
+    });
   }
 
   served(trip: Trip): void {
@@ -205,15 +214,18 @@ const outcome = ({ status, failure, ms, trip }: Over, rows: readonly CostRecord[
 function planned({ route, candidates, excluded, standings = [] }: Plan, rows: readonly CostRecord[]) {
   const figure = route && strategies[route.strategy].figure?.name;
   return {
+    route: route?.id ?? null,
     strategy: route?.strategy ?? null,
     /** What the scores are, before ties and draws; the lowest comes first. */
     ...(figure !== undefined && { figure }),
-    candidates: candidates.map(candidate => candidateOf(candidate, standings, rows)),
+    candidates: candidates.map(candidate => candidateOf(candidate, { standings, isScored: figure !== undefined }, rows)),
     excluded: excluded.map(leftOut),
   };
 }
 
-function candidateOf(candidate: Candidate, standings: readonly Standing[], rows: readonly CostRecord[]) {
+type Scores = { readonly standings: readonly Standing[]; readonly isScored: boolean };
+
+function candidateOf(candidate: Candidate, { standings, isScored }: Scores, rows: readonly CostRecord[]) {
   const { backend, provider, model, priority } = candidate;
   const standing = standings.find(one => one.candidate === candidate);
   return {
@@ -222,11 +234,14 @@ function candidateOf(candidate: Candidate, standings: readonly Standing[], rows:
     model: model.name,
     priority,
     weight: standing?.weight ?? candidate.weight,
-    ...(standing && { score: standing.score === UNKNOWN_SCORE ? null : standing.score }),
-    /** Numbers of the attempts that went there. */
-    attempts: rows.filter(row => row.provider === provider.id && row.model === model.name).map(({ attempt }) => attempt),
+    ...(isScored && standing && { score: standing.score === UNKNOWN_SCORE ? null : standing.score }),
+    /** Numbers of the attempts that went there; a judge is asked as no backend. */
+    attempts: rows.filter(row => row.purpose !== 'judge' && isAt(row, candidate)).map(({ attempt }) => attempt),
   };
 }
+
+const isAt = (row: CostRecord, { provider, model }: Candidate): boolean =>
+  row.provider === provider.id && row.model === model.name;
 
 const leftOut = ({ backend, cause, reason }: Excluded) => ({ backend, cause, reason });
 

@@ -48,8 +48,8 @@ export function observer(metrics: Metrics, log: Log, monotonic: () => number): O
 /** Each is told what the others are. */
 export function allOf(...observers: readonly Observer[]): Observer {
   return {
-    refused(exchange, reason) {
-      for (const one of observers) one.refused(exchange, reason);
+    refused(exchange, reason, plan) {
+      for (const one of observers) one.refused(exchange, reason, plan);
     },
     served(trip) {
       for (const one of observers) one.served(trip);

@@ -1,6 +1,6 @@
 // Everything before the first upstream byte: who asks, what for, and which backends may answer it.
 import { isUtf8 } from 'node:buffer';
-import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
+import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { unknownHealth } from '#core/health/health.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { type Downgrades, type Excluded, type ExcludedCause, modelOf } from '#core/plan/backends.ts';
@@ -24,7 +24,11 @@ export const SCAN_LIMITS = { maxDepth: 128, interpreted: interpretedFields, isUt
 /** What routes match by, and what of the request decides among their backends. */
 export type PlanFacts = RequestFacts & { readonly needs: RequestNeeds };
 
-export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Call>> {
+/** Of a request for which every backend was left out, why that was. */
+export type Unplanned = { readonly ok: false; readonly failure: Failure; readonly plan?: Plan };
+type Planned = Parsed<Plan> | Unplanned;
+
+export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Call> | Unplanned> {
   const config = ports.config.current();
   const { frontend, headers } = exchange;
   const key = authenticate(config, headers, ports.digest, ports.now());
@@ -60,7 +64,7 @@ function planAll(
   models: readonly string[],
   facts: Omit<PlanFacts, 'model'>,
   ports: Ports,
-): Parsed<Plan> {
+): Planned {
   const [first, ...others] = models as [string, ...string[]];
   const plan = planFor(config, key, { ...facts, model: first }, ports);
   if (!plan.ok || others.length === 0) return plan;
@@ -106,7 +110,7 @@ export function planFor(
   facts: RequestFacts & Partial<PlanFacts>,
   ports: PlanPorts,
   downgrades: Downgrades = 'none',
-): Parsed<Plan> {
+): Planned {
   const { model } = facts;
   const route = matchRoute(config.routes, key.entry, facts);
   if (!route) return directPlan(config, key, model, contextOf(facts, ports, 0));
@@ -114,7 +118,7 @@ export function planFor(
     return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
   const context = contextOf(facts, ports, ports.turn(route.id));
   const plan = planRoute(config.snapshot, served, route, model, context, downgrades);
-  return plan.candidates.length > 0 ? ok(plan) : emptyPlan(plan, model);
+  return plan.candidates.length > 0 ? ok(plan) : { ok: false, failure: whyEmpty(plan, model), plan };
 }
 
 const contextOf = ({ needs = noNeeds }: Partial<PlanFacts>, ports: PlanPorts, turn: number): PlanContext => ({
@@ -129,16 +133,16 @@ const contextOf = ({ needs = noNeeds }: Partial<PlanFacts>, ports: PlanPorts, tu
 });
 
 /** What a client is told when no backend could take its request, now or later. */
-function emptyPlan({ excluded: all }: Plan, model: string): { ok: false; failure: Failure } {
+function whyEmpty({ excluded: all }: Plan, model: string): Failure {
   const excluded = all.filter(e => e.cause !== 'downgrade');
   const only = (...causes: ExcludedCause[]) => excluded.length > 0 && excluded.every(e => causes.includes(e.cause));
   // For a name that no provider knows, it is as if there were no route.
-  if (only('unknown-model')) return unknownModel(model);
-  if (only('unknown-price')) return refuse('unknown_price', { param: 'model' });
-  if (only('context-window')) return refuse('context_length_exceeded', { param: 'messages' });
+  if (only('unknown-model')) return unknownModel(model).failure;
+  if (only('unknown-price')) return failure('unknown_price', { param: 'model' });
+  if (only('context-window')) return failure('context_length_exceeded', { param: 'messages' });
   if (only('lacks-capability', 'context-window', 'unknown-model'))
-    return refuse('unsupported_parameter', { message: `No backend can take this request: ${reasonsOf(excluded)}.` });
-  return refuse('no_backend', { message: `No backend of the route for '${model}' is live.` });
+    return failure('unsupported_parameter', { message: `No backend can take this request: ${reasonsOf(excluded)}.` });
+  return failure('no_backend', { message: `No backend of the route for '${model}' is live.` });
 }
 
 const reasonsOf = (excluded: readonly Excluded[]): string => [...new Set(excluded.map(e => e.reason))].join('; ');

@@ -6,6 +6,7 @@ import type { Failure, Parsed } from '#core/failure.ts';
 import type { BreakerState } from '#core/health/breaker.ts';
 import type { EngineLoad, Health, LatencySketch, TargetHealth } from '#core/health/health.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
+import type { Plan } from '#core/plan/plan.ts';
 import type { Locality } from '#core/plan/context.ts';
 import type { Sessions } from '#core/plan/sessions.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
@@ -49,7 +50,8 @@ export type CostLog = {
 /** Who watches: metrics, the access log. Never blocks, never throws. */
 export type Observer = {
   /** A request that was answered before any attempt. */
-  refused(exchange: Exchange, reason: Failure): void;
+  /** @param plan of one that no backend could take, now or later: why each was left out */
+  refused(exchange: Exchange, reason: Failure, plan?: Plan): void;
   /** A request that was attempted, when it is over. */
   served(trip: Trip): void;
   /** A request goes to another backend, for this reason: a trigger of `fallback.on`. */

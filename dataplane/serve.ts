@@ -20,7 +20,7 @@ export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
   const opened = await open(exchange, ports);
   if (!opened.ok) {
     answerFailure(exchange, opened.failure);
-    ports.observer.refused(exchange, opened.failure);
+    ports.observer.refused(exchange, opened.failure, 'plan' in opened ? opened.plan : undefined);
     return;
   }
   const trip = new Trip(exchange, opened.value, ports);

@@ -29,6 +29,7 @@ before(async () => {
           { name: 'down', upstreamName: 'gpt-4o!500' },
           { name: 'up', upstreamName: 'gpt-4o' },
           { name: 'dear', upstreamName: 'gpt-4.1', price: { inputPerMTok: '10', outputPerMTok: '20' } },
+          { name: 'plain', upstreamName: 'gpt-4o-mini', capabilities: ['Chat'] },
         ],
         patient,
       ),
@@ -42,6 +43,12 @@ before(async () => {
         {
           strategy: 'LowestCost',
         },
+      ),
+      route('plain', 'plain', [backend('one', 'plain'), backend('two', 'plain')]),
+      route(
+        'even',
+        'even',
+        ['one', 'two'].map(name => ({ ...backend(name, 'up'), priority: 0 })),
       ),
       route(
         'waterfall',
@@ -129,6 +136,23 @@ describe('a decision', () => {
       { backend: 'first', fell_back: 'Exhausted' },
     ]);
     assert.deepEqual([attempts[0]!.model, attempts[0]!.purpose], ['up', 'fallback']);
+  });
+
+  test('says why each backend was left out of a request that none can take', async () => {
+    const asksTools = chat('plain', { tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'object' } } }] });
+    const { outcome, plans } = await decisionOf(await post(gateway.url + chatPath, asksTools), 0);
+    assert.deepEqual([outcome!.status, outcome!.failure], [400, 'unsupported_parameter']);
+    const [plan] = plans;
+    assert.deepEqual([plan!.route, plan!.candidates], ['default/plain', []]);
+    assert.deepEqual(
+      plan!.excluded.map(({ backend, cause }) => [backend, cause]),
+      ['one', 'two'].map(name => [name, 'lacks-capability']),
+    );
+  });
+
+  test('has no scores where a strategy goes by weights', async () => {
+    const [plan] = (await decisionOf(await post(gateway.url + chatPath, chat('even')), 1)).plans;
+    assert.ok(plan!.candidates.length === 2 && plan!.candidates.every(candidate => !('score' in candidate)));
   });
 
   test('has the scores of those that were to choose from', async () => {

@@ -22,7 +22,7 @@ export const lowestLatency: Strategy = {
     const equal = best * (1 + route.latency.tolerance);
     for (const standing of standings) {
       const explored = standing.score === UNKNOWN_SCORE && standing.health.inFlight < EXPLORERS;
-      if (explored || standing.score <= equal) standing.score = 0;
+      if (explored || standing.score <= equal) standing.score = best;
     }
     byScore(standings, context.random);
   },
