@@ -9,6 +9,7 @@ import type { Excluded, Plan } from '#core/plan/plan.ts';
 import { strategies } from '#core/plan/strategies/index.ts';
 import { UNKNOWN_SCORE } from '#core/plan/strategies/order.ts';
 import type { Standing } from '#core/plan/strategies/strategy.ts';
+import type { NearestTask } from '#core/plan/tasks.ts';
 import type { NanoUsd } from '#core/units.ts';
 import type { Exchange } from './exchange.ts';
 import type { Page } from './http/router.ts';
@@ -48,6 +49,7 @@ type Told = Pick<Trip, 'attempts' | 'fallbacks' | 'firstTokenMs' | 'dropped' | '
   readonly stream: boolean;
   readonly route: string | undefined;
   readonly failMode: Trip['hold']['failMode'];
+  readonly task: NearestTask | undefined;
   /** A copy: a visit remembers what was asked. */
   readonly cache: (CacheTold & { readonly state: CacheVisit['state'] }) | undefined;
 };
@@ -150,6 +152,7 @@ function told({ call, attempts, fallbacks, firstTokenMs, dropped, verdicts, visi
     firstTokenMs,
     dropped,
     verdicts,
+    task: call.facts.needs.task,
     cache: visit && { state: visit.state, ...visit.told },
     tenant: entry.tenant,
     key: `${entry.namespace}/${entry.name}`,
@@ -179,7 +182,7 @@ function decision(id: string, rows: readonly CostRecord[], over: Over | undefine
   };
 }
 
-const requested = ({ tenant, key, model, stream, dropped, verdicts, cache, failMode, route }: Told) => ({
+const requested = ({ tenant, key, model, stream, dropped, verdicts, cache, task, failMode, route }: Told) => ({
   tenant,
   key,
   model,
@@ -187,6 +190,7 @@ const requested = ({ tenant, key, model, stream, dropped, verdicts, cache, failM
   route: route ?? null,
   ...(dropped.length > 0 && { dropped }),
   ...(verdicts && { cascade: Object.fromEntries(verdicts) }),
+  ...(task && { task }),
   ...(cache && { cache: cacheOf(cache) }),
   ...(failMode && { fail_mode: failMode }),
 });

@@ -5,6 +5,7 @@ import type { Operation } from '#core/chat/dialect.ts';
 import type { Field, JsonView } from '#core/json/view.ts';
 import { finish, hashBytes, hashText, mix } from '#core/plan/hash.ts';
 import type { Needed, RequestNeeds } from '#core/plan/needs.ts';
+import type { NearestTask } from '#core/plan/tasks.ts';
 import type { Exchange } from './exchange.ts';
 
 export class BodyNeeds implements RequestNeeds {
@@ -15,6 +16,7 @@ export class BodyNeeds implements RequestNeeds {
   readonly #body: JsonView;
   readonly #tenant: string;
   readonly #model: string;
+  task: NearestTask | undefined;
   #leastInput: number | undefined;
   #prefix: number | undefined;
 

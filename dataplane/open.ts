@@ -1,14 +1,18 @@
 // Everything before the first upstream byte: who asks, what for, and which backends may answer it.
 import { isUtf8 } from 'node:buffer';
+import { lastUserTurn, promptOf } from '#core/cache/partition.ts';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { unknownHealth } from '#core/health/health.ts';
 import { scanObject } from '#core/json/scan.ts';
+import type { JsonView } from '#core/json/view.ts';
 import { type Downgrades, type Excluded, type ExcludedCause, modelOf } from '#core/plan/backends.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { PlanContext } from '#core/plan/context.ts';
 import { noNeeds, type RequestNeeds } from '#core/plan/needs.ts';
 import { isOutForNow, type Plan, planDirect, planRoute } from '#core/plan/plan.ts';
 import { matchRoute, type RequestFacts } from '#core/plan/route-index.ts';
+import type { NearestTask } from '#core/plan/tasks.ts';
+import type { SemanticTasks } from '#core/snapshot/snapshot.ts';
 import { authenticate } from './authenticate.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
@@ -43,6 +47,10 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
   const tags = tagsOf(headers, envelope.controls);
   const needs = new BodyNeeds(exchange, body.value, key.value.entry.tenant, envelope.model);
   const facts = { operation: frontend.operation, headers, tags, inputTokens: () => needs.inputTokens(), needs };
+  if (config.hasTasks) {
+    const route = matchRoute(config.routes, key.value.entry, { ...facts, model: envelope.model });
+    if (route?.semantic) needs.task = await taskOf(exchange, body.value, route.semantic, ports);
+  }
   const plan = planAll(config, key.value, [envelope.model, ...(envelope.controls.fallbacks ?? [])], facts, ports);
   return plan.ok
     ? ok({
@@ -55,6 +63,18 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
         plan: plan.value,
       })
     : plan;
+}
+
+/** What the last turn of a request is about. */
+async function taskOf(
+  { frontend }: Exchange,
+  body: JsonView,
+  semantic: SemanticTasks,
+  { tasks }: Ports,
+): Promise<NearestTask | undefined> {
+  const request = tasks && frontend.decode(body);
+  const turn = request?.ok ? lastUserTurn(request.value) : undefined;
+  return turn && tasks?.nearest(semantic, promptOf(turn));
 }
 
 /** The plan for the model that was asked for, with those of the request's own `fallbacks` behind it. */

@@ -9,9 +9,10 @@ import type { Candidate } from '#core/plan/candidate.ts';
 import type { Plan } from '#core/plan/plan.ts';
 import type { Locality } from '#core/plan/context.ts';
 import type { Sessions } from '#core/plan/sessions.ts';
+import type { NearestTask } from '#core/plan/tasks.ts';
 import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
 import type { ConfigReport } from '#core/snapshot/pod-report.ts';
-import type { ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
+import type { ModelEntry, ProviderEntry, SemanticTasks } from '#core/snapshot/snapshot.ts';
 import type { EpochMillis, NanoUsd } from '#core/units.ts';
 import type { HttpClient } from '#platform/http-client.ts';
 import type { Admitter } from './admission/admission.ts';
@@ -156,6 +157,12 @@ export type Hedges = {
   take(routeId: string, maxPercent: number, now: number): boolean;
 };
 
+/** What requests are about, for routes that go by it. */
+export type Tasks = {
+  /** Never throws. undefined: nothing is near. */
+  nearest(semantic: SemanticTasks, prompt: string): Promise<NearestTask | undefined>;
+};
+
 /** Answers that were given before. Never throws: a store that is away has none. */
 export type Answers = {
   /** Of a request whose route has a cache. May wait a little for another one that asks the same. */
@@ -231,6 +238,8 @@ export type Ports = {
   readonly hedges: Hedges;
   /** Absent: none are kept. */
   readonly answers?: Answers;
+  /** Absent: nobody knows. */
+  readonly tasks?: Tasks;
   readonly gpuTime: GpuTime;
   readonly alerts: Alerts;
   /** Places for attempts that read on after their client left. */

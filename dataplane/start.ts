@@ -24,8 +24,9 @@ import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import { type Caching, caching } from './cache/caching.ts';
 import { providerEmbedders } from './cache/embedders/provider.ts';
-import { Meanings } from './cache/meaning.ts';
+import { type EmbedderAt, Meanings } from './cache/meaning.ts';
 import type { CacheStore } from './cache/store.ts';
+import { NearestTasks } from './cache/tasks.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
 import { EngineWatch } from './engines/engines.ts';
 import { registerEngineMetrics, scrapeMetrics } from './engines/metrics.ts';
@@ -131,10 +132,11 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     estimateTokens: tokenEstimator(),
     fitsSchema: schemaCheck(),
   };
-  const cache = cacheOf(options, stores, withoutCache);
+  const embedderAt = providerEmbedders({ ...withoutCache, key: ownKey(sha256) });
+  const cache = cacheOf(options, stores, embedderAt, withoutCache);
   const caches = config.current().snapshot.routes.flatMap(route => route.cache ?? []);
   if (caches.length > 0) await cache.open(caches);
-  const ports: Ports = { ...withoutCache, answers: cache.answers };
+  const ports: Ports = { ...withoutCache, answers: cache.answers, tasks: new NearestTasks(embedderAt) };
   const withAdmin = administration(ports, stores, cache.store, options);
   const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];
   let draining = false;
@@ -208,12 +210,17 @@ function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient
   });
 }
 
-function cacheOf({ redisUrl, cacheMaxBytes, log }: DataPlaneOptions, { redis: link }: Stores, ports: Ports): Caching {
+function cacheOf(
+  { redisUrl, cacheMaxBytes, log }: DataPlaneOptions,
+  { redis: link }: Stores,
+  embedderAt: EmbedderAt,
+  ports: Ports,
+): Caching {
   return caching({
     ...ports,
     ...(link && redisUrl !== undefined && { redis: { link, url: redisUrl } }),
     maxBytes: cacheMaxBytes,
-    meaning: new Meanings(providerEmbedders({ ...ports, key: ownKey(ports.digest) })),
+    meaning: new Meanings(embedderAt),
     log,
   });
 }

@@ -2,11 +2,8 @@
 // Whoever builds the behaviour deletes the line.
 import type { Kind } from '../resources/index.ts';
 
-/**
- * `[]` stands for every item of a list. `unless`: the value that asks for nothing, which the API server may have filled in. `only`: the
- * one value that comes later. `needsCluster`: it is in force there.
- */
-type Later = { readonly path: string; readonly unless?: unknown; readonly only?: unknown; readonly needsCluster?: true };
+/** `[]` stands for every item of a list. `needsCluster`: it is in force there. */
+type Later = { readonly path: string; readonly needsCluster?: true };
 
 const later: Readonly<Record<Kind, readonly Later[]>> = {
   LLMProvider: [
@@ -15,20 +12,13 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'vLLM.serviceRef', needsCluster: true },
     { path: 'vLLM.podSelector', needsCluster: true },
   ],
-  LLMRoute: [
-    { path: 'strategy', only: 'Semantic' },
-    { path: 'semantic' },
-    { path: 'cache.falseHitBudget' },
-    { path: 'cache.sample' },
-    { path: 'cache.judge' },
-  ],
+  LLMRoute: [{ path: 'cache.falseHitBudget' }, { path: 'cache.sample' }, { path: 'cache.judge' }],
   TenantKey: [{ path: 'rotation', needsCluster: true }],
 };
 
 /** Paths below the object, such as `spec.limits`, of what `spec` sets. */
 export function notInForce(kind: Kind, spec: unknown, standalone: boolean): readonly string[] {
-  const asksFor = ({ path, unless, only }: Later) =>
-    valuesAt(spec, path.split('.')).some(value => (only === undefined ? !isSame(value, unless) : isSame(value, only)));
+  const asksFor = ({ path }: Later) => valuesAt(spec, path.split('.')).length > 0;
   return later[kind].filter(field => (standalone || !field.needsCluster) && asksFor(field)).map(({ path }) => `spec.${path}`);
 }
 
@@ -40,5 +30,3 @@ function valuesAt(value: unknown, [step, ...rest]: readonly string[]): readonly 
   if (!step.endsWith('[]')) return valuesAt(child, rest);
   return Array.isArray(child) ? child.flatMap(item => valuesAt(item, rest)) : [];
 }
-
-const isSame = (value: unknown, other: unknown): boolean => JSON.stringify(value) === JSON.stringify(other);

@@ -2,6 +2,7 @@
 // can do everything, with a strategy that asks nothing, never reads the body for its plan.
 import type { Operation } from '../chat/dialect.ts';
 import type { Capability } from '../snapshot/snapshot.ts';
+import type { NearestTask } from './tasks.ts';
 
 /** Capabilities that a request may need: a backend without one of those it needs is left out. */
 export const NEEDED = ['Chat', 'Embeddings', 'Tools', 'Vision', 'JSONSchema'] as const satisfies readonly Capability[];
@@ -20,6 +21,8 @@ export type RequestNeeds = {
   prefix(): number;
   /** What names the session, from the header of that name. */
   session(header: string): string | undefined;
+  /** Of a route that goes by tasks, as far as one is near. */
+  readonly task?: NearestTask | undefined;
 };
 
 /** A request of which nothing is known: it can be served anywhere. */

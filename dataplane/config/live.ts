@@ -27,6 +27,8 @@ export type LiveConfig = {
   /** @param name `namespace/name` */
   keyNamed(name: string): LiveKey | undefined;
   credential(ref: CredentialRef): string | undefined;
+  /** Some route goes by tasks. */
+  readonly hasTasks: boolean;
   /** Providers that a `<provider>/<model>` call of this namespace may name. */
   provider(name: string, keyNamespace: string): ProviderEntry | undefined;
 };
@@ -46,6 +48,7 @@ export function liveConfig(
     routes: routeIndex(snapshot.routes),
     ...keys,
     credential: ref => credentials.get(ref),
+    hasTasks: snapshot.routes.some(route => route.semantic),
     provider: (name, keyNamespace) => providers.get(name)?.find(p => isVisible(p, keyNamespace)),
   };
 }

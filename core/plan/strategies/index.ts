@@ -8,6 +8,7 @@ import { lowestLatency } from './lowest-latency.ts';
 import { nearest } from './nearest.ts';
 import { prefixAffinity } from './prefix-affinity.ts';
 import { roundRobin } from './round-robin.ts';
+import { semantic } from './semantic.ts';
 import type { Strategy } from './strategy.ts';
 import { tokenThroughput } from './token-throughput.ts';
 import { weighted } from './weighted.ts';
@@ -23,6 +24,5 @@ export const strategies = {
   LeastLoad: leastLoad,
   PrefixAffinity: prefixAffinity,
   Nearest: nearest,
-  // Accepted but not yet in force, as the verdict of its route says.
-  Semantic: weighted,
+  Semantic: semantic,
 } satisfies Record<StrategyName, Strategy>;
