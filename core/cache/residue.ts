@@ -5,53 +5,48 @@ import type { Dialect } from '../chat/dialect.ts';
 import { isRecord } from '../json/record.ts';
 
 /** `all`: the neutral request has it whole, or the models never see it. */
-type Rule = 'all' | { readonly fields: Readonly<Record<string, Rule>> } | { readonly each: Rule } | Variants;
+type Rule = Known | { readonly each: Rule } | Variants;
+type Known = 'all' | { readonly fields: Readonly<Record<string, Rule>> };
 /** By the value of a field; with any other value the whole object is left over. */
-type Variants = { readonly by: string; readonly of: Readonly<Record<string, Rule>>; readonly absent?: Rule };
+type Variants = { readonly by: string; readonly of: Readonly<Record<string, Known>>; readonly absent?: Known };
+type Left = [path: string, value: unknown][];
 
 /** @returns paths and values, in the body's order; empty: nothing is left over */
-export function residueOf(dialect: Dialect, body: Readonly<Record<string, unknown>>): readonly (readonly [string, unknown])[] {
-  const left: (readonly [string, unknown])[] = [];
+export function residueOf(dialect: Dialect, body: Readonly<Record<string, unknown>>): Left {
+  const left: Left = [];
   for (const [name, rule] of Object.entries(rules[dialect])) collect(rule, body[name], name, left);
   return left;
 }
 
-function collect(rule: Rule, value: unknown, path: string, left: (readonly [string, unknown])[]): void {
+function collect(rule: Rule, value: unknown, path: string, left: Left): void {
   // Where a string may stand for a list or an object, it is read as one.
   if (rule === 'all' || typeof value !== 'object' || value === null) return;
-  if (Array.isArray(value)) {
-    if (typeof rule === 'object' && 'each' in rule)
-      for (const [i, item] of value.entries()) collect(rule.each, item, `${path}[${i}]`, left);
+  if ('each' in rule) {
+    if (Array.isArray(value)) for (const [i, item] of value.entries()) collect(rule.each, item, `${path}[${i}]`, left);
     else left.push([path, value]);
     return;
   }
-  if (!isRecord(value) || 'each' in rule) {
-    left.push([path, value]);
-    return;
-  }
-  const fields = 'by' in rule ? variantOf(rule, value[rule.by]) : rule;
-  if (fields === undefined) left.push([path, value]);
-  else if (fields !== 'all' && 'fields' in fields) {
+  const known = isRecord(value) ? knownOf(rule, value) : undefined;
+  if (known === undefined) left.push([path, value]);
+  else if (known !== 'all')
     for (const [name, inner] of Object.entries(value)) {
       if (inner === null) continue;
-      const known = Object.hasOwn(fields.fields, name) ? fields.fields[name] : undefined;
-      if (known === undefined) left.push([`${path}.${name}`, inner]);
-      else collect(known, inner, `${path}.${name}`, left);
+      if (Object.hasOwn(known.fields, name)) collect(known.fields[name]!, inner, `${path}.${name}`, left);
+      else left.push([`${path}.${name}`, inner]);
     }
-  }
 }
 
-const fields = (
-  names: string,
-  inner: Readonly<Record<string, Rule>> = {},
-): { readonly fields: Readonly<Record<string, Rule>> } => ({
+function knownOf(rule: Exclude<Known, 'all'> | Variants, value: Readonly<Record<string, unknown>>): Known | undefined {
+  if ('fields' in rule) return rule;
+  const { by, of, absent } = rule;
+  const name = value[by];
+  if (name === undefined) return absent;
+  return typeof name === 'string' && Object.hasOwn(of, name) ? of[name] : undefined;
+}
+
+const fields = (names: string, inner: Readonly<Record<string, Rule>> = {}): Known => ({
   fields: { ...Object.fromEntries(names.split(' ').map(name => [name, 'all' as const])), ...inner },
 });
-function variantOf({ of, absent }: Variants, value: unknown): Rule | undefined {
-  if (value === undefined) return absent;
-  return typeof value === 'string' && Object.hasOwn(of, value) ? of[value] : undefined;
-}
-
 const each = (rule: Rule): Rule => ({ each: rule });
 
 /** Marks of the provider's own cache: no model sees them. */
