@@ -1,0 +1,232 @@
+// The operator, put together: what it sees of the cluster, the configuration that comes of it, and what its leader does.
+import type { Catalogue, PriceFile, UpstreamPolicy } from '#core/compile/index.ts';
+import type { EpochMillis } from '#core/units.ts';
+import type { Clock } from '#platform/clock.ts';
+import { type KubeClient, kubeClient } from '#platform/kube/client.ts';
+import type { Connection } from '#platform/kube/connection.ts';
+import type { Log } from '#platform/log.ts';
+import { Configuration } from './configuration.ts';
+import { type OpenWorld, openWorld } from './gather/open-world.ts';
+import { generatedKeysReconciler } from './keys/reconcile.ts';
+import { Coalesce } from './publish/coalesce.ts';
+import { DataPlanePods } from './publish/pods.ts';
+import { Publisher } from './publish/publisher.ts';
+import { type ControllerOptions, keysFrom, type Outcome, runController } from './runtime/controller.ts';
+import type { ElectionTiming } from './runtime/elector.ts';
+import { fenced } from './runtime/fence.ts';
+import { LeaseElector, type Term } from './runtime/lease.ts';
+import type { RuntimeMetrics } from './runtime/metrics.ts';
+import { Signal } from './signal.ts';
+import { statusReconciler } from './status/reconcile.ts';
+import { type Indexed, indexed } from './status/status-of.ts';
+
+export type OperatorOptions = {
+  readonly connection: Connection;
+  /** Where the operator and the data plane are. */
+  readonly namespace: string;
+  /** Name of the Service of the data plane. */
+  readonly dataPlaneService: string;
+  /** Absent: all. */
+  readonly watchNamespaces: readonly string[] | undefined;
+  /** Unique to this process. */
+  readonly identity: string;
+  readonly policy: UpstreamPolicy;
+  readonly catalogue: () => Promise<Catalogue>;
+  readonly priceFile?: PriceFile;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly metrics: RuntimeMetrics;
+  readonly election?: ElectionTiming;
+};
+
+export const LEASE_NAME = 'tollgate-operator';
+const ALL = 'all';
+const STATUS_WORKERS = 16;
+
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #client: KubeClient;
+  readonly #coalesce: Coalesce;
+  readonly #elector: LeaseElector;
+  readonly #pods: DataPlanePods;
+  readonly #pending = new Set<string>();
+  readonly #changes: Signal;
+  readonly #statuses: Signal;
+  readonly #secrets = new Signal();
+  readonly world: OpenWorld;
+  readonly configuration: Configuration;
+  #around: { readonly of: unknown; readonly indexed: Indexed } | undefined;
+  #podsSeen = '';
+  #isLeading = false;
+  #isReady = false;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    const { connection, namespace, dataPlaneService, clock, log, metrics } = options;
+    this.#client = kubeClient(connection);
+    this.#coalesce = new Coalesce(() => this.#changed());
+    this.world = openWorld({
+      ...options,
+      client: this.#client,
+      ownNamespace: namespace,
+      metrics: metrics.reflector,
+      onChange: () => this.#coalesce.touch(clock.monotonic()),
+      onSecret: key => this.#secrets.call(this.#keysNaming(key)),
+    });
+    this.configuration = new Configuration({ ...options, world: this.world });
+    const synced = this.world.synced();
+    this.#changes = new Signal(synced);
+    this.#statuses = new Signal(synced);
+    this.#pods = new DataPlanePods({
+      slices: this.world.slices,
+      service: `${namespace}/${dataPlaneService}`,
+      clock,
+      onAcknowledged: () => this.#acknowledged(),
+      onSurroundings: () => this.#surroundingsChanged(),
+    });
+    this.#elector = new LeaseElector({
+      client: this.#client,
+      lease: { namespace, name: LEASE_NAME },
+      identity: options.identity,
+      clock,
+      log,
+      lead: term => this.#lead(term),
+      onChange: leads => metrics.leading(LEASE_NAME, leads),
+      ...(options.election && { timing: options.election }),
+    });
+  }
+
+  /** Resolves when it knows the cluster. */
+  async start(): Promise<void> {
+    await this.world.synced();
+    this.#pods.start();
+    this.#elector.start();
+    this.#isReady = true;
+    this.#coalesce.touch(this.#options.clock.monotonic());
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get isLeading(): boolean {
+    return this.#isLeading;
+  }
+
+  get client(): KubeClient {
+    return this.#client;
+  }
+
+  async stop(): Promise<void> {
+    this.#coalesce.close();
+    await this.#elector.stop();
+    await this.#pods.close();
+    await this.world.close();
+  }
+
+  async #lead(term: Term): Promise<void> {
+    const { clock, random, log, metrics } = this.#options;
+    const client = kubeClient(fenced(this.#options.connection, term));
+    const publisher = new Publisher(client, this.#options.namespace);
+    const common = { clock, random, log, metrics };
+    this.#isLeading = true;
+    const run = (options: Omit<ControllerOptions, keyof typeof common>) => runController({ ...options, ...common }, term.signal);
+    const { providers, routes, keys } = this.world;
+    try {
+      const running = [
+        run({
+          name: 'configuration',
+          sources: [this.#changes],
+          workers: 1,
+          reconcile: () => this.#publish(publisher),
+        }),
+        run({
+          name: 'status',
+          sources: [this.#statuses],
+          workers: STATUS_WORKERS,
+          reconcile: statusReconciler({
+            client,
+            sources: { LLMProvider: providers, LLMRoute: routes, TenantKey: keys },
+            configuration: this.configuration,
+            pods: this.#pods,
+            around: () => this.#surroundings(),
+            pending: this.#pending,
+            clock,
+          }),
+        }),
+        run({
+          name: 'generated-keys',
+          sources: [keysFrom(keys), this.#secrets],
+          workers: 4,
+          reconcile: generatedKeysReconciler({ client, keys, clock }),
+        }),
+      ];
+      this.#changes.call([ALL]);
+      await Promise.all(running);
+    } finally {
+      this.#isLeading = false;
+      this.#pending.clear();
+      this.configuration.endTerm();
+    }
+  }
+
+  async #publish(publisher: Publisher): Promise<Outcome> {
+    const changed = await this.configuration.update(publisher);
+    this.#pods.expect(this.configuration.generation);
+    this.#statuses.call(changed);
+    const { nextChangeAt } = this.configuration;
+    if (nextChangeAt === undefined) return { kind: 'done' };
+    return { kind: 'again', afterMs: Math.max(0, nextChangeAt - this.#options.clock.now()) };
+  }
+
+  /** One who does not lead compiles as well: its administration has to know the keys. */
+  #changed(): void {
+    if (!this.#isReady) return;
+    if (this.#isLeading) this.#changes.call([ALL]);
+    else
+      this.configuration.update(undefined).catch(error => {
+        this.#options.log.error({ error }, 'the configuration could not be compiled');
+      });
+  }
+
+  #surroundings(): Indexed | undefined {
+    const { compiled } = this.configuration;
+    if (!compiled) return undefined;
+    const reports = this.#pods.surroundings();
+    const known = this.#around?.of === compiled ? this.#around.indexed.reports : undefined;
+    if (known?.length !== reports.length || known.some((report, at) => report !== reports[at]))
+      this.#around = {
+        of: compiled,
+        indexed: indexed({
+          compiled,
+          reports,
+          secret: key => this.world.secrets.get(key),
+          now: this.#options.clock.now() as EpochMillis,
+        }),
+      };
+    return this.#around!.indexed;
+  }
+
+  #acknowledged(): void {
+    const reports = this.#pods.reports();
+    const seen = JSON.stringify(reports.map(({ pod, rejected }) => [pod, [...rejected]]));
+    if (seen !== this.#podsSeen) this.#statuses.call(this.configuration.standings.keys(), 'low');
+    else this.#statuses.call(this.#pending);
+    this.#podsSeen = seen;
+  }
+
+  #surroundingsChanged(): void {
+    const spending = new Set(this.#pods.surroundings().flatMap(({ budgets }) => budgets.map(({ tenant }) => tenant)));
+    const keys = this.configuration.compiled?.snapshot.keys.filter(({ tenant }) => spending.has(tenant)) ?? [];
+    const others = [...this.configuration.standings.keys()].filter(key => !key.startsWith('TenantKey '));
+    this.#statuses.call([...others, ...keys.map(({ namespace, name }) => `TenantKey ${namespace}/${name}`)], 'low');
+  }
+
+  *#keysNaming(secret: string): Generator<string> {
+    for (const [id, { metadata, spec }] of this.world.keys.objects) {
+      const { secretName } = (spec?.generate ?? {}) as { secretName?: unknown };
+      if (`${metadata.namespace}/${secretName}` === secret) yield id;
+    }
+  }
+}

@@ -1,0 +1,187 @@
+// The data-plane pods, as the EndpointSlices of their Service have them, and what each says of itself. They are asked; they write nothing.
+import { Agent, request } from 'undici';
+import { type ConfigReport, readConfigReport, readSurroundings, type SurroundingsReport } from '#core/snapshot/pod-report.ts';
+import type { PodReport } from '#core/status/delivery.ts';
+import type { Clock } from '#platform/clock.ts';
+import { SERVICE_LABEL, type SliceObject } from '../resources.ts';
+import type { Source } from '../runtime/source.ts';
+
+export type DataPlanePodsOptions = {
+  readonly slices: Source<SliceObject>;
+  /** `namespace/name` of the Service of the data plane. */
+  readonly service: string;
+  readonly clock: Clock;
+  /** The pods that count, or what they have acknowledged, are others than before. */
+  readonly onAcknowledged: () => void;
+  /** What pods say of engines, budgets and credentials is another than before. */
+  readonly onSurroundings: () => void;
+};
+
+type Pod = {
+  readonly name: string;
+  readonly base: string;
+  readonly seenAt: number;
+  report?: { readonly config: ConfigReport; readonly rejected: ReadonlyMap<string, string> };
+  surroundings?: { readonly value: SurroundingsReport; readonly text: string };
+  /** undefined: nothing is under way. */
+  asking?: Promise<void>;
+};
+
+export const INTERNAL_PORT_NAME = 'internal';
+/** A pod that has just become ready has this long until its first answer counts as missing. */
+const FIRST_ANSWER_MS = 2_000;
+const ANSWER_MS = 1_000;
+/** Waits between questions while an acknowledgement is due. */
+const DUE_MS = [25, 25, 50, 50, 100, 100, 200, 400, 1_000] as const;
+const IDLE_MS = 5_000;
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+
+export class DataPlanePods {
+  readonly #options: DataPlanePodsOptions;
+  readonly #agent = new Agent({ connections: 2, keepAliveTimeout: 30_000, connectTimeout: ANSWER_MS });
+  #pods = new Map<string, Pod>();
+  #leave: (() => void) | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #wanted = 0;
+
+  constructor(options: DataPlanePodsOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#leave = this.#options.slices.onChange(({ object }) => {
+      if (isOf(object, this.#options.service)) this.#follow();
+    });
+    this.#follow();
+    this.#idle = setInterval(() => {
+      for (const pod of this.#pods.values()) {
+        void this.#ask(pod);
+        void this.#askSurroundings(pod);
+      }
+    }, IDLE_MS).unref();
+  }
+
+  async close(): Promise<void> {
+    this.#leave?.();
+    clearInterval(this.#idle);
+    this.#pods.clear();
+    await this.#agent.destroy();
+  }
+
+  /** Of each pod that counts. One whose first answer is still to be expected does not yet. */
+  reports(): readonly PodReport[] {
+    const now = this.#options.clock.monotonic();
+    return [...this.#pods.values()].flatMap(({ name, seenAt, report }) => {
+      if (!report && now - seenAt < FIRST_ANSWER_MS) return [];
+      return [{ pod: name, generation: report?.config.generation, rejected: report?.rejected ?? new Map() }];
+    });
+  }
+
+  surroundings(): readonly SurroundingsReport[] {
+    return [...this.#pods.values()].flatMap(({ surroundings }) => surroundings?.value ?? []);
+  }
+
+  /** A pod is known whose answer has not come yet: what is decided now may be decided otherwise in a moment. */
+  get isSettling(): boolean {
+    const now = this.#options.clock.monotonic();
+    return [...this.#pods.values()].some(({ report, seenAt }) => !report && now - seenAt < FIRST_ANSWER_MS);
+  }
+
+  /** Asks every pod until it serves this generation. */
+  expect(generation: number): void {
+    this.#wanted = Math.max(this.#wanted, generation);
+    for (const pod of this.#pods.values()) void this.#ask(pod);
+  }
+
+  #follow(): void {
+    const { slices, service, clock } = this.#options;
+    const found = new Map<string, Pod>();
+    for (const slice of slices.objects.values())
+      for (const { name, base } of isOf(slice, service) ? podsIn(slice) : [])
+        found.set(base, this.#pods.get(base) ?? { name, base, seenAt: clock.monotonic() });
+    const isSame = found.size === this.#pods.size && [...found.keys()].every(base => this.#pods.has(base));
+    this.#pods = found;
+    if (isSame) return;
+    for (const pod of found.values()) {
+      void this.#ask(pod);
+      void this.#askSurroundings(pod);
+    }
+    this.#options.onAcknowledged();
+    // One that has not said anything by then counts, and is missing.
+    setTimeout(() => this.#options.onAcknowledged(), FIRST_ANSWER_MS + 1).unref();
+  }
+
+  /** Again and again until it serves what it should, or is gone. */
+  #ask(pod: Pod): Promise<void> {
+    pod.asking ??= this.#askUntilThere(pod).finally(() => {
+      delete pod.asking;
+    });
+    return pod.asking;
+  }
+
+  async #askUntilThere(pod: Pod): Promise<void> {
+    for (let tries = 0; this.#isCounted(pod); tries++) {
+      const wanted = this.#wanted;
+      const answer = await this.#get(pod, '/configz');
+      const read = readConfigReport(answer);
+      if (read.ok) this.#take(pod, read.value);
+      if (!this.#isCounted(pod)) return;
+      if (read.ok && read.value.generation >= this.#wanted) return;
+      if (this.#wanted > wanted) tries = 0;
+      await new Promise(resolve => setTimeout(resolve, DUE_MS[Math.min(tries, DUE_MS.length - 1)]).unref());
+    }
+  }
+
+  #isCounted(pod: Pod): boolean {
+    return this.#pods.get(pod.base) === pod;
+  }
+
+  #take(pod: Pod, config: ConfigReport): void {
+    const before = pod.report;
+    const isNews =
+      before?.config.generation !== config.generation ||
+      JSON.stringify(before.config.rejected) !== JSON.stringify(config.rejected);
+    if (!isNews) return;
+    pod.report = { config, rejected: new Map(config.rejected.map(({ kind, id, message }) => [`${kind} ${id}`, message])) };
+    if (this.#isCounted(pod)) this.#options.onAcknowledged();
+  }
+
+  async #askSurroundings(pod: Pod): Promise<void> {
+    const answer = await this.#get(pod, '/statusz');
+    const read = readSurroundings(answer);
+    const text = JSON.stringify(answer);
+    if (!read.ok || !this.#isCounted(pod) || pod.surroundings?.text === text) return;
+    pod.surroundings = { value: read.value, text };
+    this.#options.onSurroundings();
+  }
+
+  /** undefined: there was no answer that could be read. */
+  async #get({ base }: Pod, path: string): Promise<unknown> {
+    try {
+      const { statusCode, body } = await request(`${base}${path}`, {
+        dispatcher: this.#agent,
+        headersTimeout: ANSWER_MS,
+        bodyTimeout: ANSWER_MS,
+        signal: AbortSignal.timeout(2 * ANSWER_MS),
+      });
+      const bytes = Buffer.from(await body.arrayBuffer());
+      return statusCode === 200 && bytes.length <= MAX_ANSWER_BYTES ? JSON.parse(bytes.toString('utf8')) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+const isOf = ({ metadata }: SliceObject, service: string): boolean =>
+  `${metadata.namespace}/${metadata.labels?.[SERVICE_LABEL]}` === service;
+
+/** Those that are to serve. One that terminates gets no new requests, so nothing waits for it. */
+function podsIn({ endpoints = [], ports }: SliceObject): readonly { readonly name: string; readonly base: string }[] {
+  const port = ports?.find(({ name }) => name === INTERNAL_PORT_NAME)?.port;
+  if (!port) return [];
+  return endpoints.flatMap(({ addresses: [address], conditions, targetRef }) => {
+    if (!address || conditions?.ready === false || conditions?.terminating === true) return [];
+    const host = address.includes(':') ? `[${address}]` : address;
+    return [{ name: targetRef?.name || address, base: `http://${host}:${port}` }];
+  });
+}

@@ -1,0 +1,63 @@
+// What a controller reads and hears of one kind of object, wherever it comes from.
+import type { KubeObject } from '#platform/kube/resource.ts';
+import type { Change } from './store.ts';
+
+export type Listener<T extends KubeObject> = (change: Change<T>) => void;
+
+export type Source<T extends KubeObject> = {
+  get(key: string): T | undefined;
+  /** By `namespace/name`. They are frozen. */
+  readonly objects: ReadonlyMap<string, T>;
+  /** Whether all that was there at the start is known. */
+  readonly hasSynced: boolean;
+  /** Resolves when `hasSynced`. */
+  synced(): Promise<void>;
+  /** @returns to be called to hear no more */
+  onChange(listener: Listener<T>): () => void;
+};
+
+/**
+ * Resolves when what is known of an object satisfies `holds`: a writer that goes on before its own write has come back to it decides
+ * on what was there before. Rejects when that takes longer than `timeoutMs`.
+ */
+export function whenKnown<T extends KubeObject>(
+  source: Source<T>,
+  key: string,
+  holds: (object: T | undefined) => boolean,
+  timeoutMs: number,
+): Promise<void> {
+  if (holds(source.get(key))) return Promise.resolve();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => reject(new Error(`${key} was not seen as written within ${timeoutMs} ms`)), timeoutMs);
+  const leave = source.onChange(change => {
+    if (change.key === key && holds(source.get(key))) resolve();
+  });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    leave();
+  });
+}
+
+/** Several sources as one, such as one for each namespace that is watched. No key is in two of them. */
+export function merged<T extends KubeObject>(sources: readonly Source<T>[]): Source<T> {
+  return {
+    get: key =>
+      sources
+        .values()
+        .map(source => source.get(key))
+        .find(object => object !== undefined),
+    get objects() {
+      return new Map(sources.flatMap(source => [...source.objects]));
+    },
+    get hasSynced() {
+      return sources.every(source => source.hasSynced);
+    },
+    synced: async () => void (await Promise.all(sources.map(source => source.synced()))),
+    onChange(listener) {
+      const leaves = sources.map(source => source.onChange(listener));
+      return () => {
+        for (const leave of leaves) leave();
+      };
+    },
+  };
+}

@@ -1,0 +1,133 @@
+// Writes the status of an object where it is another than what the API server has: conditions at once, what only follows the
+// surroundings now and then.
+import type { Kind } from '#core/resources/index.ts';
+import { conditionsOf, type StatusCondition } from '#core/status/conditions.ts';
+import { type Delivery, deliveryOf } from '#core/status/delivery.ts';
+import type { Clock } from '#platform/clock.ts';
+import type { KubeClient } from '#platform/kube/client.ts';
+import { differences } from '#platform/kube/diff.ts';
+import { isKubeError } from '#platform/kube/errors.ts';
+import type { Configuration, Standing } from '../configuration.ts';
+import type { DataPlanePods } from '../publish/pods.ts';
+import { type OurObject, ourResources } from '../resources.ts';
+import type { Outcome, Reconcile } from '../runtime/controller.ts';
+import { type Source, whenKnown } from '../runtime/source.ts';
+import { type Indexed, statusFields } from './status-of.ts';
+
+export const FIELD_MANAGER = 'tollgate-status';
+
+export type StatusOptions = {
+  /** Whose writes are of one term of leadership. */
+  readonly client: KubeClient;
+  readonly sources: Readonly<Record<Kind, Source<OurObject>>>;
+  readonly configuration: Configuration;
+  readonly pods: DataPlanePods;
+  /** The state of the world that statuses tell of. */
+  readonly around: () => Indexed | undefined;
+  /** Those that are not known to be served as they are. */
+  readonly pending: Set<string>;
+  readonly clock: Clock;
+};
+
+/** What only follows the surroundings is written at most so often. */
+const SURROUNDINGS_EVERY_MS = 10_000;
+const SETTLING_MS = 100;
+const SEEN_MS = 5_000;
+const DONE: Outcome = { kind: 'done' };
+
+export function statusReconciler(options: StatusOptions): Reconcile {
+  /** Monotonic, by key: when what follows the surroundings was last written. */
+  const writtenAt = new Map<string, number>();
+  return async (key, signal) => {
+    const [kind, id] = key.split(' ') as [Kind, string];
+    const object = options.sources[kind].get(id);
+    const standing = options.configuration.standings.get(key);
+    const around = options.around();
+    if (!object) {
+      options.pending.delete(key);
+      writtenAt.delete(key);
+      return DONE;
+    }
+    // What is compiled is of another generation: that of this one is on its way, and comes by here again.
+    if (!standing || !around || standing.generation !== object.metadata.generation) return DONE;
+    if (options.pods.isSettling && options.pods.reports().length === 0) return { kind: 'again', afterMs: SETTLING_MS };
+    const delivery = deliveryFor(key, standing, options);
+    if (delivery.kind === 'delivered' || !standing.verdict.live) options.pending.delete(key);
+    else options.pending.add(key);
+    return write({ kind, key, object, standing, delivery, around, signal }, options, writtenAt);
+  };
+}
+
+type Subject = {
+  readonly kind: Kind;
+  readonly key: string;
+  readonly object: OurObject;
+  readonly standing: Standing;
+  readonly delivery: Delivery;
+  readonly around: Indexed;
+  readonly signal: AbortSignal;
+};
+
+function deliveryFor(key: string, { isTooLarge, publishedIn, since }: Standing, { pods, clock }: StatusOptions): Delivery {
+  if (isTooLarge) return { kind: 'too-large' };
+  return deliveryOf(key, { generation: publishedIn, since }, pods.reports(), clock.monotonic());
+}
+
+async function write(subject: Subject, options: StatusOptions, writtenAt: Map<string, number>): Promise<Outcome> {
+  const { kind, key, object, standing, delivery, around, signal } = subject;
+  const { readiness, fields, surroundings } = statusFields(kind, object, around);
+  const generation = standing.generation;
+  const before = object.status?.conditions ?? [];
+  const conditions = conditionsOf({
+    generation,
+    verdict: standing.verdict,
+    delivery,
+    readiness,
+    before,
+    now: options.clock.now(),
+  });
+  if (conditions.kind === 'wait') return { kind: 'again', afterMs: conditions.ms };
+  const status = { observedGeneration: generation, conditions: conditions.conditions, ...fields, ...surroundings };
+  const differing = differences({ status }, object, { owned: ['status'] });
+  if (differing.length === 0) return DONE;
+  const now = options.clock.monotonic();
+  const waitMs = (writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) + SURROUNDINGS_EVERY_MS - now;
+  if (waitMs > 0 && !isUrgent(conditions.conditions, object)) return { kind: 'again', afterMs: waitMs };
+  writtenAt.set(key, now);
+  return apply(subject, status, options, signal);
+}
+
+/** Whether it tells of the object itself, and not only of what is around it. */
+function isUrgent(conditions: readonly StatusCondition[], { status }: OurObject): boolean {
+  const known = (type: string) => status?.conditions?.find(condition => condition.type === type);
+  return conditions.some(
+    ({ type, status, reason, observedGeneration }) =>
+      observedGeneration !== known(type)?.observedGeneration ||
+      (type !== 'Ready' && (status !== known(type)?.status || reason !== known(type)?.reason)),
+  );
+}
+
+async function apply(
+  { kind, object, key }: Subject,
+  status: object,
+  { client, sources }: StatusOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  // With its uid: an object of the same name that was made a moment ago is not told of its predecessor.
+  const metadata = { name, ...(namespace !== undefined && { namespace }), ...(uid !== undefined && { uid }) };
+  try {
+    await client.apply(ourResources[kind], { metadata, status } as OurObject, {
+      fieldManager: FIELD_MANAGER,
+      force: true,
+      subresource: 'status',
+      signal,
+    });
+  } catch (error) {
+    if (isKubeError(error, 'not-found', 'conflict')) return DONE;
+    throw error;
+  }
+  const id = key.split(' ')[1]!;
+  await whenKnown(sources[kind], id, known => known?.metadata.resourceVersion !== resourceVersion, SEEN_MS).catch(() => {});
+  return DONE;
+}

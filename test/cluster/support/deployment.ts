@@ -1,0 +1,185 @@
+// Tollgate in a cluster, as processes: an operator, and data-plane pods that each have an address of their own. What a kubelet and a
+// controller manager would do, the EndpointSlice of the pods that are ready, is done here.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { until, within } from '#test/support/until.ts';
+import type { ApiServer } from './api-server.ts';
+import { ownNetwork } from './network.ts';
+import { ended } from './process.ts';
+
+const root = path.join(import.meta.dirname, '..', '..', '..');
+export const SYSTEM = 'tollgate-system';
+export const MASTER_KEY = 'sk-master-00112233445566778899aabbccddeeff';
+const SERVICE = 'tollgate';
+const [PUBLIC_PORT, INTERNAL_PORT] = [4000, 4001];
+const READY_MS = 30_000;
+/** Of the operator in the network of the test; pods come after it. */
+const OPERATOR_ADDRESS = 10;
+
+export type Process = {
+  readonly child: ChildProcess;
+  readonly logs: () => string;
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+};
+
+export type Pod = Process & {
+  readonly name: string;
+  readonly address: string;
+  readonly url: string;
+  readonly internalUrl: string;
+  configz(): Promise<{ readonly generation: number; readonly lastError?: string }>;
+};
+
+export type DeploymentOptions = {
+  readonly server: ApiServer;
+  readonly pods: number;
+  /** Tokens of users of the API server. Default: an admin's. */
+  readonly operatorToken?: string;
+  readonly podToken?: string;
+  readonly operatorEnv?: Readonly<Record<string, string>>;
+  readonly podEnv?: Readonly<Record<string, string>>;
+};
+
+export class Deployment {
+  readonly #options: DeploymentOptions;
+  readonly #folder: string;
+  readonly pods: Pod[] = [];
+  operator: Process | undefined;
+
+  constructor(options: DeploymentOptions, folder: string) {
+    this.#options = options;
+    this.#folder = folder;
+  }
+
+  get operatorUrl(): string {
+    return `http://${ownNetwork!.address(OPERATOR_ADDRESS)}:${INTERNAL_PORT}`;
+  }
+
+  async startOperator(): Promise<Process> {
+    const { server, operatorToken, operatorEnv } = this.#options;
+    const { inCluster } = await server.access(operatorToken);
+    this.operator = started('operator/main.ts', {
+      ...inCluster,
+      POD_NAMESPACE: SYSTEM,
+      POD_NAME: 'operator',
+      HOST: ownNetwork!.address(OPERATOR_ADDRESS),
+      INTERNAL_PORT: String(INTERNAL_PORT),
+      DATAPLANE_SERVICE: SERVICE,
+      TOLLGATE_MASTER_KEY: MASTER_KEY,
+      ...operatorEnv,
+    });
+    const { operator } = this;
+    await alive('the operator', operator, async () => (await fetch(`${this.operatorUrl}/readyz`)).status === 200);
+    return operator;
+  }
+
+  /** Resolves when it is ready; then it is in the Service. */
+  async startPod(index: number): Promise<Pod> {
+    const { server, podToken, podEnv } = this.#options;
+    const { inCluster } = await server.access(podToken);
+    const address = ownNetwork!.address(OPERATOR_ADDRESS + 1 + index);
+    const name = `pod-${index}`;
+    const process = started('dataplane/main.ts', {
+      ...inCluster,
+      POD_NAMESPACE: SYSTEM,
+      POD_NAME: name,
+      POD_IP: address,
+      HOST: address,
+      PORT: String(PUBLIC_PORT),
+      INTERNAL_PORT: String(INTERNAL_PORT),
+      TOLLGATE_DATA: path.join(this.#folder, name),
+      TOLLGATE_MASTER_KEY: MASTER_KEY,
+      OPERATOR_URL: this.operatorUrl,
+      LOG_LEVEL: 'info',
+      ...podEnv,
+    });
+    const [url, internalUrl] = [`http://${address}:${PUBLIC_PORT}`, `http://${address}:${INTERNAL_PORT}`];
+    const configz = async () => (await (await fetch(`${internalUrl}/configz`)).json()) as Awaited<ReturnType<Pod['configz']>>;
+    const pod: Pod = { ...process, name, address, url, internalUrl, configz };
+    await alive(name, pod, async () => (await fetch(`${internalUrl}/readyz`)).status === 200);
+    this.pods[index] = pod;
+    return pod;
+  }
+
+  /** As the control plane does it when pods become ready or go. */
+  async announce(pods: readonly Pod[] = this.pods): Promise<void> {
+    await this.#options.server.apply(`/apis/discovery.k8s.io/v1/namespaces/${SYSTEM}/endpointslices/${SERVICE}-1`, {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: `${SERVICE}-1`, namespace: SYSTEM, labels: { 'kubernetes.io/service-name': SERVICE } },
+      addressType: 'IPv4',
+      endpoints: pods.map(({ name, address }) => ({
+        addresses: [address],
+        conditions: { ready: true, serving: true, terminating: false },
+        targetRef: { kind: 'Pod', name, namespace: SYSTEM },
+      })),
+      ports: [{ name: 'internal', port: INTERNAL_PORT, protocol: 'TCP' }],
+    });
+  }
+
+  logs(): string {
+    return [`operator:\n${this.operator?.logs()}`, ...this.pods.map(({ name, logs }) => `${name}:\n${logs()}`)].join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.operator, ...this.pods].map(process => process?.kill()));
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** An operator that leads, and pods that are ready and announced. */
+export async function deploy(options: DeploymentOptions): Promise<Deployment> {
+  await options.server.namespace(SYSTEM);
+  const deployment = new Deployment(options, await mkdtemp(path.join(options.server.folder, 'deployment-')));
+  try {
+    await deployment.startOperator();
+    await Promise.all(Array.from({ length: options.pods }, (_, index) => deployment.startPod(index)));
+    await deployment.announce();
+  } catch (error) {
+    await deployment.stop();
+    throw error;
+  }
+  return deployment;
+}
+
+function started(file: string, env: Readonly<Record<string, string>>): Process {
+  const child = spawn(process.execPath, [file], {
+    cwd: root,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_COMPILE_CACHE: 'node_modules/.cache/compile', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const chunks: Buffer[] = [];
+  child.stdout!.on('data', chunk => chunks.push(chunk));
+  child.stderr!.on('data', chunk => chunks.push(chunk));
+  return {
+    child,
+    logs: () => Buffer.concat(chunks).toString(),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
+      await within(20_000, `${file} stops`, exit);
+    },
+    kill: () => ended(child),
+  };
+}
+
+async function alive(name: string, { child, logs, kill }: Process, isReady: () => Promise<boolean>): Promise<void> {
+  try {
+    await until(
+      `${name} is ready`,
+      async () => {
+        if (child.exitCode !== null || child.signalCode !== null) return 'ended' as const;
+        return isReady();
+      },
+      READY_MS,
+    );
+    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
+  } catch (error) {
+    await kill();
+    throw new Error(`${name} did not become ready. Its output:\n${logs()}`, { cause: error });
+  }
+}
