@@ -38,6 +38,7 @@ const mayDiffer = (x: Word, y: Word): boolean => x.kind === 'word' && y.kind ===
 /** Who invents is the inventor, and the inventor of something; but a print is no printer. */
 const isDerived = (x: Word, y: Word, thesaurus: Thesaurus, asksWho: boolean): boolean => {
   if (isAgentOf(x, y) || isAgentOf(y, x)) return asksWho || x.ofSomething || y.ofSomething;
+  if (`${x.stem}ly` === y.form || `${y.stem}ly` === x.form || x.form === `${y.form}ly` || y.form === `${x.form}ly`) return true;
   return thesaurus.derived(x.stem, y.stem) && !isAgent(x.stem) && !isAgent(y.stem);
 };
 

@@ -74,10 +74,10 @@ const isLight = (a: readonly Word[], b: readonly Word[]): boolean =>
 
 /** One side has words more, and none of them narrows or turns what is asked. */
 function addNothing(a: readonly Word[], b: readonly Word[], compared: Comparison, mode: Mode): boolean {
-  const isIdleVerb = (word: Word) => supportVerbs.has(word.stem) || (word.light && compared.thesaurus.isVerb(word.stem));
-  const isAnyVerb = (word: Word) => isIdleVerb(word) || weakVerbs.has(word.stem);
-  // `I cannot find it`, `I cannot use it`.
-  if ((a.some(isIdleVerb) && b.some(isAnyVerb)) || (a.some(isAnyVerb) && b.some(isIdleVerb))) return false;
+  // `I cannot find it`, `I cannot use it`; `is served`, `is stored`. Only verbs as weak as `held` and `found` may stand for each other.
+  const isVerb = (word: Word) => isSupport(word) || isVerbal(word) || compared.thesaurus.isVerb(word.stem);
+  const [verbsA, verbsB] = [a.filter(isVerb), b.filter(isVerb)];
+  if (verbsA.length > 0 && verbsB.length > 0 && ![...verbsA, ...verbsB].every(({ stem }) => weakVerbs.has(stem))) return false;
   const restA = a.filter(word => !isIdle(word, compared.a, compared.b, b.length === 0));
   const restB = b.filter(word => !isIdle(word, compared.b, compared.a, a.length === 0));
   if (restA.length > 0 && restB.length > 0) return false;

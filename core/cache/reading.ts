@@ -48,6 +48,8 @@ export type Word = {
   readonly phrase: number;
   /** Followed by `of` or `for`, or behind a possessive: the designer of it. */
   readonly ofSomething: boolean;
+  /** Nothing follows it but a sign. */
+  readonly last: boolean;
   /** Behind `and`, `or` or a comma: a member of a list. */
   readonly listed: boolean;
   /** Place among all tokens, so that neighbours are known. */
@@ -562,6 +564,7 @@ class Reader {
       asked: this.asked,
       suffered: kind === 'word' && isPast(form) && (this.sawBe || this.tokens[at + 1]?.form === 'by'),
       phrase: this.phrase,
+      last: this.tokens[at + 1]?.kind !== 'word',
       listed: joins.has(this.tokens[at - 1]?.form ?? ''),
       ofSomething: ofOrFor.has(this.tokens[at + 1]?.form ?? '') || this.tokens[at - 1]?.form === "'s",
       at,

@@ -40,7 +40,7 @@ export const tense: ReadonlyMap<string, 'present' | 'past'> = toMap({
 
 /** `permission` and `possibility` are one class: questions use can, may and could alike. */
 export const modals: ReadonlyMap<string, string> = classOf({
-  can: 'can could may might able allowed permitted #can',
+  can: 'can could may might able #can',
   must: 'must #must',
   should: 'should ought #should',
   will: 'will would shall #will',

@@ -54,7 +54,9 @@ const table: readonly (readonly [pattern: string, becomes: string])[] = [
   ['in|at|on|during? what|which day', '#when day'],
   ['in|at|on|during? what|which date', '#when date'],
   ['in|at|on|during? what|which century', '#when century'],
-  ['at? what|which time', '#when time'],
+  ...'is are was were do does did will would can could should'
+    .split(' ')
+    .map(verb => [`at? what|which time ${verb}`, `#when time ${verb}`] as const),
   ['in|under what|which cases|case|situations|circumstances|conditions', '#when'],
   ['in|at what|which place|location', '#where'],
   ['what is the location of', '#where'],

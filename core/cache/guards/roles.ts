@@ -26,7 +26,7 @@ export const permuted: Guard = {
       if (x.inB < y.inB) continue;
       if (isTurned(x) || isTurned(y)) continue;
       if (isCompound(x, y)) return described(x, y);
-      if (asksOtherRole(a, b)) return described(x, y);
+      if (asksOtherRole(a, b) && ![x, y].some(({ a: word }) => word.stem === '~function')) return described(x, y);
     }
     return undefined;
   },
@@ -35,7 +35,8 @@ export const permuted: Guard = {
 type Place = Pair & { readonly inA: number; readonly inB: number };
 
 function placesOf(pairs: readonly Pair[]): Place[] {
-  const used = pairs.length > MAX_PAIRS ? pairs.slice(0, MAX_PAIRS) : pairs;
+  // `Mean` stands before or behind what has the meaning.
+  const used = pairs.filter(({ a }) => !/^(?:mean|defin)/.test(a.stem)).slice(0, MAX_PAIRS);
   const ordered = [...used].sort((x, y) => x.b.at - y.b.at);
   return used.map((pair, inA) => ({ ...pair, inA, inB: ordered.indexOf(pair) }));
 }
@@ -45,7 +46,7 @@ function exchanged(places: readonly Place[]): string | undefined {
   const moved = places.filter(({ inA, inB }) => inA !== inB);
   if (moved.length !== 2) return undefined;
   const [x, y] = moved as [Place, Place];
-  if (movesWhole(x) && movesWhole(y) && x.a.preposition !== y.a.preposition) return undefined;
+  if ((movesWhole(x) || movesWhole(y)) && x.a.preposition !== y.a.preposition) return undefined;
   return isFree(x, y) || isAsked(x) || isAsked(y) ? undefined : described(x, y);
 }
 
@@ -69,7 +70,20 @@ const isFree = (x: Place, y: Place): boolean =>
   isTurned(x) ||
   isTurned(y) ||
   isAdverb(x) ||
-  isAdverb(y);
+  isAdverb(y) ||
+  isSymmetric(x) ||
+  isSymmetric(y) ||
+  isPredicate(x, y) ||
+  isPredicate(y, x);
+
+/** A and B differ as B and A do. */
+const isSymmetric = ({ a }: Place): boolean => a.stem === 'differ';
+
+/** The tallest tree, which tree is the tallest: what stands last modifies nothing else. */
+const isPredicate = (adjective: Place, noun: Place): boolean =>
+  isSuperlative(adjective) && !isSuperlative(noun) && [adjective.a, adjective.b].some(({ last }) => last);
+
+const isSuperlative = ({ a }: Place): boolean => /^(?:best|worst)$|.est$/.test(a.form);
 
 /** The verb of a passive on one side: its object has changed sides. */
 const isTurned = ({ a, b }: Place): boolean => a.suffered !== b.suffered;
