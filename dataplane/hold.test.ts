@@ -212,6 +212,21 @@ describe('a further attempt', () => {
     await roomy.hold.settle();
     assert.deepEqual(roomy.settled, [{ cost: 41, tokens: 0, rows: [0, 1] }]);
   });
+  test('beside one that ends while it is counted takes all of its own too', async () => {
+    const { hold, asked } = await stage([budget(1000)]);
+    await hold.cover(intent(0));
+    const counting = Promise.withResolvers<void>();
+    const slow = { bound: (basis: Basis) => counting.promise.then(() => bounds.bound(basis)) } as unknown as AttemptBounds;
+    const covered = hold.cover(intent(1, { bounds: slow }));
+    await new Promise(setImmediate);
+    hold.ended(costing(0, 25));
+    counting.resolve();
+    await covered;
+    assert.deepEqual(
+      asked.map(({ cost }) => cost),
+      [40, 40],
+    );
+  });
   test('is not started where it does not fit', async () => {
     const { hold } = await stage([budget(60)]);
     await hold.cover(intent(0));

@@ -143,9 +143,9 @@ export class Hold {
   }
 
   async #widen(intent: Intent, held: Bound): Promise<Covered> {
-    const before = await Promise.all(this.#rows);
-    const bound = await intent.bounds.bound(this.#basis);
+    // What is over and what is not, at one moment: an attempt that ends meanwhile would be neither.
     const beside = this.#underWay > 0 ? this.#latest : nothing;
+    const [before, bound] = await Promise.all([Promise.all(this.#rows), intent.bounds.bound(this.#basis)]);
     const done = usedBy(before);
     const used = { cost: done.cost + beside.cost, tokens: done.tokens + beside.tokens };
     const more = {
