@@ -83,6 +83,8 @@ class Race {
     if (index < 0 || !hedges.take(this.#route.id, this.#hedge.maxPercent, now)) return;
     const second = this.#runner(() => {});
     this.#second = dispatch(trip, { index, purpose: 'hedge', client: second.client, race: second }, this.#ports);
+    // A bug in it is told by who waits for it, which may be later: until then it must not end the process.
+    this.#second.catch(() => {});
   }
 
   #runner(onStart: () => void): Runner {
