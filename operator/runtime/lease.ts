@@ -187,7 +187,7 @@ export class LeaseElector {
 
   /** A request that hangs is given up while there is time for another. */
   #inTime(): AbortSignal {
-    return AbortSignal.timeout(this.#timing.renewWithinMs / 3);
+    return AbortSignal.timeout(Math.floor(this.#timing.renewWithinMs / 3));
   }
 
   #now(): Instant {
