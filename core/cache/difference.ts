@@ -100,8 +100,8 @@ function isAside(word: Word, extra: readonly Word[], own: Reading, other: Readin
   if (other.words.some(said => isSaid(word, said, thesaurus))) return true;
   const next = own.words.find(({ at }) => at === word.at + 1);
   const modifies = next !== undefined && !extra.includes(next);
-  // `Cheap hotels` are some of the hotels; `designers of planes` are no planes; `model 14 pro` is another model.
-  if ((modifies && thesaurus.isAdjective(word.stem)) || word.ofSomething || isOfModel(word, own)) return false;
+  // `Cheap hotels` are some of the hotels, and `stay fresh` is not `stay`; `designers of planes` are no planes; `model 14 pro` is another model.
+  if (thesaurus.isAdjective(word.stem) || word.ofSomething || isOfModel(word, own)) return false;
   if (mode === 'Balanced') return true;
   // A phrase of its own narrows: `for trucks`, `in 1990`.
   const isOwnPhrase =

@@ -87,6 +87,8 @@ export type Question =
   | 'state'
   | 'none';
 
+export type Spoken = { readonly text: string; readonly isGrammar: boolean };
+
 export type Reading = {
   readonly text: string;
   /** Whether the lists of this folder apply. */
@@ -104,6 +106,8 @@ export type Reading = {
   readonly formats: readonly string[];
   readonly prepositions: readonly string[];
   readonly conjunctions: readonly string[];
+  /** Every token in order: the stem of what has content, the words of grammar as they stand. */
+  readonly line: readonly Spoken[];
   readonly question: Question;
   readonly modal: string | undefined;
   /** Whether the modal is about a speaker in general: how can I, what should one. */
@@ -278,6 +282,7 @@ class Reader {
   private readonly formats: string[] = [];
   private readonly prepositionsSeen: string[] = [];
   private readonly conjunctions: string[] = [];
+  private readonly line: Spoken[] = [];
   private question: Question = 'none';
   private modal: string | undefined;
   private tense: 'present' | 'past' | undefined;
@@ -338,6 +343,7 @@ class Reader {
       formats: shapes.toSorted(),
       prepositions: this.prepositionsSeen,
       conjunctions,
+      line: this.line,
       question,
       modal,
       tense: this.tense,
@@ -363,8 +369,16 @@ class Reader {
   }
 
   private take(token: Token, at: number): void {
+    if (token.kind === 'mark') return this.endPhrase();
+    const before = this.words.length;
+    this.sort(token, at);
+    const word = this.words[before];
+    if (word) this.line.push({ text: word.stem, isGrammar: false });
+    else if (!askVerbs.has(token.form)) this.line.push({ text: classOf(token.form), isGrammar: true });
+  }
+
+  private sort(token: Token, at: number): void {
     const { form, kind, capital } = token;
-    if (kind === 'mark') return this.endPhrase();
     if (kind === 'number') return this.takeNumber(token, at);
     if (kind === 'code' || kind === 'quote') return this.takeLiteral(token, at);
     if ((form === 'am' || form === 'pm') && this.tokens[at - 1]?.kind === 'number') return;
@@ -489,7 +503,7 @@ class Reader {
     const inTime = prepositions.has(before) || periods.has(before) || /^(?:last|this|next|the|early|late|every)$/.test(before);
     const name = ambiguous ? (capital === 'first' && !opens) || (inTime && before !== 'to') : true;
     const time = name ? (times.get(form) ?? times.get(`#${form}`)) : undefined;
-    if (time) this.times.push(time);
+    if (time) this.times.push(boundaries.has(this.preposition) ? `${boundaries.get(this.preposition)} ${time}` : time);
     const chooses = quantifiers.get(form);
     const period = stemOf(after);
     const pointer = chooses === 'last' || chooses === 'next' ? chooses : form === 'this' ? 'this' : undefined;
@@ -590,6 +604,17 @@ const isPast = (form: string): boolean =>
   /.(?:ed|en)$/.test(form) || (irregularForms.has(form) && irregularForms.get(form) !== form);
 
 const determiners = new Set(['the', 'a', 'this', 'that', "'s", 'and', 'or']);
+/** What a time is a limit of: since Tuesday, until Tuesday. */
+const boundaries: ReadonlyMap<string, string> = new Map([
+  ['since', 'since'],
+  ['from', 'since'],
+  ['until', 'until'],
+  ['till', 'until'],
+  ['before', 'before'],
+  ['#before', 'before'],
+  ['after', 'after'],
+  ['by', 'by'],
+]);
 const locative = new Set(['in', 'at']);
 const places = new Set('place location city country town venue site region state'.split(' '));
 
@@ -598,6 +623,14 @@ const ofOrFor = new Set(['of', 'for']);
 
 const isAmount = (token: Token | undefined, next: Token | undefined): boolean =>
   token?.kind === 'number' || (isArticle(token) && next?.kind === 'word' && units.has(next.form) && next.form.length > 2);
+
+/** A word of grammar by what stands for it elsewhere: `hrs` and `hours` are one. */
+const classOf = (form: string): string =>
+  times.get(form) ??
+  quantifiers.get(form) ??
+  tags.get(form) ??
+  wh.get(form) ??
+  (prepositions.has(form) ? form : (units.get(form) ?? form));
 
 /** Before a number: over 80 is more than 80. */
 const amountComparisons: ReadonlyMap<string, string> = new Map([

@@ -227,3 +227,38 @@ export const foreignWords: ReadonlySet<string> = new Set(
   comment où mon je il di che è sono gli della dello nel per come qual quale perché het een van voor wat hoe waar zijn niet och att som
   på är vad hur og på hva hvor jest nie jak się czy gdzie os um uma não você onde`),
 );
+
+/** Words of grammar of which one may take the other's place in a sentence that is otherwise the same. */
+export const interchangeable: readonly ReadonlySet<string>[] = [
+  'a an the this that these those some any my our',
+  'am is are was were be been being do does did has have had can could may might will would shall should must able',
+  'what that who whose',
+  'more over above',
+  'less under below',
+  'is are in of',
+  'i we one you people someone',
+  'and & as',
+  'but and',
+  'because as since',
+  'if whether',
+  'in of on at for to as into within inside during',
+  'of from by',
+  'of about on regarding concerning',
+  'really very quite so too',
+  'just simply actually basically only',
+  'it this that these',
+  '#how #howto',
+  '#want i',
+].map(list => new Set(words(list)));
+
+/** First, second and third person as subject and as object. */
+export const cases: ReadonlyMap<string, readonly [person: string, role: 'subject' | 'object']> = new Map([
+  ['i', ['i', 'subject']],
+  ['me', ['i', 'object']],
+  ['we', ['we', 'subject']],
+  ['us', ['we', 'object']],
+  ['he', ['he', 'subject']],
+  ['him', ['he', 'object']],
+  ['they', ['they', 'subject']],
+  ['them', ['they', 'object']],
+]);

@@ -129,6 +129,8 @@ const table: Table = {
       ['at 7 am', 'at 7 pm'],
       ['Who is the mayor?', 'Who was the mayor?'],
       ['today', 'tomorrow'],
+      ['since Tuesday', 'until Tuesday'],
+      ['When did it stop?', 'When will it stop?'],
     ],
     lets: [
       ['at 6 pm', 'at 18:00'],
@@ -253,6 +255,24 @@ const table: Table = {
   conj: {
     objects: [['cats and dogs', 'cats or dogs']],
     lets: [['cats and dogs', 'dogs and cats']],
+  },
+  pron: {
+    objects: [
+      ['Did they pay us?', 'Did we pay them?'],
+      ['What did he tell me?', 'What did I tell him?'],
+    ],
+    lets: [['Did they pay us?', 'Have they paid us?']],
+  },
+  gram: {
+    objects: [
+      ['who lives beside it', 'who lives behind it'],
+      ['it ever rains', 'it never rains'],
+    ],
+    lets: [
+      ['the tax on tobacco', 'the tax for tobacco'],
+      ['which car is it', 'what car is it'],
+      ['can I go', 'may I go'],
+    ],
   },
   fmt: {
     objects: [

@@ -4,6 +4,7 @@ import { conjunctions } from './conjunctions.ts';
 import { direction } from './direction.ts';
 import { entities } from './entities.ts';
 import { format } from './format.ts';
+import { grammar } from './grammar.ts';
 import type { Guard } from './guard.ts';
 import { literals } from './literals.ts';
 import { modals } from './modals.ts';
@@ -12,6 +13,7 @@ import { numbers } from './numbers.ts';
 import { verbParticles } from './particles.ts';
 import { possession } from './possessives.ts';
 import { prepositions } from './prepositions.ts';
+import { pronouns } from './pronouns.ts';
 import { quantifiers } from './quantifiers.ts';
 import { questions } from './questions.ts';
 import { permuted, swapped } from './roles.ts';
@@ -39,5 +41,7 @@ export const guards: readonly Guard[] = [
   possession,
   verbParticles,
   conjunctions,
+  pronouns,
+  grammar,
   format,
 ];

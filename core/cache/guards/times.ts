@@ -11,6 +11,8 @@ export const times: Guard = {
       if (more.some(time => time !== 'now') || (more.length > 0 && (a.tense === 'past' || b.tense === 'past')))
         return differs(moreInA.join(' '), moreInB.join(' '));
     }
+    if ((a.tense === 'past' && b.modal === 'will') || (b.tense === 'past' && a.modal === 'will'))
+      return differs(a.modal ?? 'past', b.modal ?? 'past');
     return a.tense !== undefined && b.tense !== undefined && a.tense !== b.tense ? differs(a.tense, b.tense) : undefined;
   },
 };
