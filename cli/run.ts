@@ -6,6 +6,7 @@ import { folderConfig, type LoadReport } from '#dataplane/config/folder.ts';
 import { keyFiles } from '#dataplane/config/key-files.ts';
 import { masterKey } from '#dataplane/config/secrets.ts';
 import { type DataPlane, startDataPlane } from '#dataplane/start.ts';
+import { stopSignal } from '#dataplane/stop-signal.ts';
 import { systemClock } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
 import { createLog, type Log } from '#platform/log.ts';
@@ -142,19 +143,4 @@ function logLoad(log: Log, { generation, errors, verdicts, kept }: LoadReport): 
 function noteLoad({ metrics }: DataPlane, { generation, verdicts, errors }: LoadReport): void {
   metrics.generation.set(generation);
   metrics.unsound.set(verdicts.filter(v => !v.sound).length + errors.length);
-}
-
-/** Resolves when the process may end: what was begun is answered, or the time for that is over, or somebody insists. */
-function stopSignal(log: Log, drainMs: number, plane: DataPlane): Promise<void> {
-  return new Promise(resolve => {
-    let stopping = false;
-    const stop = (signal: NodeJS.Signals) => {
-      if (stopping) return resolve();
-      stopping = true;
-      log.info({ signal }, 'draining: no new connections; once more to stop at once');
-      setTimeout(resolve, drainMs).unref();
-      plane.drain().then(resolve);
-    };
-    process.on('SIGTERM', stop).on('SIGINT', stop);
-  });
 }

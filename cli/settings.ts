@@ -60,15 +60,50 @@ export function settingsOf(env: Environment): Settings {
   };
 }
 
+/** What a process in a cluster takes besides (`dataplane/main.ts`, `operator/main.ts`). */
+export type ClusterSettings = Settings & {
+  /** Where its pod is; undefined: as the kubeconfig says. */
+  readonly namespace: string | undefined;
+  /** Base of the operator's internal listener. */
+  readonly operatorUrl: string | undefined;
+  /** A volume with the published configuration. */
+  readonly configMount: string | undefined;
+};
+
+export function clusterSettingsOf(env: Environment): ClusterSettings {
+  const url = env.OPERATOR_URL || undefined;
+  if (url !== undefined && !/^https?:\/\//.test(url)) throw new BadSetting('OPERATOR_URL must be an http or https URL');
+  return {
+    ...settingsOf({ ...env, HOST: env.HOST || '0.0.0.0' }),
+    policy: clusterPolicy(env),
+    namespace: env.POD_NAMESPACE || undefined,
+    operatorUrl: url,
+    configMount: env.CONFIG_MOUNT || undefined,
+  };
+}
+
+/** In a cluster hosted types are reached over https, and nobody over loopback, unless it is listed. */
+export const clusterPolicy = (env: Environment): UpstreamPolicy => ({
+  standalone: false,
+  allowHttpUpstreams: env.ALLOW_HTTP_UPSTREAMS === 'true',
+  allowUpstreamCidrs: listedCidrs(env),
+});
+
 /** Without a cluster, http and loopback are allowed for all types. */
-export function standalonePolicy(env: Environment): UpstreamPolicy {
+export const standalonePolicy = (env: Environment): UpstreamPolicy => ({
+  standalone: true,
+  allowHttpUpstreams: true,
+  allowUpstreamCidrs: listedCidrs(env),
+});
+
+function listedCidrs(env: Environment): readonly string[] {
   const cidrs = (env.ALLOW_UPSTREAM_CIDRS ?? '')
     .split(',')
     .map(c => c.trim())
     .filter(c => c !== '');
   const wrong = cidrs.find(c => !isCidr(c));
   if (wrong !== undefined) throw new BadSetting(`ALLOW_UPSTREAM_CIDRS: ${wrong} is not an address block such as 10.0.0.0/8`);
-  return { standalone: true, allowHttpUpstreams: true, allowUpstreamCidrs: cidrs };
+  return cidrs;
 }
 
 function webhook({ ALERT_WEBHOOK_URL: url }: Environment, policy: UpstreamPolicy): string | undefined {

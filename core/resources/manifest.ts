@@ -5,6 +5,7 @@ import { label, objectName } from './common.ts';
 // Written by the API server, and so present in what `kubectl get -o yaml` gives.
 const serverFields = {
   uid: z.unknown().optional(),
+  generateName: z.unknown().optional(),
   resourceVersion: z.unknown().optional(),
   managedFields: z.unknown().optional(),
   selfLink: z.unknown().optional(),

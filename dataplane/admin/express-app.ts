@@ -29,7 +29,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_BODIES_BYTES = 16 * 1024 * 1024;
 const MAX_DEPTH = 16;
 
-export function expressApp(ports: AdminPorts): Handler {
+/** @param routes those that this process answers */
+export function expressApp(ports: AdminPorts, routes: readonly AdminRoute[] = adminRoutes): Handler {
   const app: Express = express();
   app.disable('x-powered-by').disable('etag').set('case sensitive routing', true).set('strict routing', true);
   app.set('query parser', false);
@@ -41,8 +42,8 @@ export function expressApp(ports: AdminPorts): Handler {
     res.set('cache-control', 'no-store');
     next();
   });
-  for (const [path, routes] of Map.groupBy(adminRoutes, route => route.path))
-    app.all(path.replace('{key}', ':key'), (req, res) => answerCall(req, res, routes, ports, bodies));
+  for (const [path, ofPath] of Map.groupBy(routes, route => route.path))
+    app.all(path.replace('{key}', ':key'), (req, res) => answerCall(req, res, ofPath, ports, bodies));
   app.use((_req, res) => sendFailure(res, failure('not_found')));
   app.use((error: unknown, _req: Request, res: Response, _next: unknown) => {
     // What express itself refuses: a path that is not decodable.

@@ -43,6 +43,7 @@ export class DataPlanePods {
   #leave: (() => void) | undefined;
   #idle: NodeJS.Timeout | undefined;
   #wanted = 0;
+  #hasSettled = false;
 
   constructor(options: DataPlanePodsOptions) {
     this.#options = options;
@@ -81,10 +82,12 @@ export class DataPlanePods {
     return [...this.#pods.values()].flatMap(({ surroundings }) => surroundings?.value ?? []);
   }
 
-  /** A pod is known whose answer has not come yet: what is decided now may be decided otherwise in a moment. */
-  get isSettling(): boolean {
+  /** All pods that there were at the start have answered, or had their time. Before, nothing is known that a status could tell. */
+  get hasSettled(): boolean {
     const now = this.#options.clock.monotonic();
-    return [...this.#pods.values()].some(({ report, seenAt }) => !report && now - seenAt < FIRST_ANSWER_MS);
+    const isOpen = ({ report, surroundings, seenAt }: Pod) => (!report || !surroundings) && now - seenAt < FIRST_ANSWER_MS;
+    this.#hasSettled ||= ![...this.#pods.values()].some(isOpen);
+    return this.#hasSettled;
   }
 
   /** Asks every pod until it serves this generation. */

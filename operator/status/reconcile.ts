@@ -50,7 +50,7 @@ export function statusReconciler(options: StatusOptions): Reconcile {
     }
     // What is compiled is of another generation: that of this one is on its way, and comes by here again.
     if (!standing || !around || standing.generation !== object.metadata.generation) return DONE;
-    if (options.pods.isSettling && options.pods.reports().length === 0) return { kind: 'again', afterMs: SETTLING_MS };
+    if (!options.pods.hasSettled) return { kind: 'again', afterMs: SETTLING_MS };
     const delivery = deliveryFor(key, standing, options);
     if (delivery.kind === 'delivered' || !standing.verdict.live) options.pending.delete(key);
     else options.pending.add(key);

@@ -17,7 +17,13 @@ export type Page<T> = {
   readonly resourceVersion: string;
   readonly continueToken: string | undefined;
 };
-export type WatchQuery = Selection & { readonly resourceVersion: string; readonly timeoutSeconds: number };
+export type WatchQuery = Selection & {
+  readonly resourceVersion: string;
+  readonly timeoutSeconds: number;
+  /** Together: from now on, wherever that is, and nothing of what there is. */
+  readonly sendInitialEvents?: 'false';
+  readonly resourceVersionMatch?: 'NotOlderThan';
+};
 
 /** Server-side apply: the object is what its manager says of it; what it leaves out it gives up. */
 export type ApplyOptions = {

@@ -1,7 +1,7 @@
 // Keeps an eye on one object by its name: what it is now, and every change, for as long as the process lives. For a reader that may see
 // its named objects and no others: it takes `get`, and `watch` with this field selector, and no `list`.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { KubeClient } from './client.ts';
+import type { KubeClient, WatchQuery } from './client.ts';
 import { isKubeError } from './errors.ts';
 import type { KubeObject, KubeResource } from './resource.ts';
 
@@ -49,6 +49,7 @@ async function follow<T extends KubeObject>(
   told: () => void,
 ): Promise<void> {
   let version: string | undefined;
+  let fromNow: From = FROM_NOW;
   let known: string | undefined;
   let failures = 0;
   const tell = (object: T | undefined) => {
@@ -60,10 +61,10 @@ async function follow<T extends KubeObject>(
   while (!signal.aborted) {
     const began = performance.now();
     try {
-      // Without a version the watch begins with the object as it is. That there is none it does not say, so that is asked, once it listens.
+      // The watch says what changes from now on; what there is now is asked once it listens.
       const isFresh = version === undefined;
       let hasEvent = false;
-      const watch = await watchFrom<T>(options, version ?? '', signal);
+      const watch = await watchFrom<T>(options, version === undefined ? fromNow : { resourceVersion: version }, signal);
       const asked = isFresh ? askedFor(options, signal).then(object => hasEvent || tell(object)) : Promise.resolve();
       asked.then(
         () => {
@@ -83,6 +84,7 @@ async function follow<T extends KubeObject>(
       if (signal.aborted) return;
       failures++;
       const isGone = isKubeError(error, 'gone');
+      if (isKubeError(error, 'invalid') && version === undefined) fromNow = FROM_NOW_BEFORE_1_32;
       if (isGone) version = undefined;
       else {
         state.isInTouch = false;
@@ -95,10 +97,15 @@ async function follow<T extends KubeObject>(
   }
 }
 
+type From = Pick<WatchQuery, 'resourceVersion' | 'sendInitialEvents' | 'resourceVersionMatch'>;
+/** Servers before 1.32 know no `sendInitialEvents`, and begin with what there is. Newer ones do that over etcd 3.5 alone. */
+const FROM_NOW: From = { resourceVersion: '', sendInitialEvents: 'false', resourceVersionMatch: 'NotOlderThan' };
+const FROM_NOW_BEFORE_1_32: From = { resourceVersion: '0' };
+
 const askedFor = <T extends KubeObject>({ client, resource, namespace, name }: NamedWatchOptions<T>, signal: AbortSignal) =>
   client.find<T>(resource, { namespace, name }, signal);
 
-async function watchFrom<T extends KubeObject>(options: NamedWatchOptions<T>, resourceVersion: string, signal: AbortSignal) {
+async function watchFrom<T extends KubeObject>(options: NamedWatchOptions<T>, from: From, signal: AbortSignal) {
   const silence = new AbortController();
   const end = (error: Error) => silence.abort(error);
   const timer = setTimeout(() => end(new Error(`nothing came for ${SILENCE_MS} ms`)), SILENCE_MS).unref();
@@ -106,7 +113,7 @@ async function watchFrom<T extends KubeObject>(options: NamedWatchOptions<T>, re
   const selection = { namespace, fieldSelector: `metadata.name=${name}` };
   const timeoutSeconds = Math.round(WATCH_SECONDS * (0.9 + 0.2 * random()));
   const either = AbortSignal.any([signal, silence.signal]);
-  const events = await client.watch<T>(resource, { ...selection, resourceVersion, timeoutSeconds }, either);
+  const events = await client.watch<T>(resource, { ...selection, ...from, timeoutSeconds }, either);
   async function* watched() {
     try {
       for await (const event of events) {

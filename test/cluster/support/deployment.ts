@@ -140,7 +140,7 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     await deployment.announce();
   } catch (error) {
     await deployment.stop();
-    throw error;
+    throw new Error(`${(error as Error).message}\n${deployment.logs()}`, { cause: error });
   }
   return deployment;
 }

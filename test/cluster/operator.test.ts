@@ -1,0 +1,199 @@
+// Tollgate in a cluster, end to end: what is applied is served by every pod, its status says so, and nothing else is written.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { sha256 } from '#platform/digest.ts';
+import { type Simulator, startSimulator } from '#simulator/index.ts';
+import { patient } from '#test/support/resources.ts';
+import { until } from '#test/support/until.ts';
+import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
+import { type Deployment, deploy, MASTER_KEY, type Pod, SYSTEM } from './support/deployment.ts';
+import { ownNetwork, withoutOwnNetwork } from './support/network.ts';
+import { TeamNamespace } from './support/team.ts';
+
+const KEY = 'sk-team-0123456789abcdef0123456789abcdef';
+const SERVED_MS = 1_000;
+
+describe('Tollgate in a cluster', { skip: withoutApiServer || withoutOwnNetwork }, () => {
+  let server: ApiServer;
+  let simulator: Simulator;
+  let deployment: Deployment;
+  let team: TeamNamespace;
+  before(async () => {
+    server = await startApiServer();
+    simulator = await startSimulator({ host: ownNetwork!.address(150), port: 0, keys: ['sk-upstream-right'] });
+    deployment = await deploy({ server, pods: 3 });
+    team = new TeamNamespace(server, 'team');
+    await team.create();
+  });
+  after(async () => {
+    await deployment?.stop();
+    await simulator?.close();
+    await server?.stop();
+  });
+
+  const ask = async (pod: Pod, model: string, key = KEY) => {
+    const response = await fetch(`${pod.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Say hello.' }] }),
+    });
+    await response.arrayBuffer();
+    return response.status;
+  };
+  const everywhere = async (what: string, status: number, model: string, key = KEY, deadline = 10_000) => {
+    const began = performance.now();
+    for (const pod of deployment.pods)
+      await until(`${what} at ${pod.name}`, async () => (await ask(pod, model, key)) === status, deadline);
+    return performance.now() - began;
+  };
+
+  test('a provider, a route and a key are applied, served by every pod, and known to be', async () => {
+    await team.secret('upstream', { key: 'sk-upstream-right' });
+    await team.secret('client', { key: KEY });
+    await team.provider('models', { openAICompatible: { baseURL: `${simulator.origin}/v1` } }, 'upstream', ['tiny'], patient);
+    await team.key('client', { tenant: 'team', secretRef: { name: 'client', key: 'key' } });
+    await team.route('tiny', 'tiny', 'models');
+    await everywhere('the route', 200, 'tiny');
+    for (const [kind, name] of [
+      ['llmproviders', 'models'],
+      ['llmroutes', 'tiny'],
+      ['tenantkeys', 'client'],
+    ] as const) {
+      const conditions = await team.conditions(kind, name, 'Programmed');
+      assert.deepEqual(
+        conditions.map(({ type, status }) => `${type} ${status}`),
+        ['Accepted True', 'ResolvedRefs True', 'Programmed True', 'Ready True'],
+        JSON.stringify(conditions),
+      );
+      assert.ok(conditions.every(({ observedGeneration }) => observedGeneration === 1));
+    }
+  });
+
+  test('a change is served by every pod within a second, and costs a shard, a pointer and a status', async () => {
+    const before = (await server.audit()).length;
+    await team.route('second', 'other-name', 'models', {
+      backends: [{ name: 'b', providerRef: { name: 'models' }, model: 'tiny' }],
+    });
+    const ms = await everywhere('the second route', 200, 'other-name');
+    assert.ok(ms < SERVED_MS, `it took ${ms} ms`);
+    await team.conditions('llmroutes', 'second', 'Programmed');
+    const writes = (await server.audit())
+      .slice(before)
+      .filter(line => isWrite(line.verb) && line.userAgent?.startsWith('tollgate'));
+    const named = writes.filter(({ objectRef }) => objectRef?.resource !== 'leases').map(({ objectRef }) => objectRef?.resource);
+    assert.deepEqual(named.sort(), ['configmaps', 'configmaps', 'llmroutes']);
+    assert.ok(writes.every(({ userAgent }) => userAgent?.startsWith('tollgate-operator')));
+  });
+
+  test('a broken object says what is wrong with it, and the others stay', async () => {
+    await team.route('broken', 'nothing', 'nowhere');
+    const [, resolved] = await team.conditions('llmroutes', 'broken', 'ResolvedRefs', 'False');
+    assert.equal(resolved?.reason, 'ProviderNotFound');
+    assert.match(resolved?.message ?? '', /spec\.backends\[0\]\.providerRef: there is no LLMProvider team\/nowhere/);
+    await everywhere('the first route', 200, 'tiny');
+    await team.delete('llmroutes', 'broken');
+  });
+
+  test('a Secret that changes is in use within a second, without a restart', async () => {
+    await team.secret('upstream', { key: 'sk-upstream-wrong' });
+    await until('the wrong key is in use', async () => (await ask(deployment.pods[0]!, 'tiny')) !== 200);
+    await team.secret('upstream', { key: 'sk-upstream-right' });
+    const ms = await everywhere('the right key', 200, 'tiny');
+    assert.ok(ms < 2 * SERVED_MS, `it took ${ms} ms`);
+  });
+
+  test('a key that is deleted works nowhere a second later', async () => {
+    const secret = 'sk-gone-0123456789abcdef0123456789abcdef';
+    await team.key('gone', { tenant: 'team', digest: `sha256:${sha256(secret)}` });
+    await everywhere('the key', 200, 'tiny', secret);
+    await team.delete('tenantkeys', 'gone');
+    const ms = await everywhere('its end', 401, 'tiny', secret);
+    assert.ok(ms < SERVED_MS, `it took ${ms} ms`);
+  });
+
+  test('a generated key is in its Secret, with its owner, and works', async () => {
+    await team.key('made', { tenant: 'team', generate: { secretName: 'made-key', prefix: 'sk-made-' } });
+    const secret = await until('the Secret is there', () => team.readSecret('made-key'));
+    assert.match(secret.key!, /^sk-made-/);
+    await everywhere('the generated key', 200, 'tiny', secret.key!);
+    await team.conditions('tenantkeys', 'made', 'Programmed');
+    const status = await team.status('tenantkeys', 'made');
+    assert.equal(status.keyID, sha256(secret.key!).slice(0, 12));
+    assert.equal(status.secretName, 'made-key');
+  });
+
+  test('a key made by /key/generate at a data plane is a TenantKey, and works everywhere once it is told', async () => {
+    const [pod] = deployment.pods;
+    const response = await fetch(`${pod!.url}/key/generate`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${MASTER_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ key_alias: 'By API', tenant: 'team', max_budget: 5, budget_duration: '30d' }),
+    });
+    const made = (await response.json()) as { key: string; token: string };
+    assert.equal(response.status, 200, JSON.stringify(made));
+    const { items } = await server.call<{ items: { metadata: { name: string }; spec: { alias?: string; digest?: string } }[] }>(
+      'GET',
+      '/apis/tollgate.dev/v1alpha1/namespaces/team/tenantkeys',
+    );
+    const object = items.find(({ spec }) => spec.alias === 'By API');
+    assert.equal(object?.spec.digest, `sha256:${sha256(made.key)}`, JSON.stringify(items));
+    for (const each of deployment.pods) assert.equal(await ask(each, 'tiny', made.key), 200, each.name);
+    const info = await fetch(`${pod!.url}/key/info?key=${made.key}`, { headers: { authorization: `Bearer ${MASTER_KEY}` } });
+    assert.equal(((await info.json()) as { info: { key_alias: string } }).info.key_alias, 'By API');
+    const removed = await fetch(`${pod!.url}/key/delete`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${MASTER_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ keys: [made.key] }),
+    });
+    assert.equal(removed.status, 200, await removed.text());
+    await everywhere('its end', 401, 'tiny', made.key);
+  });
+
+  test('no value of a Secret is in a ConfigMap, a status or a log', async () => {
+    const texts = [
+      JSON.stringify(await server.call('GET', `/api/v1/namespaces/${SYSTEM}/configmaps`)),
+      JSON.stringify(await server.call('GET', '/apis/tollgate.dev/v1alpha1/namespaces/team/tenantkeys')),
+      JSON.stringify(await server.call('GET', '/apis/tollgate.dev/v1alpha1/namespaces/team/llmproviders')),
+      deployment.logs(),
+    ];
+    const made = (await team.readSecret('made-key'))!.key!;
+    for (const canary of [KEY, 'sk-upstream-right', 'sk-upstream-wrong', made])
+      for (const text of texts) assert.ok(!text.includes(canary) && !text.includes(Buffer.from(canary).toString('base64')));
+  });
+
+  test('an operator that is started again rewrites nothing, and leads at once', async () => {
+    for (const kind of ['llmproviders', 'llmroutes'] as const)
+      await team.conditions(kind, kind === 'llmroutes' ? 'tiny' : 'models', 'Ready', 'True', 20_000);
+    await deployment.operator!.stop();
+    const before = (await server.audit()).length;
+    await deployment.startOperator();
+    await team.route('third', 'third-name', 'models', {
+      backends: [{ name: 'b', providerRef: { name: 'models' }, model: 'tiny' }],
+    });
+    await everywhere('a change after the restart', 200, 'third-name');
+    await team.conditions('llmroutes', 'third', 'Programmed');
+    const writes = (await server.audit())
+      .slice(before)
+      .filter(line => isWrite(line.verb) && line.userAgent?.startsWith('tollgate'));
+    const named = writes.filter(({ objectRef }) => objectRef?.resource !== 'leases').map(({ objectRef }) => objectRef?.resource);
+    assert.deepEqual(named.sort(), ['configmaps', 'configmaps', 'llmroutes']);
+  });
+
+  test('while the API server is away pods go on, also one that is started anew, and changes arrive when it is back', async () => {
+    await server.kill();
+    for (const pod of deployment.pods) assert.equal(await ask(pod, 'tiny'), 200);
+    await deployment.pods[2]!.kill();
+    const again = await deployment.startPod(2);
+    assert.equal(await ask(again, 'tiny'), 200);
+    const readiness = (await (await fetch(`${again.internalUrl}/readyz`)).json()) as { degraded: string[] };
+    assert.deepEqual(readiness.degraded, ['cluster']);
+    await server.start();
+    await team.route('fourth', 'fourth-name', 'models', {
+      backends: [{ name: 'b', providerRef: { name: 'models' }, model: 'tiny' }],
+    });
+    await everywhere('a change after the outage', 200, 'fourth-name', KEY, 40_000);
+    await team.conditions('llmroutes', 'fourth', 'Programmed');
+  });
+});
+
+const isWrite = (verb: string): boolean => !['get', 'list', 'watch'].includes(verb);
