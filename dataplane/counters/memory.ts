@@ -224,7 +224,8 @@ class MemoryCounters implements Counters {
   }
 
   #isInWindow(second: number): boolean {
-    return second > this.#second() - WINDOW_SECONDS;
+    const now = this.#second();
+    return second > now - WINDOW_SECONDS && second <= now;
   }
 
   /** Where the first ones are, so that the end of the request puts both right; when that bucket has left the window, nothing does. */

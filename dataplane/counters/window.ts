@@ -15,6 +15,7 @@ export class SlidingWindow {
   }
 
   sum(second: number): number {
+    if (second < this.#second - WINDOW_SECONDS) this.#beginAnew(second);
     const passed = Math.min(second - this.#second, WINDOW_SECONDS);
     for (let i = 1; i <= passed; i++) {
       const place = (this.#second + i) % WINDOW_SECONDS;
@@ -23,6 +24,13 @@ export class SlidingWindow {
     }
     if (passed > 0) this.#second = second;
     return this.#sum;
+  }
+
+  /** The clock was set back: whoever waited until it has caught up would wait for as long as that takes. */
+  #beginAnew(second: number): void {
+    this.#buckets.fill(0);
+    this.#sum = 0;
+    this.#second = second;
   }
 
   /** Into the bucket of a second that is still in the window. */
