@@ -7,20 +7,15 @@ import { acceptOf, beginAt, nextAfter } from '#core/cascade/steps.ts';
 import type { ChatReply } from '#core/chat/reply.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
 import { failure } from '#core/failure.ts';
-import { scanObject } from '#core/json/scan.ts';
-import { modelOf } from '#core/plan/backends.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { Plan } from '#core/plan/plan.ts';
 import type { Cascade } from '#core/snapshot/snapshot.ts';
 import { beginStream } from './answer.ts';
+import { asideOf } from './aside.ts';
 import type { AttemptResult } from './attempt.ts';
-import type { Call } from './call.ts';
 import { dispatch } from './dispatch.ts';
-import { endpoints } from './frontends/index.ts';
 import { HeldAnswer } from './held-answer.ts';
-import { SCAN_LIMITS } from './open.ts';
 import type { Ports } from './ports.ts';
-import { providers } from './providers/index.ts';
 import { scored } from './scorer.ts';
 import { type Leg, Trip } from './trip.ts';
 
@@ -131,11 +126,11 @@ export class CascadeRun {
   /** 0..1; undefined: there is no judge to be had, or it says no number. */
   async #judged(judge: Judge, request: ChatRequest, reply: ChatReply): Promise<number | undefined> {
     const trip = this.#trip;
-    const question = questionOf(trip, judge, request, reply);
-    if (!question) return undefined;
-    const { frontend, call } = question;
-    const answer = new HeldAnswer(trip.exchange.client, call.plan.candidates[0]!.model, false);
-    const aside = new Trip({ ...trip.exchange, frontend }, call, this.#ports, trip);
+    const asked = asideOf(trip, 'judge', judge, model => judgeRequest(model, request, reply));
+    if (!asked) return undefined;
+    const { exchange, call } = asked;
+    const answer = new HeldAnswer(exchange.client, call.plan.candidates[0]!.model, false);
+    const aside = new Trip(exchange, call, this.#ports, trip);
     const result = await dispatch(aside, { index: 0, purpose: 'judge', client: answer }, this.#ports, answer);
     trip.attempts = aside.attempts;
     trip.upstreamMs += aside.upstreamMs;
@@ -145,30 +140,3 @@ export class CascadeRun {
 }
 
 const noneAccepted = () => failure('no_backend', { message: 'No backend gave an answer that its route accepts.' });
-
-/** What a judge is asked, as a call in its own dialect, for the key whose request it is about. */
-function questionOf({ call, plan }: Trip, judge: Judge, request: ChatRequest, reply: ChatReply) {
-  const provider = call.config.snapshot.providers[judge.provider];
-  const model = provider && modelOf(provider, judge.model);
-  const adapter = provider && providers[provider.connection.type];
-  if (!provider || !model || !adapter) return undefined;
-  const encoded = adapter.encode(judgeRequest(model.name, request, reply), { provider, model });
-  const frontend = [...endpoints.values()].find(one => one.frontend.dialect === adapter.dialect)?.frontend;
-  if (!frontend || !encoded.ok) return undefined;
-  const body = scanObject(Buffer.from(JSON.stringify(encoded.value.body)), SCAN_LIMITS);
-  if (!body.ok) return undefined;
-  const { metadata, tags, user } = call.envelope.controls;
-  const asked: Call = {
-    ...call,
-    body: body.value,
-    envelope: {
-      model: call.envelope.model,
-      stream: false,
-      includeUsage: true,
-      controls: { metadata, tags, disableFallbacks: true, ...(user !== undefined && { user }) },
-      edits: new Map(),
-    },
-    plan: { ...plan, candidates: [{ backend: 'judge', provider, model, priority: 0, weight: 1 }], excluded: [] },
-  };
-  return { frontend, call: asked };
-}

@@ -16,8 +16,11 @@ import type { Confidence } from './providers/provider.ts';
 /** Of a stream, in either dialect. What is longer is not looked at, and so not served. */
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
+/** Who may leave meanwhile. */
+type Client = Pick<ClientResponse, 'gone' | 'listener'>;
+
 export class HeldAnswer implements ClientSide {
-  readonly #client: ClientResponse;
+  readonly #client: Client;
   readonly #model: ModelEntry;
   /** The log probabilities of its tokens are asked for. */
   readonly #wantsConfidence: boolean;
@@ -28,7 +31,7 @@ export class HeldAnswer implements ClientSide {
   readonly #out = new Pile(MAX_HELD_BYTES);
   upstreamHeaders: HttpHeaders = {};
 
-  constructor(client: ClientResponse, model: ModelEntry, wantsConfidence: boolean) {
+  constructor(client: Client, model: ModelEntry, wantsConfidence: boolean) {
     this.#client = client;
     this.#model = model;
     this.#wantsConfidence = wantsConfidence;

@@ -122,6 +122,30 @@ export function createMetrics() {
       buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1],
       registers,
     }),
+    cacheSamples: new Counter({
+      name: 'tollgate_cache_samples_total',
+      help: 'Hits that were also asked upstream: the answers `agreed`, `differed`, or there was none (`failed`).',
+      labelNames: ['route', 'outcome'],
+      registers,
+    }),
+    cacheFalseHits: new Gauge({
+      name: 'tollgate_cache_false_hit_share',
+      help: 'Estimated share of hits that were wrong, under the strictness in force: the estimate, and the bounds at 95 %.',
+      labelNames: ['route', 'bound'],
+      registers,
+    }),
+    cacheTightened: new Counter({
+      name: 'tollgate_cache_tightened_total',
+      help: 'How often the match of a route was made stricter, as its false hits were beyond its budget.',
+      labelNames: ['route'],
+      registers,
+    }),
+    cacheJudgements: new Counter({
+      name: 'tollgate_cache_judgements_total',
+      help: 'Near misses for the judge: `approved`, `refused`, `failed`, or `skipped` (beyond its bounds, or speaking to it).',
+      labelNames: ['route', 'outcome'],
+      registers,
+    }),
     cacheSaved: new Counter({
       name: 'tollgate_cache_saved_usd_total',
       help: 'What the answers of the cache cost when they were made, in US dollars.',

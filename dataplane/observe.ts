@@ -1,6 +1,7 @@
 // Turns what the loop reports into metrics and the access log.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { formatUsd } from '#core/accounting/money.ts';
+import type { Estimate } from '#core/cache/false-hits.ts';
 import { type Usage, usageClasses } from '#core/chat/usage.ts';
 import { type Failure, statusOf } from '#core/failure.ts';
 import type { Log } from '#platform/log.ts';
@@ -73,6 +74,23 @@ function cacheMetrics(metrics: Metrics, route: string, { state, told }: CacheVis
   for (const { guard } of told.refused) metrics.cacheRefusals.inc({ route, guard });
   if (told.waited) metrics.cacheWaits.inc({ route });
   else if (state !== 'bypass') metrics.cacheLookup.observe({ outcome }, told.ms / 1000);
+}
+
+type Sample = {
+  readonly route: string;
+  readonly outcome: 'agreed' | 'differed' | 'failed';
+  readonly estimate: Estimate;
+  readonly tightened: boolean;
+};
+
+/** A hit that was also asked upstream. */
+export function noteSample(metrics: Metrics, { route, outcome, estimate, tightened }: Sample): void {
+  const { samples, wrong, low, high } = estimate;
+  metrics.cacheSamples.inc({ route, outcome });
+  if (tightened) metrics.cacheTightened.inc({ route });
+  metrics.cacheFalseHits.set({ route, bound: 'low' }, low);
+  metrics.cacheFalseHits.set({ route, bound: 'high' }, high);
+  if (samples > 0) metrics.cacheFalseHits.set({ route, bound: 'estimate' }, wrong / samples);
 }
 
 function attemptMetrics(metrics: Metrics, row: CostRecord): void {

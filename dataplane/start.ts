@@ -27,6 +27,7 @@ import { providerEmbedders } from './cache/embedders/provider.ts';
 import { type EmbedderAt, Meanings } from './cache/meaning.ts';
 import type { CacheStore } from './cache/store.ts';
 import { NearestTasks } from './cache/tasks.ts';
+import type { LiveKey } from './config/live.ts';
 import { Decisions, decisionsPage } from './decisions.ts';
 import { EngineWatch } from './engines/engines.ts';
 import { registerEngineMetrics, scrapeMetrics } from './engines/metrics.ts';
@@ -34,7 +35,7 @@ import { openBackendHealth } from './health/backend-health.ts';
 import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { allOf, observer } from './observe.ts';
+import { allOf, noteSample, observer } from './observe.ts';
 import { ownKey } from './own-requests.ts';
 import type { Alerts, KeyStore, Ports, ServedConfig } from './ports.ts';
 import { RefusedCredentials } from './refused-credentials.ts';
@@ -132,8 +133,9 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     estimateTokens: tokenEstimator(),
     fitsSchema: schemaCheck(),
   };
-  const embedderAt = providerEmbedders({ ...withoutCache, key: ownKey(sha256) });
-  const cache = cacheOf(options, stores, embedderAt, withoutCache);
+  const own = ownKey(sha256);
+  const embedderAt = providerEmbedders({ ...withoutCache, key: own });
+  const cache = cacheOf(options, stores, embedderAt, own, withoutCache, metrics);
   const caches = config.current().snapshot.routes.flatMap(route => route.cache ?? []);
   if (caches.length > 0) await cache.open(caches);
   const ports: Ports = { ...withoutCache, answers: cache.answers, tasks: new NearestTasks(embedderAt) };
@@ -214,14 +216,20 @@ function cacheOf(
   { redisUrl, cacheMaxBytes, log }: DataPlaneOptions,
   { redis: link }: Stores,
   embedderAt: EmbedderAt,
+  key: LiveKey,
   ports: Ports,
+  metrics: Metrics,
 ): Caching {
   return caching({
     ...ports,
+    ports,
+    key,
     ...(link && redisUrl !== undefined && { redis: { link, url: redisUrl } }),
     maxBytes: cacheMaxBytes,
     meaning: new Meanings(embedderAt),
     log,
+    onSampled: (route, outcome, estimate, tightened) => noteSample(metrics, { route, outcome, estimate, tightened }),
+    onJudged: (route, outcome) => metrics.cacheJudgements.inc({ route, outcome }),
   });
 }
 

@@ -12,7 +12,7 @@ const later: Readonly<Record<Kind, readonly Later[]>> = {
     { path: 'vLLM.serviceRef', needsCluster: true },
     { path: 'vLLM.podSelector', needsCluster: true },
   ],
-  LLMRoute: [{ path: 'cache.falseHitBudget' }, { path: 'cache.sample' }, { path: 'cache.judge' }],
+  LLMRoute: [],
   TenantKey: [{ path: 'rotation', needsCluster: true }],
 };
 

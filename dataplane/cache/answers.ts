@@ -2,12 +2,15 @@
 // and only the answer itself is fetched; what others make at this moment is waited for a little.
 import { isKeepable } from '#core/cache/keepable.ts';
 import { type Millis, millis } from '#core/units.ts';
+import type { Aside } from '../aside.ts';
 import type { Call } from '../call.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Answers } from '../ports.ts';
 import type { CacheTold, CacheVisit, KeptAnswer } from '../visit.ts';
-import { type Found, Lookup, type Match, type Meaning } from './lookup.ts';
+import type { Judging } from './judging.ts';
+import { type Found, Lookup, type Match, type Meaning, type Rules } from './lookup.ts';
 import { type Question, type QuestionParts, questionOf } from './question.ts';
+import type { Sampling } from './sampling.ts';
 import { flightOf } from './single-flight.ts';
 import type { CachedAnswer, CacheStore, Lead, SingleFlight } from './store.ts';
 
@@ -15,6 +18,8 @@ export type AnswersParts = QuestionParts & {
   readonly store: CacheStore;
   readonly flights: SingleFlight;
   readonly meaning: Meaning;
+  readonly sampling: Pick<Sampling, 'strictnessOf' | 'hit'>;
+  readonly judging: Pick<Judging, 'nearMiss'>;
   readonly monotonic: () => number;
 };
 
@@ -38,7 +43,7 @@ export class AnswerCaches implements Pick<Answers, 'visit'> {
     const cache = call.plan.route!.cache!;
     const question = questionOf(exchange, call, cache, this.#parts.meaning.kindOf(cache), this.#parts);
     if (typeof question === 'string') return bypass(question);
-    const visit = new Visit(question, this.#parts);
+    const visit = new Visit(question, { exchange, call }, this.#parts);
     if (!question.mayRead) visit.state = 'bypass';
     else await this.#look(visit, patienceOf(call));
     visit.ms = this.#parts.monotonic() - startedAt;
@@ -49,10 +54,17 @@ export class AnswerCaches implements Pick<Answers, 'visit'> {
     const { question } = visit;
     visit.note(this.#lookup.exact(question));
     if (await visit.serve()) return;
-    if (question.kind === 'semantic') visit.note(await this.#lookup.byMeaning(question, rulesOf(question)));
+    if (question.kind === 'semantic') visit.note(await this.#lookup.byMeaning(question, this.#rulesFor(question)));
     if (await visit.serve()) return;
+    visit.askJudge();
     // In shadow all goes as it would without a cache.
     if (question.mayStore && !question.cache.shadow) await this.#takeOff(visit, patience);
+  }
+
+  /** The route's, as strict as it has become, or the request's own. */
+  #rulesFor({ route, cache, similarity }: Question): Rules {
+    const strictness = this.#parts.sampling.strictnessOf(route, cache);
+    return { match: strictness.match, similarity: Math.max(strictness.similarity, similarity) };
   }
 
   /** One of all that ask the same goes on; to the others its answer comes, or the one that it is about to replace. */
@@ -77,8 +89,6 @@ export class AnswerCaches implements Pick<Answers, 'visit'> {
 
 const patienceOf = ({ envelope }: Call): Millis => (envelope.stream ? PATIENCE.streamed : PATIENCE.whole);
 
-const rulesOf = ({ cache, similarity }: Question) => ({ match: cache.match, similarity });
-
 const bypass = (reason: string): CacheVisit => ({
   state: 'bypass',
   serves: undefined,
@@ -101,7 +111,10 @@ class Visit implements CacheVisit {
   waited = false;
   ms = 0;
   readonly question: Question;
+  readonly #aside: Aside;
   readonly #parts: VisitParts;
+  /** Another entry is found by these words. */
+  #isAliased = false;
   #fresh: Match | undefined;
   /** The entry that is served, or would be in shadow. */
   #match: Match | undefined;
@@ -109,8 +122,9 @@ class Visit implements CacheVisit {
   #found: Pick<Found, 'refused' | 'near' | 'vector'> = { refused: [], near: undefined, vector: undefined };
   #isOver = false;
 
-  constructor(question: Question, parts: VisitParts) {
+  constructor(question: Question, aside: Aside, parts: VisitParts) {
     this.question = question;
+    this.#aside = aside;
     this.#parts = parts;
   }
 
@@ -145,7 +159,17 @@ class Visit implements CacheVisit {
     if (this.question.cache.shadow) return true;
     this.serves = kept;
     this.state = 'hit';
+    this.#parts.sampling.hit(this.#aside, this.question, this.#match!, kept);
     return true;
+  }
+
+  /** Of the nearest question that was not found to be the same; nobody waits for what it says. */
+  askJudge(): void {
+    const { near } = this.#found;
+    if (!near || !this.question.cache.judge || !this.question.mayStore) return;
+    void this.#parts.judging.nearMiss(this.#aside, this.question, near).then(isAliased => {
+      this.#isAliased = isAliased;
+    });
   }
 
   serveJustMade(): boolean {
@@ -167,7 +191,7 @@ class Visit implements CacheVisit {
   end(answer: CachedAnswer | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const isKept = answer && this.wantsAnswer && isKeepable(answer.reply, this.question.cache);
+    const isKept = answer && this.wantsAnswer && !this.#isAliased && isKeepable(answer.reply, this.question.cache);
     if (!isKept) this.lead?.end(false);
     else void this.#keep(answer).then(() => this.#tell(answer));
   }

@@ -2,10 +2,15 @@
 import type { AnswerCache } from '#core/snapshot/snapshot.ts';
 import type { Answers } from '../ports.ts';
 import { AnswerCaches, type AnswersParts } from './answers.ts';
+import { Judging, type JudgingParts } from './judging.ts';
 import { type Cache, type CacheParts, openCache } from './open-cache.ts';
+import { Sampling, type SamplingParts } from './sampling.ts';
 import type { CacheStore } from './store.ts';
 
-export type CachingParts = Omit<CacheParts, 'maxIndexBytes'> & Omit<AnswersParts, 'store' | 'flights'>;
+export type CachingParts = Omit<CacheParts, 'maxIndexBytes'> &
+  Omit<AnswersParts, 'store' | 'flights' | 'sampling' | 'judging'> &
+  Pick<SamplingParts, 'ports' | 'key' | 'onSampled'> &
+  Pick<JudgingParts, 'onJudged'>;
 
 export type Caching = {
   readonly answers: Answers;
@@ -26,7 +31,13 @@ export function caching(parts: CachingParts): Caching {
   const opened = async (): Promise<Cache> => {
     opening ??= openCache({ ...parts, maxIndexBytes: MAX_INDEX_BYTES });
     const cache = await opening;
-    answers ??= new AnswerCaches({ ...parts, ...cache });
+    const { store } = cache;
+    answers ??= new AnswerCaches({
+      ...parts,
+      ...cache,
+      sampling: new Sampling({ ...parts, setThreshold: (entry, threshold) => store.setThreshold(entry, threshold) }),
+      judging: new Judging({ ...parts, alias: (entry, key) => store.alias(entry, key) }),
+    });
     return cache;
   };
   return {

@@ -18,7 +18,7 @@ export type Rule = {
 const extensionPoint = ['core/chat/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
 /** The request loop is serve.ts; these are its steps, one file each. */
 const loopSteps =
-  'dataplane/{answer,attempt,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,last-stage,needs,open,overheard,prepare,replay,scorer,settle,trip,visit,waterfall}.ts';
+  'dataplane/{answer,aside,attempt,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,last-stage,needs,open,overheard,prepare,replay,scorer,settle,trip,visit,waterfall}.ts';
 const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 
