@@ -75,7 +75,8 @@ function thesaurusText(): string {
   const sections: readonly [string, readonly string[]][] = [
     ['nouns', [sortedStems(chiefly('n'))]],
     ['verbs', [sortedStems(chiefly('v'))]],
-    ['adjectives', [sortedStems(chiefly('a'))]],
+    // `Defined` and `playing` have the stems of verbs.
+    ['adjectives', [sortedStems(chiefly('a').filter(word => !/(?:ed|ing)$/.test(word)))]],
     ['synonyms', [...synonyms].sort()],
     ['derived', [...derived].sort()],
     ['antonyms', [...antonyms].sort()],

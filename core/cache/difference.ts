@@ -98,10 +98,13 @@ const isIdle = (word: Word, own: Reading, other: Reading, isAlone: boolean): boo
 function isAside(word: Word, extra: readonly Word[], own: Reading, other: Reading, compared: Comparison, mode: Mode): boolean {
   const { thesaurus, pairs } = compared;
   if (other.words.some(said => isSaid(word, said, thesaurus))) return true;
-  const next = own.words.find(({ at }) => at === word.at + 1);
-  const modifies = next !== undefined && !extra.includes(next);
-  // `Cheap hotels` are some of the hotels, and `stay fresh` is not `stay`; `designers of planes` are no planes; `model 14 pro` is another model.
-  if (thesaurus.isAdjective(word.stem) || word.ofSomething || isOfModel(word, own)) return false;
+  const isBeside = (offset: number) =>
+    own.words.some(neighbour => neighbour.at === word.at + offset && !extra.includes(neighbour));
+  const modifies = isBeside(1);
+  // `Cheap hotels` are some of the hotels, and `stay fresh` is not `stay`; `designers of planes` are no planes; `model 14 pro` is another
+  // model.
+  const isModifier = thesaurus.isAdjective(word.stem) && (modifies || isBeside(-1));
+  if (isModifier || word.ofSomething || isOfModel(word, own)) return false;
   if (mode === 'Balanced') return true;
   // A phrase of its own narrows: `for trucks`, `in 1990`.
   const isOwnPhrase =
