@@ -8,6 +8,8 @@ import {
   type CacheStage,
   openCacheStage,
   otherTenantKey,
+  poorKey,
+  rareKey,
   sameTenantKey,
   shyKey,
   upstreamCalls,
@@ -145,6 +147,21 @@ describe('the same words', () => {
     const { headers } = await send('exact', 'Shy?', {}, shyKey);
     assert.equal(headers.get('x-tollgate-cache'), 'hit');
     assert.deepEqual([headers.get('x-tollgate-similarity'), headers.get('x-litellm-semantic-similarity')], [null, null]);
+  });
+
+  test('are free for a key whose budget is spent, and count in its limits of requests', async () => {
+    const body = { max_tokens: 60 };
+    await hit(() => send('exact', 'Is a hit free?', body, poorKey));
+    const spent = await until('the budget is spent', async () => {
+      const answer = await send('exact', `And ${performance.now()}?`, body, poorKey);
+      return answer.status === 402 && answer;
+    });
+    assert.equal(cacheOf(spent), 'miss');
+    const free = await send('exact', 'Is a hit free?', body, poorKey);
+    assert.deepEqual([free.status, cacheOf(free)], [200, 'hit']);
+    const statuses: number[] = [];
+    for (let i = 0; i < 4; i++) statuses.push((await send('exact', 'How often?', {}, rareKey)).status);
+    assert.deepEqual(statuses, [200, 200, 200, 429]);
   });
 
   test('50 at one time make one call', async () => {

@@ -5,6 +5,8 @@ import { patient, provider, providerSecret, route, tenantKey, yamlOf } from './r
 
 export const otherTenantKey = 'sk-test-other-tenant-00112233445566778899';
 export const sameTenantKey = 'sk-test-same-tenant-00112233445566778899aa';
+export const poorKey = 'sk-test-poor-00112233445566778899aabbccddee';
+export const rareKey = 'sk-test-rare-00112233445566778899aabbccddee';
 export const shyKey = 'sk-test-shy-00112233445566778899aabbccddee';
 
 const anyTemperature = { mode: 'Exact', onlyDeterministic: false };
@@ -33,6 +35,8 @@ export function yamlFor(origin: string, more: readonly Record<string, unknown>[]
     tenantKey(),
     tenantKey('same', sameTenantKey),
     tenantKey('shy', shyKey, { exposeSimilarity: false }),
+    tenantKey('poor', poorKey, { tenant: 'poor', budgets: [{ name: 'all', amount: '0.001', period: 'Total' }] }),
+    tenantKey('rare', rareKey, { tenant: 'rare', limits: { rpm: 3 } }),
     tenantKey('other', otherTenantKey, { tenant: 'other' }),
     provider(
       'openai',
