@@ -7,11 +7,17 @@ import { KINDS } from '../core/resources/index.ts';
 import { referencePage } from '../core/resources/reference.ts';
 import { crdYaml } from './crds.ts';
 import { errorsPage } from './errors-page.ts';
+import { metricsPage } from './metrics-page.ts';
 
 /** By path from the project's root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   const crds = KINDS.map(kind => [`crds/${crdOf(kind).metadata.name}.yaml`, crdYaml(kind)] as const);
-  return new Map([...crds, ['docs/resources.md', referencePage()], ['docs/errors.md', errorsPage()]]);
+  return new Map([
+    ...crds,
+    ['docs/resources.md', referencePage()],
+    ['docs/errors.md', errorsPage()],
+    ['docs/metrics.md', metricsPage()],
+  ]);
 }
 
 /** Paths of the files whose content is not what would be generated. */

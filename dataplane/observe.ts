@@ -2,11 +2,11 @@
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { formatUsd } from '#core/accounting/money.ts';
 import type { Estimate } from '#core/cache/false-hits.ts';
-import { type Usage, usageClasses } from '#core/chat/usage.ts';
 import { type Failure, statusOf } from '#core/failure.ts';
 import type { Log } from '#platform/log.ts';
 import type { Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
+import type { UsageCell, UsageTally } from './metrics-usage.ts';
 import type { Observer } from './ports.ts';
 import type { Trip } from './trip.ts';
 import type { CacheVisit } from './visit.ts';
@@ -15,23 +15,20 @@ import type { CacheVisit } from './visit.ts';
 const NO_ROUTE = 'none';
 
 export function observer(metrics: Metrics, log: Log, monotonic: () => number): Observer {
-  const requestOver = (exchange: Exchange, route: string, status: number, seconds: number) => {
-    const { dialect } = exchange.frontend;
-    metrics.requests.inc({ route, dialect, status });
-    metrics.duration.observe({ route, dialect }, seconds);
-  };
+  const { usage } = metrics;
   return {
     refused(exchange, reason) {
       const ms = monotonic() - exchange.startedAt;
-      requestOver(exchange, NO_ROUTE, statusOf(reason), ms / 1000);
+      const cell = nobodys(usage, exchange.frontend);
+      cell.requestEnded(reason.class, statusOf(reason));
+      cell.spreads.request.observe(ms / 1000);
       if (log.isLevelEnabled('info')) log.info(refusalLine(exchange, reason, ms), 'request');
     },
     served(trip) {
-      const ms = monotonic() - trip.exchange.startedAt;
+      const now = monotonic();
+      const ms = now - trip.exchange.startedAt;
       const route = trip.call.plan.route?.id ?? NO_ROUTE;
-      requestOver(trip.exchange, route, statusShown(trip), ms / 1000);
-      if (trip.firstTokenMs !== undefined)
-        metrics.firstToken.observe({ route, dialect: trip.exchange.frontend.dialect }, trip.firstTokenMs / 1000);
+      requestUsage(cellOf(usage, trip, route), trip, ms, now);
       if (trip.visit) cacheMetrics(metrics, route, trip.visit);
       if (trip.verdicts) for (const [backend, verdict] of trip.verdicts) metrics.cascades.inc({ route, backend, verdict });
       if (log.isLevelEnabled('info')) log.info(requestLine(trip, ms), 'request');
@@ -44,6 +41,51 @@ export function observer(metrics: Metrics, log: Log, monotonic: () => number): O
       if (log.isLevelEnabled('info')) log.info(attemptLine(row), 'attempt');
     },
   };
+}
+
+/** Of requests that were refused before anybody knew whose they are. */
+function nobodys(usage: UsageTally, { dialect, operation }: Exchange['frontend']): UsageCell {
+  const nobody = { keyId: '', key: '', keyAlias: '', tenant: '', route: NO_ROUTE, provider: '', model: '' };
+  return usage.at(['', '', NO_ROUTE, '', '', dialect], () => ({ ...nobody, dialect, operation }));
+}
+
+function cellOf(usage: UsageTally, { exchange, call, candidate }: Trip, route: string): UsageCell {
+  const { entry } = call.key;
+  const { dialect, operation } = exchange.frontend;
+  const [provider, model] = [candidate.provider.id, candidate.model.name];
+  return usage.at([entry.tenant, entry.id, route, provider, model, dialect], () => ({
+    keyId: entry.id,
+    key: `${entry.namespace}/${entry.name}`,
+    keyAlias: entry.alias ?? entry.name,
+    tenant: entry.tenant,
+    ...{ route, dialect, operation, provider, model },
+  }));
+}
+
+function rowCell(usage: UsageTally, row: CostRecord): UsageCell {
+  const { keyId, keyName, keyAlias, tenant, route = NO_ROUTE, dialect, operation, provider, model } = row;
+  // Names of the configuration: what clients ask for and what upstreams call it has no bound.
+  return usage.at([tenant, keyId, route, provider, model, dialect], () => {
+    const alias = keyAlias ?? keyName.slice(keyName.indexOf('/') + 1);
+    return { keyId, key: keyName, keyAlias: alias, tenant, route, dialect, operation, provider, model };
+  });
+}
+
+function requestUsage(cell: UsageCell, trip: Trip, ms: number, now: number): void {
+  const { spreads } = cell;
+  cell.requestEnded(trip.failure?.class, statusShown(trip));
+  spreads.request.observe(ms / 1000);
+  spreads.overhead.observe(Math.max(0, ms - trip.upstreamMs) / 1000);
+  if (trip.firstTokenMs !== undefined) spreads.firstToken.observe(trip.firstTokenMs / 1000);
+  if (trip.fallbacks > 0) {
+    if (trip.failure) cell.fellBackBadly++;
+    else cell.fellBackWell++;
+  }
+  if (trip.visit?.state === 'miss') cell.cacheMisses++;
+  if (trip.hold.limits.length > 0) {
+    cell.limits = trip.hold.limits;
+    cell.limitsAt = now;
+  }
 }
 
 /** Each is told what the others are. */
@@ -94,30 +136,22 @@ export function noteSample(metrics: Metrics, { route, outcome, estimate, tighten
 }
 
 function attemptMetrics(metrics: Metrics, row: CostRecord): void {
-  const { provider, model, usage, cost, route = NO_ROUTE } = row;
+  const cell = rowCell(metrics.usage, row);
+  const { route = NO_ROUTE } = row;
   if (row.purpose === 'cache') {
-    metrics.cacheSaved.inc({ route }, row.saved / 1e9);
+    cell.cacheHits++;
+    cell.cacheSaved += row.saved;
     return;
   }
-  // Names of the configuration: what clients ask for and what upstreams call it has no bound.
-  const labels = { provider, model };
-  metrics.attempts.inc({ ...labels, outcome: row.failure ?? 'ok' });
-  if (row.fallbackPosition > 0) metrics.fallbacks.inc({ route, provider });
+  cell.attempted(row);
   if (row.purpose === 'hedge') metrics.hedges.inc({ route, outcome: outcomeOf(row) });
   if (row.purpose === 'continue') metrics.continued.inc({ route, outcome: outcomeOf(row) });
-  for (const kind of usageClasses) if (usage[kind] > 0) metrics.tokens.inc({ ...labels, kind }, usage[kind]);
-  if (cost !== null) metrics.cost.inc(labels, cost / 1e9);
-  else if (hasTokens(usage)) metrics.unpriced.inc(labels);
-  if (row.streamed && row.failure && row.firstToken !== undefined && row.failure !== 'client_closed')
-    metrics.truncated.inc(labels);
 }
 
 function outcomeOf({ failure }: CostRecord): 'won' | 'lost' | 'failed' {
   if (failure === undefined) return 'won';
   return failure === 'hedge_lost' ? 'lost' : 'failed';
 }
-
-const hasTokens = (usage: Usage): boolean => usageClasses.some(kind => usage[kind] > 0);
 
 /** 499, as the access logs of proxies have it, where the client did not wait for an answer. */
 const statusShown = ({ exchange, failure }: Trip): number => (failure?.class === 'client_closed' ? 499 : exchange.client.status);

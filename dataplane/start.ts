@@ -35,6 +35,7 @@ import { openBackendHealth } from './health/backend-health.ts';
 import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { registerServing } from './metrics-serving.ts';
 import { allOf, noteSample, observer } from './observe.ts';
 import { ownKey } from './own-requests.ts';
 import type { Alerts, KeyStore, Ports, ServedConfig } from './ports.ts';
@@ -152,6 +153,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     }),
   };
   const running = new Set<Promise<void>>();
+  registerServing(metrics, { config, levels, health: backends.health, inFlight: () => running.size, ...systemClock });
   const router: RouterOptions = {
     serve(exchange) {
       const request = serve(exchange, ports).finally(() => running.delete(request));
@@ -339,8 +341,8 @@ function internalPages(
 }
 
 const metricsPage =
-  ({ registry }: Metrics): Page =>
-  async () => ({ status: 200, body: await registry.metrics(), type: registry.contentType });
+  (metrics: Metrics): Page =>
+  async () => ({ status: 200, body: await metrics.page(), type: metrics.contentType });
 
 /** Compares digests, so that neither length nor content shows in the time it takes. */
 function masterKeyCheck(masterKey: string) {

@@ -4,6 +4,7 @@ import type { BudgetLevel, Settlement } from '#core/admission/demand.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { Claimant } from './admission/admission.ts';
 import type { Metrics } from './metrics.ts';
+import type { BudgetStanding } from './metrics-litellm.ts';
 import type { StoreEvents } from './stores.ts';
 
 export function storeEvents(
@@ -36,11 +37,15 @@ export function storeEvents(
 /** Budgets whose level is shown; those that were not used for longest go first. */
 const MAX_BUDGETS = 10_000;
 
+type KnownBudget = {
+  readonly labels: { readonly tenant: string; readonly key: string; readonly budget: string };
+  readonly level: BudgetLevel;
+  readonly amount: number;
+  readonly resetAt: number;
+};
+
 export class BudgetLevels {
-  readonly #levels = new Map<
-    string,
-    { readonly labels: Record<string, string>; readonly used: number; readonly resetAt: number }
-  >();
+  readonly #known = new Map<string, KnownBudget>();
 
   /** @param keyName whose budgets of scope Key these are */
   set({ tenant, budgets }: Pick<Settlement, 'tenant' | 'budgets'>, keyName: string, levels: readonly BudgetLevel[]): void {
@@ -49,14 +54,32 @@ export class BudgetLevels {
       if (!level) continue;
       const labels = { tenant, key: scope === 'Key' ? keyName : '', budget: name };
       const id = `${tenant} ${labels.key} ${name}`;
-      this.#levels.delete(id);
-      this.#levels.set(id, { labels, used: amount > 0 ? (level.settled + level.reserved) / amount : 1, resetAt });
+      this.#known.delete(id);
+      this.#known.set(id, { labels, level, amount, resetAt });
     }
-    while (this.#levels.size > MAX_BUDGETS) this.#levels.delete(this.#levels.keys().next().value!);
+    while (this.#known.size > MAX_BUDGETS) this.#known.delete(this.#known.keys().next().value!);
   }
 
   /** A period that is over has left nothing used. */
-  entries(now: number): Iterable<{ readonly labels: Record<string, string>; readonly used: number }> {
-    return this.#levels.values().map(({ labels, used, resetAt }) => ({ labels, used: now < resetAt ? used : 0 }));
+  entries(now: number): Iterable<{ readonly labels: KnownBudget['labels']; readonly used: number }> {
+    return this.#known.values().map(({ labels, level, amount, resetAt }) => {
+      const spent = level.settled + level.reserved;
+      return { labels, used: now >= resetAt ? 0 : amount > 0 ? spent / amount : 1 };
+    });
+  }
+
+  /** In US dollars and seconds; of a period that is over, as the next one begins. */
+  standings(now: number): readonly (BudgetStanding & { readonly used: number })[] {
+    return Array.from(this.#known.values(), ({ labels, level, amount, resetAt }) => {
+      const isOver = now >= resetAt;
+      const spent = isOver ? 0 : level.settled + level.reserved;
+      return {
+        ...labels,
+        used: amount > 0 ? spent / amount : Number(!isOver),
+        amount: amount / 1e9,
+        remaining: (amount - spent) / 1e9,
+        resetIn: Number.isFinite(resetAt) && !isOver ? (resetAt - now) / 1000 : undefined,
+      };
+    });
   }
 }

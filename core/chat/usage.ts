@@ -28,6 +28,14 @@ export const noUsage: Usage = {
   audioOutput: zero,
 };
 
+/** The disjoint classes of the prompt. */
+export const promptClasses = [
+  'inputUncached',
+  'cacheRead',
+  'cacheWrite5m',
+  'cacheWrite1h',
+] as const satisfies readonly (keyof Usage)[];
+
 export const promptTokens = (u: Usage): Tokens => tokens(u.inputUncached + u.cacheRead + u.cacheWrite5m + u.cacheWrite1h);
 
 /** Names of all classes. */
