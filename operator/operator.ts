@@ -11,6 +11,7 @@ import { generatedKeysReconciler } from './keys/reconcile.ts';
 import { Coalesce } from './publish/coalesce.ts';
 import { DataPlanePods } from './publish/pods.ts';
 import { Publisher } from './publish/publisher.ts';
+import { LEASE_NAME } from './resources.ts';
 import { type ControllerOptions, keysFrom, type Outcome, runController } from './runtime/controller.ts';
 import type { ElectionTiming } from './runtime/elector.ts';
 import { fenced } from './runtime/fence.ts';
@@ -40,7 +41,6 @@ export type OperatorOptions = {
   readonly election?: ElectionTiming;
 };
 
-export const LEASE_NAME = 'tollgate-operator';
 const ALL = 'all';
 const STATUS_WORKERS = 16;
 

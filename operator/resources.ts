@@ -39,6 +39,9 @@ export const endpointSlices: KubeResource = {
   namespaced: true,
 };
 
+/** Who holds it leads. */
+export const LEASE_NAME = 'tollgate-operator';
+
 /** One of our objects. The spec is whatever stands there: compile reads it. */
 export type OurObject = KubeObject & {
   readonly spec?: { readonly [field: string]: unknown };

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { until, within } from '#test/support/until.ts';
+import { type Manifest, rbacManifests } from '../../../cli/rbac.ts';
 import type { ApiServer } from './api-server.ts';
 import { ownNetwork } from './network.ts';
 import { ended } from './process.ts';
@@ -36,9 +37,8 @@ export type Pod = Process & {
 export type DeploymentOptions = {
   readonly server: ApiServer;
   readonly pods: number;
-  /** Tokens of users of the API server. Default: an admin's. */
-  readonly operatorToken?: string;
-  readonly podToken?: string;
+  /** Namespaces that are looked after, with roles for these alone. Default: all. */
+  readonly watchNamespaces?: readonly string[];
   readonly operatorEnv?: Readonly<Record<string, string>>;
   readonly podEnv?: Readonly<Record<string, string>>;
 };
@@ -48,6 +48,7 @@ export class Deployment {
   readonly #folder: string;
   readonly pods: Pod[] = [];
   operator: Process | undefined;
+  #podToken: string | undefined;
 
   constructor(options: DeploymentOptions, folder: string) {
     this.#options = options;
@@ -59,8 +60,8 @@ export class Deployment {
   }
 
   async startOperator(): Promise<Process> {
-    const { server, operatorToken, operatorEnv } = this.#options;
-    const { inCluster } = await server.access(operatorToken);
+    const { server, watchNamespaces, operatorEnv } = this.#options;
+    const { inCluster } = await server.access(await server.serviceAccountToken(SYSTEM, 'tollgate-operator'));
     this.operator = started('operator/main.ts', {
       ...inCluster,
       POD_NAMESPACE: SYSTEM,
@@ -69,6 +70,7 @@ export class Deployment {
       INTERNAL_PORT: String(INTERNAL_PORT),
       DATAPLANE_SERVICE: SERVICE,
       TOLLGATE_MASTER_KEY: MASTER_KEY,
+      ...(watchNamespaces && { WATCH_NAMESPACES: watchNamespaces.join(',') }),
       ...operatorEnv,
     });
     const { operator } = this;
@@ -78,8 +80,8 @@ export class Deployment {
 
   /** Resolves when it is ready; then it is in the Service. */
   async startPod(index: number): Promise<Pod> {
-    const { server, podToken, podEnv } = this.#options;
-    const { inCluster } = await server.access(podToken);
+    const { podEnv } = this.#options;
+    const inCluster = await this.#podAccess();
     const address = ownNetwork!.address(OPERATOR_ADDRESS + 1 + index);
     const name = `pod-${index}`;
     const process = started('dataplane/main.ts', {
@@ -102,6 +104,13 @@ export class Deployment {
     await alive(name, pod, async () => (await fetch(`${internalUrl}/readyz`)).status === 200);
     this.pods[index] = pod;
     return pod;
+  }
+
+  /** While the API server is away as well: a pod's token is in a volume. */
+  async #podAccess(): Promise<Readonly<Record<string, string>>> {
+    const { server } = this.#options;
+    this.#podToken ??= await server.serviceAccountToken(SYSTEM, 'tollgate-dataplane');
+    return (await server.access(this.#podToken)).inCluster;
   }
 
   /** As the control plane does it when pods become ready or go. */
@@ -133,6 +142,8 @@ export class Deployment {
 /** An operator that leads, and pods that are ready and announced. */
 export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   await options.server.namespace(SYSTEM);
+  for (const manifest of rbacManifests({ namespace: SYSTEM, watchNamespaces: options.watchNamespaces }))
+    await options.server.apply(rbacPath(manifest), manifest);
   const deployment = new Deployment(options, await mkdtemp(path.join(options.server.folder, 'deployment-')));
   try {
     await deployment.startOperator();
@@ -143,6 +154,11 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
     throw new Error(`${(error as Error).message}\n${deployment.logs()}`, { cause: error });
   }
   return deployment;
+}
+
+export function rbacPath({ apiVersion, kind, metadata: { namespace, name } }: Manifest): string {
+  const group = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
+  return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${kind.toLowerCase()}s/${name}`;
 }
 
 function started(file: string, env: Readonly<Record<string, string>>): Process {
