@@ -14,9 +14,9 @@ import { keptRow, reportedCost } from './settle.ts';
 import type { Trip } from './trip.ts';
 import type { Heard, KeptAnswer } from './visit.ts';
 
-/** What keeps answers for the trip's route; a request of any other route is not held up. */
-export const cacheOf = ({ plan, exchange }: Trip, { answers }: Ports): Answers | undefined =>
-  plan.route?.cache && exchange.action === 'generate' ? answers : undefined;
+/** What keeps answers for the trip's route; a request of any other route is not held up, nor one that is to fail on purpose. */
+export const cacheOf = ({ plan, exchange, call }: Trip, { answers }: Ports): Answers | undefined =>
+  plan.route?.cache && exchange.action === 'generate' && !call.envelope.controls.mock ? answers : undefined;
 
 /** @returns true: the client has its answer, or is gone */
 export async function answerFromCache(trip: Trip, answers: Answers, ports: Ports): Promise<boolean> {

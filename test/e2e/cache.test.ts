@@ -362,6 +362,25 @@ describe('an answer that has expired', () => {
   });
 });
 
+describe('while an answer that has expired is made anew', () => {
+  test('those that ask for it get the old one', async () => {
+    const first = await send('brief', 'Renewed?');
+    await until(
+      'it has expired',
+      async () => cacheOf(await send('brief', 'Renewed?', { cache: { 'no-store': true } })) === 'miss',
+    );
+    stage.simulator.addFault({ fault: 'slow-first-token', match: { times: 1 } });
+    const renewing = send('brief', 'Renewed?');
+    const old = await until('somebody renews it', async () => {
+      const answer = await send('brief', 'Renewed?');
+      return cacheOf(answer) === 'stale' && answer;
+    });
+    assert.equal(old.json().choices[0].message.content, first.json().choices[0].message.content);
+    assert.equal(cacheOf(await renewing), 'miss');
+    stage.simulator.reset();
+  });
+});
+
 describe('DELETE /cache', () => {
   const flush = (query: string, key = stage.gateways[0]!.masterKey) =>
     ask(`${url()}/cache${query}`, { method: 'DELETE', headers: { authorization: `Bearer ${key}` } });
