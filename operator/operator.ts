@@ -71,7 +71,7 @@ export class Operator {
       client: this.#client,
       ownNamespace: namespace,
       metrics: metrics.reflector,
-      onChange: () => this.#coalesce.touch(clock.monotonic()),
+      onChange: isUrgent => this.#coalesce.touch(clock.monotonic(), isUrgent),
       onSecret: key => this.#secrets.call(this.#keysNaming(key)),
     });
     this.configuration = new Configuration({ ...options, world: this.world });

@@ -21,7 +21,7 @@ import {
 import type { ReflectorMetrics } from '../runtime/metrics.ts';
 import { Reflector } from '../runtime/reflector.ts';
 import { merged, type Source } from '../runtime/source.ts';
-import type { Trim } from '../runtime/store.ts';
+import type { Change, Trim } from '../runtime/store.ts';
 import { SecretWatches } from './secret-watches.ts';
 import type { World } from './world.ts';
 
@@ -35,8 +35,8 @@ export type WorldOptions = {
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: ReflectorMetrics;
-  /** Something is not as it was that configuration may be made of. */
-  readonly onChange: () => void;
+  /** Something is not as it was that configuration may be made of. @param isUrgent something ends that was allowed */
+  readonly onChange: (isUrgent: boolean) => void;
   /** `namespace/name` of a Secret that objects name. */
   readonly onSecret: (key: string) => void;
 };
@@ -64,7 +64,7 @@ export function openWorld(options: WorldOptions): OpenWorld {
 
   function watched<T extends KubeObject>(from: Source<T>, isChange: (now: T, before: T) => boolean = () => true): Source<T> {
     from.onChange(change => {
-      if (change.kind !== 'updated' || isChange(change.object, change.previous)) options.onChange();
+      if (change.kind !== 'updated' || isChange(change.object, change.previous)) options.onChange(isEnding(change));
     });
     return from;
   }
@@ -76,9 +76,9 @@ export function openWorld(options: WorldOptions): OpenWorld {
   const secrets = new SecretWatches({
     client,
     random,
-    onChange: key => {
+    onChange: (key, isOther) => {
       options.onSecret(key);
-      options.onChange();
+      options.onChange(isOther);
     },
     onFailure: (key, error) => log.warn({ secret: key, error: error.message }, 'a Secret cannot be read: tries again'),
   });
@@ -109,6 +109,10 @@ export function openWorld(options: WorldOptions): OpenWorld {
     },
   };
 }
+
+/** A key that is deleted or suspended, a route that goes: these wait for no crowd. */
+const isEnding = ({ kind, object }: Change<KubeObject>): boolean =>
+  kind === 'deleted' || (object as OurObject).spec?.suspended === true;
 
 /** What is decided by: not its status, which the operator itself writes, nor who wrote what. */
 const isOtherObject = (now: KubeObject, before: KubeObject): boolean =>

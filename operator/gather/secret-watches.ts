@@ -7,8 +7,8 @@ import { type SecretObject, secrets } from '../resources.ts';
 export type SecretWatchesOptions = {
   readonly client: KubeClient;
   readonly random: () => number;
-  /** A Secret that is wanted is not as it was. */
-  readonly onChange: (key: string) => void;
+  /** A Secret that is wanted is not as it was. @param isOther it was there before */
+  readonly onChange: (key: string, isOther: boolean) => void;
   readonly onFailure: (key: string, error: Error) => void;
 };
 
@@ -76,8 +76,9 @@ export class SecretWatches {
       onChange: object => {
         const entry = this.#watched.get(key);
         if (!entry) return;
+        const isOther = entry.object !== undefined;
         entry.object = object && trimmed(object);
-        if (!entry.isAwaited) onChange(key);
+        if (!entry.isAwaited) onChange(key, isOther);
       },
       onFailure: error => onFailure(key, error),
     });

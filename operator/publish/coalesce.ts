@@ -1,4 +1,4 @@
-// Lets changes gather: one is taken up a moment later, and of a burst that goes on a few are taken up together, every now and then.
+// Lets changes gather: a few are taken up a moment later, and of a crowd that goes on coming many are taken up together.
 
 export type CoalesceTiming = {
   /** Without another change for this long, it is time. */
@@ -7,34 +7,67 @@ export type CoalesceTiming = {
   readonly mostMs: number;
 };
 
-/** 2,000 keys in one go are two or three compilations, and one change is served after a twentieth of a second and a little. */
-export const usualPace: CoalesceTiming = { quietMs: 50, mostMs: 2_000 };
+export type Pace = {
+  readonly few: CoalesceTiming;
+  /** From this many changes within one gathering they are a crowd. */
+  readonly crowd: number;
+  readonly many: CoalesceTiming;
+  /** As long as one crowd follows another, `mostMs` grows by half each time, up to this. */
+  readonly longestMs: number;
+};
+
+/** Two thousand keys in two seconds are two compilations; ten thousand in half a minute are ten. */
+export const usualPace: Pace = {
+  few: { quietMs: 50, mostMs: 250 },
+  crowd: 10,
+  many: { quietMs: 500, mostMs: 2_000 },
+  longestMs: 5_000,
+};
 
 export class Coalesce {
   readonly #act: () => void;
-  readonly #timing: CoalesceTiming;
+  readonly #pace: Pace;
   #timer: NodeJS.Timeout | undefined;
   #since = 0;
+  #count = 0;
+  #isUrgent = false;
+  /** Crowds that followed each other until now. */
+  #crowds = 0;
 
-  constructor(act: () => void, timing: CoalesceTiming = usualPace) {
+  constructor(act: () => void, pace: Pace = usualPace) {
     this.#act = act;
-    this.#timing = timing;
+    this.#pace = pace;
   }
 
-  /** @param now monotonic */
-  touch(now: number): void {
-    const { quietMs, mostMs } = this.#timing;
+  /**
+   * @param now monotonic
+   * @param isUrgent it waits for no crowd
+   */
+  touch(now: number, isUrgent = false): void {
     if (this.#timer === undefined) this.#since = now;
     clearTimeout(this.#timer);
-    const wait = Math.max(0, Math.min(quietMs, this.#since + mostMs - now));
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#act();
-    }, wait);
+    this.#count++;
+    this.#isUrgent ||= isUrgent;
+    const { quietMs, mostMs } = this.#timing();
+    this.#timer = setTimeout(() => this.#due(), Math.max(0, Math.min(quietMs, this.#since + mostMs - now)));
   }
 
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  #timing(): CoalesceTiming {
+    const { few, crowd, many, longestMs } = this.#pace;
+    if (this.#isUrgent || this.#count < crowd) return few;
+    return { quietMs: many.quietMs, mostMs: Math.min(longestMs, many.mostMs * 1.5 ** this.#crowds) };
+  }
+
+  #due(): void {
+    this.#timer = undefined;
+    this.#crowds = this.#count < this.#pace.crowd ? 0 : this.#crowds + 1;
+    this.#count = 0;
+    this.#isUrgent = false;
+    this.#act();
   }
 }
