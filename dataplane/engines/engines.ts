@@ -86,6 +86,8 @@ export class EngineWatch implements Engines {
 
   load({ provider, model }: Pick<Candidate, 'provider' | 'model'>): EngineLoad | undefined {
     const fleet = this.#fleets.get(provider.id);
+    // In a cluster a provider may have no engine at the moment: it is left out, as one whose engines are all away.
+    if (fleet?.endpoints.length === 0) return { usable: 0, saturated: false, load: 0 };
     if (!fleet?.endpoints.some(isKnown)) return undefined;
     return engineLoad(fleet.endpoints, model.upstreamName, this.#around(fleet));
   }
