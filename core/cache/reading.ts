@@ -422,7 +422,7 @@ class Reader {
       if (!isRequest) this.modal ??= modal;
       return true;
     }
-    if (negators.has(form)) this.wait(this.negations, form === 'except' || form === 'excluding' ? 'except' : 'not');
+    if (negators.has(form)) this.wait(this.negations, exceptions.get(form) ?? 'not');
     if (form === 'no' || form === 'not' || form === 'never' || form === 'none') return true;
     const owner = possessives.get(form);
     if (owner) this.wait(this.owned, owner);
@@ -603,6 +603,11 @@ const askVerbs = new Set(
 const isPast = (form: string): boolean =>
   /.(?:ed|en)$/.test(form) || (irregularForms.has(form) && irregularForms.get(form) !== form);
 
+const exceptions: ReadonlyMap<string, string> = new Map([
+  ['except', 'except'],
+  ['excluding', 'except'],
+  ['unless', 'unless'],
+]);
 const determiners = new Set(['the', 'a', 'this', 'that', "'s", 'and', 'or']);
 /** What a time is a limit of: since Tuesday, until Tuesday. */
 const boundaries: ReadonlyMap<string, string> = new Map([
@@ -624,13 +629,12 @@ const ofOrFor = new Set(['of', 'for']);
 const isAmount = (token: Token | undefined, next: Token | undefined): boolean =>
   token?.kind === 'number' || (isArticle(token) && next?.kind === 'word' && units.has(next.form) && next.form.length > 2);
 
-/** A word of grammar by what stands for it elsewhere: `hrs` and `hours` are one. */
-const classOf = (form: string): string =>
-  times.get(form) ??
-  quantifiers.get(form) ??
-  tags.get(form) ??
-  wh.get(form) ??
-  (prepositions.has(form) ? form : (units.get(form) ?? form));
+/** A word of grammar by its class, where a guard of its own compares the members. */
+const classOf = (form: string): string => {
+  if (tags.has(form) || wh.has(form)) return '#question';
+  if (times.has(form)) return '#time';
+  return quantifiers.get(form) ?? (units.has(form) && !prepositions.has(form) && form.length > 1 ? '#unit' : form);
+};
 
 /** Before a number: over 80 is more than 80. */
 const amountComparisons: ReadonlyMap<string, string> = new Map([

@@ -95,7 +95,11 @@ class Scanner {
       if (this.at > start && (sign === '"' || sign === '`') && !this.unclosed.has(sign)) break;
       this.at++;
     }
-    const [before, core, after] = trimmed(this.text.slice(start, this.at));
+    const chunk = this.text.slice(start, this.at);
+    // An operator by itself: `??`, `?.`; but not the dots and exclamation marks of a sentence.
+    if (chunk.length > 1 && /^[\p{P}\p{S}]+$/u.test(chunk) && !/^[.,;:!…-]+$/.test(chunk))
+      return this.push('code', chunk, 'none');
+    const [before, core, after] = trimmed(chunk);
     if (/[,;:(]/.test(before)) this.mark(',');
     if (core !== '') this.classify(core);
     if (/[!?]/.test(after) || (after.includes('.') && !/\p{L}\.\p{L}$/u.test(core))) this.mark('.');

@@ -7,7 +7,18 @@ import { type LabelledPair, pairsOf } from '#core/cache/evaluate.ts';
 const here = import.meta.dirname;
 const shared = path.join(here, '../../../shared');
 
-export const ownSets = ['minimal-1', 'minimal-2', 'minimal-3', 'minimal-4', 'hard-1', 'hard-2', 'hard-3', 'hard-4'] as const;
+export const ownSets = [
+  'minimal-1',
+  'minimal-2',
+  'minimal-3',
+  'minimal-4',
+  'minimal-5',
+  'hard-1',
+  'hard-2',
+  'hard-3',
+  'hard-4',
+  'hard-5',
+] as const;
 export const developmentSets = ['graphq', 'nlupp', 'banking77', 'gptcache'] as const;
 
 /** A folder with a transformer to measure beside the built-in embedder. */

@@ -47,9 +47,7 @@ export const modals: ReadonlyMap<string, string> = classOf({
 });
 
 export const negators: ReadonlySet<string> = new Set(
-  words(
-    'not no never none nobody nothing neither nor nowhere without unless hardly scarcely barely cannot except excluding lacking',
-  ),
+  words('not no never none nobody nothing neither nor nowhere without unless cannot except excluding lacking'),
 );
 
 /** Classes of quantity, rank and restriction. */
@@ -61,20 +59,26 @@ export const quantifiers: ReadonlyMap<string, string> = classOf({
   most: 'most mostly majority usually',
   many: 'many #alot often frequently',
   much: 'much',
-  few: 'few rarely seldom little',
+  few: 'few rarely seldom little hardly scarcely barely',
   only: 'only solely exclusively merely',
   another: 'another other others else',
   same: 'same',
   different: 'different',
-  last: 'last latest final previous former recent',
-  next: 'next upcoming following latter',
+  last: 'last final',
+  latest: 'latest recent newest',
+  previous: 'previous former preceding',
+  next: 'next upcoming',
+  following: 'following latter subsequent',
   more: 'more #morethan additional extra',
   less: 'less fewer #lessthan',
   least: 'least',
   atleast: '#atleast minimum',
   atmost: '#atmost maximum',
-  about: '#approximately approximately roughly nearly almost circa',
-  again: 'again twice once',
+  about: '#approximately approximately roughly circa',
+  almost: 'nearly almost',
+  again: 'again',
+  once: 'once',
+  twice: 'twice',
   average: 'average median',
   total: 'total altogether',
   enough: 'enough sufficient',
@@ -126,14 +130,14 @@ const S = Sense;
 
 export const prepositions: ReadonlyMap<string, number> = toMap({
   of: S.general | S.about | S.agent | S.from | S.part,
-  in: S.general | S.inside | S.during | S.part | S.to | S.through,
-  on: S.general | S.about | S.above | S.during | S.near,
+  in: S.general | S.inside | S.during | S.part | S.to,
+  on: S.general | S.about | S.above | S.during,
   at: S.general | S.near | S.during,
   for: S.general | S.purpose | S.during,
   as: S.general | S.like,
   from: S.from | S.agent | S.part | S.rangeStart,
   '#outof off': S.from | S.outside,
-  to: S.to | S.general | S.rangeEnd,
+  to: S.to | S.purpose | S.rangeEnd,
   'toward towards onto': S.to,
   into: S.to | S.inside,
   'about regarding concerning': S.about,
@@ -145,7 +149,7 @@ export const prepositions: ReadonlyMap<string, number> = toMap({
   'until till': S.before | S.rangeEnd,
   after: S.after,
   since: S.after | S.rangeStart,
-  past: S.after | S.around,
+  past: S.after,
   'during within': S.during | S.inside,
   inside: S.inside,
   outside: S.outside,
@@ -155,7 +159,7 @@ export const prepositions: ReadonlyMap<string, number> = toMap({
   '#farfrom away': S.far | S.from,
   around: S.around,
   behind: S.behind,
-  '#infront': S.before | S.near,
+  '#infront': S.before,
   'against versus vs': S.against,
   'between among amongst': S.between | S.rangeStart | S.rangeEnd,
   than: S.than,
@@ -232,11 +236,12 @@ export const foreignWords: ReadonlySet<string> = new Set(
 export const interchangeable: readonly ReadonlySet<string>[] = [
   'a an the this that these those some any my our',
   'am is are was were be been being do does did has have had can could may might will would shall should must able',
-  'what that who whose',
+  '#question that',
   'more over above',
   'less under below',
   'is are in of',
-  'i we one you people someone',
+  'i we one',
+  'you one people',
   'and & as',
   'but and',
   'because as since',
@@ -247,7 +252,6 @@ export const interchangeable: readonly ReadonlySet<string>[] = [
   'really very quite so too',
   'just simply actually basically only',
   'it this that these',
-  '#how #howto',
   '#want i',
 ].map(list => new Set(words(list)));
 
@@ -262,3 +266,6 @@ export const cases: ReadonlyMap<string, readonly [person: string, role: 'subject
   ['they', ['they', 'subject']],
   ['them', ['they', 'object']],
 ]);
+
+/** With one of these more, a sentence says something else. */
+export const turning: ReadonlySet<string> = new Set(words('if because while although though than or but unless whether'));

@@ -55,6 +55,7 @@ const table: Table = {
       ['run `ls -a`', 'run `ls -l`'],
       ['flag -U', 'flag -u'],
       ['a == b', 'a != b'],
+      ['the operator ??', 'the operator ?.'],
     ],
     lets: [
       ['say “hello there”', 'say "hello there"'],
@@ -113,6 +114,8 @@ const table: Table = {
       ['more fat', 'less fat'],
       ['over 65 years', 'under 65 years'],
       ['do most birds fly', 'do few birds fly'],
+      ['pass once', 'pass twice'],
+      ['his final novel', 'his latest novel'],
     ],
     lets: [
       ['Show me some recipes', 'Show me recipes'],
@@ -239,6 +242,7 @@ const table: Table = {
       ['feed my rabbit', 'feed your rabbit'],
       ['What is my limit?', 'What is a limit?'],
       ['does he own it', 'does she own it'],
+      ['does my uncle know your aunt', 'does your uncle know my aunt'],
     ],
     lets: [
       ['How do I reset my password?', 'How do I reset a password?'],
@@ -267,6 +271,7 @@ const table: Table = {
     objects: [
       ['who lives beside it', 'who lives behind it'],
       ['it ever rains', 'it never rains'],
+      ['Where did I park?', 'Where did you park?'],
     ],
     lets: [
       ['the tax on tobacco', 'the tax for tobacco'],

@@ -12,7 +12,7 @@ export const possession: Guard = {
     const [inA, inB] = [namesOf(a.possessives), namesOf(b.possessives)];
     const [moreInA, moreInB] = [inA.filter(name => !inB.includes(name)), inB.filter(name => !inA.includes(name))];
     const more = [...moreInA, ...moreInB];
-    if (more.length === 0) return undefined;
+    if (more.length === 0) return otherOwner(a.possessives, b.possessives);
     // How something is done is the same for one's own: reset my password, reset the password.
     const isGeneral = more.every(name => name === 'mine') && isHow(a) && isHow(b);
     const isTheirs = more.every(name => name === 'theirs');
@@ -23,3 +23,13 @@ export const possession: Guard = {
 const namesOf = (marks: readonly Mark[]): string[] => [...new Set(marks.map(({ name }) => name))];
 
 const isHow = ({ question }: Reading): boolean => question === 'howto' || question === 'how' || question === 'why';
+
+/** My uncle and your aunt, your uncle and my aunt. */
+function otherOwner(a: readonly Mark[], b: readonly Mark[]): string | undefined {
+  for (const { name, head } of a) {
+    const others = b.filter(other => head !== undefined && other.head === head);
+    if (others.length > 0 && !others.some(other => other.name === name))
+      return differs(`${name} ${head}`, `${others[0]!.name} ${head}`);
+  }
+  return undefined;
+}
