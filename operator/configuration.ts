@@ -43,6 +43,7 @@ export type ObjectKey = string;
 export class Configuration {
   readonly #options: ConfigurationOptions;
   #catalogue: Promise<Catalogue> | undefined;
+  #updating: Promise<unknown> = Promise.resolve();
   #texts: ReadonlyMap<ObjectKey, string> = new Map();
   standings: ReadonlyMap<ObjectKey, Standing> = new Map();
   compiled: Compiled | undefined;
@@ -58,7 +59,14 @@ export class Configuration {
    * @param publisher of a leader; undefined: it is compiled only
    * @returns the objects that stand otherwise than before
    */
-  async update(publisher: Publisher | undefined): Promise<readonly ObjectKey[]> {
+  update(publisher: Publisher | undefined): Promise<readonly ObjectKey[]> {
+    // One after the other: what was compiled without publishing, on the eve of a term, must not replace what the leader published.
+    const updated = this.#updating.then(() => this.#update(publisher));
+    this.#updating = updated.catch(() => {});
+    return updated;
+  }
+
+  async #update(publisher: Publisher | undefined): Promise<readonly ObjectKey[]> {
     const { world, policy, priceFile, clock } = this.#options;
     const now = clock.now() as EpochMillis;
     const gathered = await gather(world, now, sha256);
