@@ -374,7 +374,8 @@ class Reader {
     this.sort(token, at);
     const word = this.words[before];
     if (word) this.line.push({ text: word.stem, isGrammar: false });
-    else if (!askVerbs.has(token.form)) this.line.push({ text: classOf(token.form), isGrammar: true });
+    else if (!askVerbs.has(token.form))
+      this.line.push({ text: classOf(token.form, this.tokens[at - 1]?.kind === 'number'), isGrammar: true });
   }
 
   private sort(token: Token, at: number): void {
@@ -630,10 +631,10 @@ const isAmount = (token: Token | undefined, next: Token | undefined): boolean =>
   token?.kind === 'number' || (isArticle(token) && next?.kind === 'word' && units.has(next.form) && next.form.length > 2);
 
 /** A word of grammar by its class, where a guard of its own compares the members. */
-const classOf = (form: string): string => {
+const classOf = (form: string, isCounted: boolean): string => {
   if (tags.has(form) || wh.has(form)) return '#question';
   if (times.has(form)) return '#time';
-  return quantifiers.get(form) ?? (units.has(form) && !prepositions.has(form) && form.length > 1 ? '#unit' : form);
+  return quantifiers.get(form) ?? (isCounted && units.has(form) ? '#unit' : form);
 };
 
 /** Before a number: over 80 is more than 80. */
