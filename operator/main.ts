@@ -15,6 +15,7 @@ import { loadPriceFile } from '#platform/price-file.ts';
 import { BadSetting, clusterSettingsOf } from '../cli/settings.ts';
 import { isKeyPath, keyApi } from './admin/key-api.ts';
 import { keyObjects } from './admin/key-objects.ts';
+import { operatorMetrics } from './metrics.ts';
 import { Operator } from './operator.ts';
 import { runtimeMetrics } from './runtime/metrics.ts';
 
@@ -39,6 +40,7 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
     random: Math.random,
     log,
     metrics,
+    ownMetrics: operatorMetrics(registry),
   });
   const server = await listen(operator, registry, env.TOLLGATE_MASTER_KEY, { ...settings, log });
   const stopped = new Promise<void>(resolve => process.once('SIGTERM', () => resolve()).once('SIGINT', () => resolve()));

@@ -8,6 +8,7 @@ import type { Log } from '#platform/log.ts';
 import { Configuration } from './configuration.ts';
 import { type OpenWorld, openWorld } from './gather/open-world.ts';
 import { generatedKeysReconciler } from './keys/reconcile.ts';
+import type { OperatorMetrics } from './metrics.ts';
 import { Coalesce } from './publish/coalesce.ts';
 import { DataPlanePods } from './publish/pods.ts';
 import { Publisher } from './publish/publisher.ts';
@@ -38,6 +39,7 @@ export type OperatorOptions = {
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: RuntimeMetrics;
+  readonly ownMetrics: OperatorMetrics;
   readonly election?: ElectionTiming;
 };
 
@@ -58,6 +60,8 @@ export class Operator {
   readonly configuration: Configuration;
   #around: { readonly of: unknown; readonly indexed: Indexed } | undefined;
   #podsSeen = '';
+  /** Monotonic: since when something waits to be published. */
+  #changedAt = Number.POSITIVE_INFINITY;
   #isLeading = false;
   #isReady = false;
 
@@ -65,7 +69,7 @@ export class Operator {
     this.#options = options;
     const { connection, namespace, dataPlaneService, clock, log, metrics } = options;
     this.#client = kubeClient(connection);
-    this.#coalesce = new Coalesce(() => this.#changed());
+    this.#coalesce = new Coalesce(since => this.#changed(since));
     this.world = openWorld({
       ...options,
       client: this.#client,
@@ -172,17 +176,25 @@ export class Operator {
   }
 
   async #publish(publisher: Publisher): Promise<Outcome> {
+    const { clock, ownMetrics } = this.#options;
+    const changedAt = Math.min(this.#changedAt, clock.monotonic());
+    this.#changedAt = Number.POSITIVE_INFINITY;
+    const { generation: before } = this.configuration;
     const changed = await this.configuration.update(publisher);
-    this.#pods.expect(this.configuration.generation);
+    const { generation, compiled } = this.configuration;
+    if (generation > before && before > 0) ownMetrics.published(generation, changedAt);
+    ownMetrics.unsound(compiled?.verdicts.filter(({ sound }) => !sound).length ?? 0);
+    this.#pods.expect(generation);
     this.#statuses.call(changed);
     const { nextChangeAt } = this.configuration;
     if (nextChangeAt === undefined) return { kind: 'done' };
-    return { kind: 'again', afterMs: Math.max(0, nextChangeAt - this.#options.clock.now()) };
+    return { kind: 'again', afterMs: Math.max(0, nextChangeAt - clock.now()) };
   }
 
   /** One who does not lead compiles as well: its administration has to know the keys. */
-  #changed(): void {
+  #changed(since: number): void {
     if (!this.#isReady) return;
+    this.#changedAt = Math.min(this.#changedAt, since);
     if (this.#isLeading) this.#changes.call([ALL]);
     else
       this.configuration.update(undefined).catch(error => {
@@ -210,6 +222,8 @@ export class Operator {
 
   #acknowledged(): void {
     const reports = this.#pods.reports();
+    const served = Math.min(...reports.map(({ generation = 0 }) => generation));
+    if (reports.length > 0) this.#options.ownMetrics.served(served, this.#options.clock.monotonic());
     const seen = JSON.stringify(reports.map(({ pod, rejected }) => [pod, [...rejected]]));
     if (seen !== this.#podsSeen) this.#statuses.call(this.configuration.standings.keys(), 'low');
     else this.#statuses.call(this.#pending);

@@ -25,7 +25,7 @@ export const usualPace: Pace = {
 };
 
 export class Coalesce {
-  readonly #act: () => void;
+  readonly #act: (since: number) => void;
   readonly #pace: Pace;
   #timer: NodeJS.Timeout | undefined;
   #since = 0;
@@ -34,7 +34,8 @@ export class Coalesce {
   /** Crowds that followed each other until now. */
   #crowds = 0;
 
-  constructor(act: () => void, pace: Pace = usualPace) {
+  /** @param act is told when the first of the changes came */
+  constructor(act: (since: number) => void, pace: Pace = usualPace) {
     this.#act = act;
     this.#pace = pace;
   }
@@ -68,6 +69,6 @@ export class Coalesce {
     this.#crowds = this.#count < this.#pace.crowd ? 0 : this.#crowds + 1;
     this.#count = 0;
     this.#isUrgent = false;
-    this.#act();
+    this.#act(this.#since);
   }
 }
