@@ -120,7 +120,7 @@ describe('configuration in a cluster', () => {
   });
   after(async () => {
     config?.close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   });
   const start = async (name: string, mount?: string) => {
     const dataFolder = path.join(folder, name);

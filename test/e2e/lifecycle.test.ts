@@ -57,7 +57,7 @@ describe('a start that cannot be', () => {
       said += chunk;
     });
     try {
-      const [code] = await within(10_000, 'it ends by itself', once(child, 'exit'));
+      const [code] = await within(30_000, 'it ends by itself', once(child, 'exit'));
       return { code, said };
     } finally {
       child.kill('SIGKILL');
