@@ -22,16 +22,27 @@ const hasTransformer = existsSync(transformer) && onnxRuntime() !== undefined;
 const embedders = [staticEmbedder() as Embedder, ...(hasTransformer ? [await onnxEmbedder(transformer)] : [])];
 if (!hasTransformer) console.log('(no second embedder: it needs ../shared/models and onnxruntime-node)\n');
 
-console.log(`| embedder | decision | ${sets.map(({ set }) => set).join(' | ')} |`);
-console.log(`| --- | --- | ${sets.map(() => '---').join(' | ')} |`);
+/** By embedder: its decisions by name, each with one cell a set. */
+const tables = new Map<Embedder, Map<string, string[]>>();
 for (const embedder of embedders) {
   const measured = await Promise.all(sets.map(async ({ pairs }) => ({ pairs, vectors: await vectorsOf(pairs, embedder) })));
-  for (const mode of modes) {
-    const cells = measured.map(({ pairs, vectors }) => cell(judge(pairs, mode, THRESHOLD, vectors, embedder)));
-    console.log(`| ${embedder.id} | ${mode} | ${cells.join(' | ')} |`);
-  }
-  const cells = measured.map(({ pairs, vectors }) => cell(alone(pairs, vectors)));
-  console.log(`| ${embedder.id} | similarity ${ALONE} alone | ${cells.join(' | ')} |`);
+  const decisions = new Map<string, string[]>();
+  for (const mode of modes)
+    decisions.set(
+      mode,
+      measured.map(({ pairs, vectors }) => cell(judge(pairs, mode, THRESHOLD, vectors, embedder))),
+    );
+  decisions.set(
+    `similarity ${ALONE} alone`,
+    measured.map(({ pairs, vectors }) => cell(alone(pairs, vectors))),
+  );
+  tables.set(embedder, decisions);
+}
+for (const [{ id }, decisions] of tables) {
+  console.log(`| ${id} | ${[...decisions.keys()].join(' | ')} |\n| --- |${' --- |'.repeat(decisions.size)}`);
+  for (const [at, { set }] of sets.entries())
+    console.log(`| ${set} | ${[...decisions.values()].map(cells => cells[at]).join(' | ')} |`);
+  console.log('');
 }
 await Promise.all(embedders.map(embedder => embedder.close()));
 
