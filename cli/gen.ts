@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { crdOf } from '../core/resources/crd.ts';
 import { KINDS } from '../core/resources/index.ts';
 import { referencePage } from '../core/resources/reference.ts';
+import { alertRulesYaml } from '../deploy/alerts/rules-file.ts';
+import { dashboardFiles } from '../deploy/dashboards/index.ts';
 import { crdYaml } from './crds.ts';
 import { errorsPage } from './errors-page.ts';
 import { metricsPage } from './metrics-page.ts';
@@ -19,6 +21,8 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/resources.md', referencePage()],
     ['docs/errors.md', errorsPage()],
     ['docs/metrics.md', metricsPage()],
+    ['deploy/alerts/tollgate.rules.yaml', alertRulesYaml()],
+    ...dashboardFiles(),
   ]);
 }
 

@@ -15,7 +15,7 @@ import {
 import { importsOf } from './support/imports.ts';
 
 const root = path.join(import.meta.dirname, '..');
-const folders = '{core,platform,operator,dataplane,cli,simulator,test}';
+const folders = '{core,platform,operator,dataplane,cli,deploy,simulator,test}';
 
 function projectSources(): Sources {
   const files = globSync(`${folders}/**/*.ts`, { cwd: root }).map(file => file.replaceAll(path.sep, '/'));
