@@ -51,6 +51,7 @@ type Lease = KubeObject & {
 
 /** After a request about the lease failed. */
 const AFTER_FAILURE_MS = 500;
+const OVER = 'the lease was not renewed in time';
 
 export class LeaseElector {
   readonly #options: LeaseOptions;
@@ -93,7 +94,7 @@ export class LeaseElector {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       const waitMs = await this.#step();
-      if (this.#term && !this.holds()) await this.#endTerm('not renewed in time');
+      if (this.#term && !this.holds()) await this.#endTerm(OVER);
       await pause(waitMs, undefined, { signal }).catch(() => {});
     }
   }
@@ -151,7 +152,12 @@ export class LeaseElector {
     const end = new AbortController();
     // The loop may be waiting for an answer when the term ends.
     const alarm = setTimeout(() => this.#alarm(), this.#timing.renewWithinMs).unref();
-    const term: Term = { holds: () => !end.signal.aborted && this.holds(), signal: end.signal };
+    const holds = (): boolean => {
+      // Whoever asks first has everybody hear of it: timers may be late, in a loop that asks again and again even for ever.
+      if (!this.holds()) end.abort(new Error(OVER));
+      return !end.signal.aborted;
+    };
+    const term: Term = { holds, signal: end.signal };
     const over = lead(term).catch(error => log.error({ error }, 'leader election: what a leader does has failed'));
     this.#term = { end, over, alarm };
   }
@@ -159,7 +165,7 @@ export class LeaseElector {
   #alarm(): void {
     if (!this.#term) return;
     if (this.holds()) this.#term.alarm.refresh();
-    else this.#term.end.abort(new Error('the lease was not renewed in time'));
+    else this.#term.end.abort(new Error(OVER));
   }
 
   async #endTerm(reason: string): Promise<void> {

@@ -127,8 +127,9 @@ describe('a reflector', { skip: withoutApiServer }, () => {
     'a connection that is half open': relay => relay.freeze(),
   };
   for (const [what, breakIt] of Object.entries(wire)) {
-    test(`recovers within seconds from ${what}, without a list`, async () => {
+    test(`recovers within seconds from ${what}, without a list`, async t => {
       const relay = await startRelay(server);
+      t.after(() => relay.close());
       const { reflector, kube, stop } = await reflecting('wire', relay.port);
       await known(reflector, 'wire', 'before');
       breakIt(relay);
@@ -136,7 +137,6 @@ describe('a reflector', { skip: withoutApiServer }, () => {
       assert.ok(took < RECOVERED_MS, `${took} ms`);
       assert.match(await kube.registry.metrics(), /reflector_lists_total\{name="configmaps"\} 1\n/);
       await stop();
-      await relay.close();
     });
   }
 
@@ -146,9 +146,11 @@ describe('a reflector', { skip: withoutApiServer }, () => {
     503: { status: 503, body: 'upstream connect error' },
   };
   for (const refusal of Object.values(refusals)) {
-    test(`recovers within seconds from ${refusal.status} on a watch, and asks no more than twice a second meanwhile`, async () => {
+    test(`recovers within seconds from ${refusal.status} on a watch, and asks no more than twice a second meanwhile`, async t => {
       const front = await startFront(server);
-      const relay = await startRelay({ ...server, port: front.port, host: '127.0.0.1' } as ApiServer);
+      t.after(() => front.close());
+      const relay = await startRelay({ ...server, port: front.port, host: '127.0.0.1' });
+      t.after(() => relay.close());
       const { reflector, kube, stop } = await reflecting('refused', relay.port);
       await reflector.synced();
       let refused = 0;
@@ -167,13 +169,12 @@ describe('a reflector', { skip: withoutApiServer }, () => {
       assert.ok(refused >= 2 && refused <= (2 * outageMs) / 1000, `${refused} requests`);
       assert.match(await kube.registry.metrics(), /reflector_lists_total\{name="configmaps"\} 1\n/);
       await stop();
-      await relay.close();
-      await front.close();
     });
   }
 
-  test('waits for as long as Retry-After says', async () => {
+  test('waits for as long as Retry-After says', async t => {
     const front = await startFront(server);
+    t.after(() => front.close());
     const asked: number[] = [];
     front.set((_, url) => {
       if (!url.includes('watch=true')) return undefined;
@@ -185,12 +186,12 @@ describe('a reflector', { skip: withoutApiServer }, () => {
     await known(reflector, 'patient', 'patient');
     assert.ok(asked[1]! - asked[0]! >= 1_999, `${asked[1]! - asked[0]!} ms`);
     await stop();
-    await front.close();
   });
 
-  test('tells the difference after history was forgotten while it was away: what is new, what is not, what is gone', async () => {
+  test('tells the difference after history was forgotten while it was away: what is new, what is not, what is gone', async t => {
     for (const name of ['same', 'changed', 'deleted']) await put('gone', name);
     const relay = await startRelay(server);
+    t.after(() => relay.close());
     const { reflector, kube, stop } = await reflecting('gone', relay.port);
     await reflector.synced();
     const told: string[] = [];
@@ -212,7 +213,6 @@ describe('a reflector', { skip: withoutApiServer }, () => {
     assert.match(await kube.registry.metrics(), /reflector_watch_errors_total\{name="configmaps",error="gone"\} 1\n/);
     assert.match(await kube.registry.metrics(), /reflector_lists_total\{name="configmaps"\} 2\n/);
     await stop();
-    await relay.close();
   });
 
   test('knows all within seconds after the API server was away, with few requests and no exit', async () => {

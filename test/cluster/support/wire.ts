@@ -20,7 +20,7 @@ export type Relay = {
   close(): Promise<void>;
 };
 
-export async function startRelay(server: ApiServer): Promise<Relay> {
+export async function startRelay(server: Pick<ApiServer, 'port' | 'host'>): Promise<Relay> {
   const open = new Set<{ readonly client: Socket; readonly upstream: Socket }>();
   let connections = 0;
   let refuses = false;
