@@ -101,6 +101,8 @@ export type Reading = {
   readonly negations: readonly Mark[];
   readonly quantifiers: readonly Mark[];
   readonly possessives: readonly Mark[];
+  /** Owners with an apostrophe, and what they own. */
+  readonly genitives: readonly Mark[];
   readonly persons: readonly string[];
   readonly times: readonly string[];
   readonly formats: readonly string[];
@@ -276,6 +278,7 @@ class Reader {
   private readonly negations: { name: string; head: string | undefined }[] = [];
   private readonly quantified: { name: string; head: string | undefined }[] = [];
   private readonly owned: { name: string; head: string | undefined }[] = [];
+  private readonly genitives: { name: string; head: string | undefined }[] = [];
   private readonly people: string[] = [];
   private readonly literals: string[] = [];
   private readonly times: string[] = [];
@@ -338,6 +341,7 @@ class Reader {
       negations,
       quantifiers: this.quantified,
       possessives: this.owned,
+      genitives: this.genitives,
       persons: this.people,
       times: when.toSorted(),
       formats: shapes.toSorted(),
@@ -425,6 +429,7 @@ class Reader {
     }
     if (negators.has(form)) this.wait(this.negations, exceptions.get(form) ?? 'not');
     if (form === 'no' || form === 'not' || form === 'never' || form === 'none') return true;
+    if (form === "'s" && this.words.length > 0) this.wait(this.genitives, `of ${this.words.at(-1)!.stem}`);
     const owner = possessives.get(form);
     if (owner) this.wait(this.owned, owner);
     const person = persons.get(form);

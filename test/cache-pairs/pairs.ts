@@ -13,6 +13,7 @@ export const ownSets = [
   'minimal-3',
   'minimal-4',
   'minimal-5',
+  'minimal-6',
   'hard-1',
   'hard-2',
   'hard-3',

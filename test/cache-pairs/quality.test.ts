@@ -16,6 +16,7 @@ const floors = [
   { set: 'minimal-3', recall: 0.9, falseHits: 0 },
   { set: 'minimal-4', recall: 0.85, falseHits: 0 },
   { set: 'minimal-5', recall: 0.9, falseHits: 0 },
+  { set: 'minimal-6', recall: 0.85, falseHits: 0 },
   { set: 'hard-1', recall: 0.2, falseHits: 0 },
   { set: 'hard-2', recall: 0.2, falseHits: 0 },
   { set: 'hard-3', recall: 0.2, falseHits: 0 },

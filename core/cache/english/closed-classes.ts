@@ -237,6 +237,7 @@ export const interchangeable: readonly ReadonlySet<string>[] = [
   'a an the this that these those some any my our',
   'am is are was were be been being do does did has have had can could may might will would shall should must able',
   '#question that',
+  '#question if',
   'more over above',
   'less under below',
   'is are in of',

@@ -205,6 +205,8 @@ const table: Table = {
   perm: {
     objects: [
       ['paint a garage door', 'paint a door garage'],
+      ['Can the old man see the big boat?', 'Can the big man see the old boat?'],
+      ['Can the old man see the river boat?', 'Can the man see the old river boat?'],
       ['Which tribes conquered the empire?', 'Which tribes did the empire conquer?'],
     ],
     lets: [['How is paper folded?', 'How do they fold paper?']],
@@ -243,6 +245,7 @@ const table: Table = {
       ['What is my limit?', 'What is a limit?'],
       ['does he own it', 'does she own it'],
       ['does my uncle know your aunt', 'does your uncle know my aunt'],
+      ["my neighbour's tree on my fence", "my tree on my neighbour's fence"],
     ],
     lets: [
       ['How do I reset my password?', 'How do I reset a password?'],

@@ -12,7 +12,7 @@ export const possession: Guard = {
     const [inA, inB] = [namesOf(a.possessives), namesOf(b.possessives)];
     const [moreInA, moreInB] = [inA.filter(name => !inB.includes(name)), inB.filter(name => !inA.includes(name))];
     const more = [...moreInA, ...moreInB];
-    if (more.length === 0) return otherOwner(a.possessives, b.possessives);
+    if (more.length === 0) return otherOwner([...a.possessives, ...a.genitives], [...b.possessives, ...b.genitives]);
     // How something is done is the same for one's own: reset my password, reset the password.
     const isGeneral = more.every(name => name === 'mine') && isHow(a) && isHow(b);
     const isTheirs = more.every(name => name === 'theirs');
@@ -24,7 +24,7 @@ const namesOf = (marks: readonly Mark[]): string[] => [...new Set(marks.map(({ n
 
 const isHow = ({ question }: Reading): boolean => question === 'howto' || question === 'how' || question === 'why';
 
-/** My uncle and your aunt, your uncle and my aunt. */
+/** My uncle and your aunt, your uncle and my aunt; my neighbour's tree and my fence, my tree and my neighbour's fence. */
 function otherOwner(a: readonly Mark[], b: readonly Mark[]): string | undefined {
   for (const { name, head } of a) {
     const others = b.filter(other => head !== undefined && other.head === head);

@@ -28,7 +28,7 @@ export const permuted: Guard = {
       if (isCompound(x, y)) return described(x, y);
       if (asksOtherRole(a, b) && ![x, y].some(({ a: word }) => word.stem === '~function')) return described(x, y);
     }
-    return undefined;
+    return otherHead(places);
   },
 };
 
@@ -107,6 +107,16 @@ const movesWhole = ({ a, b }: Place): boolean => a.marker !== 0 && b.marker !== 
 /** Members of a list may change places: `A and B`, `between A and B`. */
 const isListed = (x: Place, y: Place): boolean =>
   y.a.listed && x.b.listed && x.a.phrase === y.a.phrase && x.b.phrase === y.b.phrase;
+
+/** The old man and the boat, the man and the old boat: what stands right before one word stands before another. */
+function otherHead(places: readonly Place[]): string | undefined {
+  for (const x of places) {
+    const [y, z] = [places.find(({ a }) => a.at === x.a.at + 1), places.find(({ b }) => b.at === x.b.at + 1)];
+    if (y && z && y !== z && ![x, y, z].some(place => isAdverb(place) || isTurned(place) || place.a.kind !== 'word'))
+      return described(x, y);
+  }
+  return undefined;
+}
 
 /** `door garage` is no `garage door`. */
 const isCompound = (x: Place, y: Place): boolean =>
