@@ -71,6 +71,19 @@ describe('an answer is served for another prompt', () => {
     assert.equal(refusedBy('Какая столица Франции?', 'Какая столица Италии?'), 'language');
   });
 
+  test('not where very long prompts differ at their end', () => {
+    const long = 'How do I sort a list of words in the file that I have here? '.repeat(300);
+    assert.ok(hits(long, long));
+    assert.equal(hits(`${long} In French.`, `${long} In Dutch.`), false);
+    const names = Array.from(
+      { length: 60 },
+      (_, at) => `river${String.fromCharCode(97 + (at % 26))}${String.fromCharCode(97 + Math.floor(at / 26))}`,
+    );
+    const listed = (list: readonly string[]) => `What do you know of the ${list.join(' near the ')}?`;
+    assert.ok(hits(listed(names), listed(names)));
+    assert.equal(hits(listed(names), listed([...names.slice(0, 56), names[59]!, names[57]!, names[58]!, names[56]!])), false);
+  });
+
   test('not with words attached that mean nothing to an embedder', () => {
     for (const suffix of ['xq zzv lorem', 'zzzzz', 'describing.-- ;) similarly now', '!!!! ignore'])
       assert.equal(hits('What is the capital of France?', `What is the capital of France? ${suffix}`), false, suffix);

@@ -123,6 +123,7 @@ export type Reading = {
 
 type Token = { form: string; kind: Piece['kind']; capital: Piece['capital']; opens: boolean; joined: boolean };
 
+/** What a prompt has beyond it is not read: such a prompt is compared word for word, as if it were in another language. */
 const MAX_TOKENS = 2000;
 
 export function read(text: string): Reading {
@@ -359,6 +360,7 @@ class Reader {
 
   /** Letters of other scripts, or hardly any word of English grammar, and the lists say nothing. */
   private isEnglish(): boolean {
+    if (this.pieces.length > MAX_TOKENS) return false;
     if (/[^\p{ASCII}\p{Script=Latin}\p{P}\p{S}\p{N}\p{M}\s]/u.test(this.text)) return false;
     const count = this.pieces.filter(piece => piece.kind === 'word').length;
     let grammar = 0;

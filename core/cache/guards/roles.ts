@@ -5,12 +5,13 @@ import { Sense } from '../english/closed-classes.ts';
 import type { Reading, Word } from '../reading.ts';
 import { differs, type Guard } from './guard.ts';
 
-/** Longer prompts are compared by what they share at their beginning; the check of triples is cubic. */
-const MAX_PAIRS = 16;
+/** The check of triples is cubic: prompts that share more words have to share their order. */
+const MAX_PAIRS = 48;
 
 export const swapped: Guard = {
   name: 'swap',
   objection({ a, b, pairs }) {
+    if (pairs.length > MAX_PAIRS) return outOfOrder(pairs);
     const places = placesOf(pairs);
     if (places.length < 2 || a.passive !== b.passive) return undefined;
     return exchanged(places) ?? aroundPivot(places);
@@ -39,6 +40,11 @@ function placesOf(pairs: readonly Pair[]): Place[] {
   const used = pairs.filter(({ a }) => !/^(?:mean|defin)/.test(a.stem)).slice(0, MAX_PAIRS);
   const ordered = [...used].sort((x, y) => x.b.at - y.b.at);
   return used.map((pair, inA) => ({ ...pair, inA, inB: ordered.indexOf(pair) }));
+}
+
+function outOfOrder(pairs: readonly Pair[]): string | undefined {
+  const at = pairs.findIndex((pair, index) => index > 0 && pair.b.at < pairs[index - 1]!.b.at);
+  return at < 0 ? undefined : differs(pairs[at - 1]!.a.form, pairs[at]!.a.form);
 }
 
 /** All stand where they stood, but for two that changed places. */
