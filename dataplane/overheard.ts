@@ -55,7 +55,9 @@ export class Overheard {
   reply(): ChatReply | undefined {
     if (!this.#provider || this.#frames.isTooLarge) return undefined;
     if (!this.#whole) return this.#streamed(this.#provider);
-    const decoded = this.#provider.decodeReply(JSON.parse(this.#whole.toString()));
+    const body: unknown = JSON.parse(this.#whole.toString());
+    this.hasMore = this.#provider.leavesOut(body);
+    const decoded = this.#provider.decodeReply(body);
     return decoded.ok ? decoded.value : undefined;
   }
 

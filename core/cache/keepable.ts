@@ -2,9 +2,9 @@
 import type { ChatReply } from '../chat/reply.ts';
 import type { AnswerCache } from '../snapshot/snapshot.ts';
 
-/** Never one that was cut short, refused or filtered, nor one that says nothing. */
+/** Never one that was cut short, refused or filtered, nor one that says nothing, nor one of which it is not told how it ended. */
 export function isKeepable({ parts, finish }: ChatReply, { toolCalls }: Pick<AnswerCache, 'toolCalls'>): boolean {
-  if (parts.some(part => part.kind === 'refusal')) return false;
+  if (finish.isAssumed || parts.some(part => part.kind === 'refusal')) return false;
   const calls = parts.some(part => part.kind === 'tool-call');
   if (calls || finish.reason === 'tool-calls')
     return toolCalls && calls && (finish.reason === 'tool-calls' || isEnd(finish.reason));

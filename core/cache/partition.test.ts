@@ -65,6 +65,8 @@ const around = fc.record({
   route: text,
   namespace: maybe(text),
   user: maybe(text),
+  betas: maybe(text),
+  fallbacks: maybe(fc.array(text, { maxLength: 2 })),
   embedder: text,
   guards: text,
 });
@@ -112,7 +114,7 @@ test('a prompt cannot write itself into another field', () => {
   );
 });
 
-test('tenants, keys, routes, users, namespaces, versions and metadata are apart; absent is not empty', () => {
+test('tenants, keys, routes, users, namespaces, betas, fallbacks, versions and metadata are apart; absent is not empty', () => {
   const variants: Partial<PartitionFacts>[] = [
     {},
     { tenant: 'other' },
@@ -121,6 +123,10 @@ test('tenants, keys, routes, users, namespaces, versions and metadata are apart;
     { route: 'default/s' },
     { namespace: 'n' },
     { user: 'n' },
+    { betas: 'n' },
+    { fallbacks: [] },
+    { fallbacks: ['n'] },
+    { fallbacks: ['n', 'm'] },
     { embedder: 'e2' },
     { guards: 'g2' },
     { operation: 'Completions' },

@@ -18,6 +18,10 @@ export type PartitionFacts = {
   readonly route: string;
   /** The request's own `cache.namespace`. */
   readonly namespace?: string;
+  /** Headers of the client that go to upstreams of its own dialect and change what a model does. */
+  readonly betas?: string;
+  /** Models that may stand in for the one that was asked for, by the request's own wish. */
+  readonly fallbacks?: readonly string[];
   /** The client's own end user, where the answer may be about the one who asks (`CacheUse.perUser`). */
   readonly user?: string;
   /** Values of `cache.partitionBy`, in its order. */
@@ -75,6 +79,8 @@ export function partitionText(facts: PartitionFacts): string {
     text(familyOf(facts.operation)),
     optional(facts.namespace, text),
     optional(facts.user, text),
+    optional(facts.betas, text),
+    optional(facts.fallbacks, models => list(models, text)),
     list(facts.metadata, ([name, value]) => text(name) + optional(value, text)),
     text(facts.embedder),
     text(facts.guards),

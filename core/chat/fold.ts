@@ -77,7 +77,7 @@ export function fold(events: Iterable<ChatEvent>): Folded {
     id,
     model,
     parts,
-    finish: finish ?? { reason: 'stop' },
+    finish: finish ?? { reason: 'stop', isAssumed: true },
     ...(usage && { usage }),
     ...(logprobs && { logprobs }),
   };

@@ -17,7 +17,12 @@ export type FinishReason =
   /** The provider paused a long turn that the client may continue (Anthropic's `pause_turn`). */
   | 'pause';
 
-export type Finish = { readonly reason: FinishReason; readonly stopSequence?: string };
+export type Finish = {
+  readonly reason: FinishReason;
+  readonly stopSequence?: string;
+  /** The provider gave no reason, or one that nobody knows: how the answer ended is not told. */
+  readonly isAssumed?: true;
+};
 
 /** OpenAI's logprobs object of one choice: `{content: [...], refusal: [...]}`; opaque to the gateway. */
 export type Logprobs = Readonly<Record<string, unknown>>;

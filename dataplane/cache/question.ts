@@ -62,6 +62,8 @@ export function questionOf(
       route,
       ...(wishes.namespace !== undefined && { namespace: wishes.namespace }),
       ...(use.perUser && userOf(request, call)),
+      ...betasOf(exchange),
+      ...(call.envelope.controls.fallbacks && { fallbacks: call.envelope.controls.fallbacks }),
       metadata: metadataOf(call, cache.partitionBy),
       ...kind,
     },
@@ -99,11 +101,17 @@ function userOf({ user }: ChatRequest, { envelope }: Call): { user?: string } {
   return named === undefined ? {} : { user: named };
 }
 
-/** Also what is no text: 1 and 2 are two customers. */
-function metadataOf({ body }: Call, names: readonly string[]): (readonly [string, string | undefined])[] {
+function betasOf({ headers }: Exchange): { betas?: string } {
+  const betas = headers['anthropic-beta'];
+  return betas === undefined ? {} : { betas: String(betas) };
+}
+
+/** Of the body's metadata, or the tag of that name; also what is no text: 1 and 2 are two customers. */
+function metadataOf({ body, tags }: Call, names: readonly string[]): (readonly [string, string | undefined])[] {
   const metadata = names.length > 0 ? body.get('metadata') : undefined;
   return names.map(name => {
-    const value = isRecord(metadata) && Object.hasOwn(metadata, name) ? metadata[name] : undefined;
+    const from = isRecord(metadata) && Object.hasOwn(metadata, name) ? metadata : tags;
+    const value = Object.hasOwn(from, name) ? from[name] : undefined;
     return [name, value === undefined ? undefined : JSON.stringify(value)] as const;
   });
 }

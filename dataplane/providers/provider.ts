@@ -109,6 +109,8 @@ export type Provider<C extends Connection = Connection> = {
   /** The path of a body that this provider would refuse although the dialect is its own (a history that another provider made). Such a body takes the translated path. */
   isForeign(body: Buffer): boolean;
   decodeReply(body: unknown): Parsed<ChatReply>;
+  /** A whole reply has parts that have no place in decodeReply's. */
+  leavesOut(body: unknown): boolean;
   /** The same reading as decodeReply's, without building the reply. Refuses an error object in a 200. */
   inspectReply(body: unknown): Parsed<ReplyFacts>;
   /** @param request the body that is answered, where it passed through as it was */

@@ -140,6 +140,17 @@ describe('the same words', () => {
     await hit(() => send('split', 'What do I owe?', of('1')));
     assert.equal(cacheOf(await send('split', 'What do I owe?', of('2'))), 'miss');
     assert.equal(cacheOf(await send('split', 'What do I owe?', { metadata: { customer: '1', other: 'y' } })), 'hit');
+    assert.equal(cacheOf(await send('split', 'What do I owe?', { tags: ['customer=3'] })), 'miss');
+    assert.equal(cacheOf(await send('split', 'What do I owe?', { tags: ['customer=4'] })), 'miss');
+  });
+
+  test('are apart where the header or the fallbacks of a request change who answers, or how', async () => {
+    const beta = (headers: Record<string, string>) =>
+      post(`${url()}${messagesPath}`, { model: 'claude', max_tokens: 100, messages: says('Beta?') }, { headers });
+    await hit(() => beta({}));
+    assert.equal(cacheOf(await beta({ 'anthropic-beta': 'context-management-2025-06-27' })), 'miss');
+    await hit(() => send('exact', 'Who answers?', { fallbacks: ['plain'] }));
+    assert.equal(cacheOf(await send('exact', 'Who answers?')), 'miss');
   });
 
   test('show no similarity to a key that may not see it', async () => {

@@ -16,7 +16,7 @@ export function decodeReply(body: unknown): Parsed<ChatReply> {
     id: textOf(wire.id),
     model: textOf(wire.model),
     parts: recordsOf(content).flatMap(partsOf),
-    finish: finishOf(wire) ?? { reason: 'stop' },
+    finish: finishOf(wire) ?? { reason: 'stop', isAssumed: true },
     ...(isRecord(usage) && { usage: usageOf(usage) }),
   });
 }
@@ -60,8 +60,9 @@ const finishReasons: Readonly<Record<string, FinishReason>> = {
 export function finishOf(wire: JsonRecord): Finish | undefined {
   const reason = textOf(wire.stop_reason);
   if (!reason) return undefined;
+  const known = entryOf(finishReasons, reason);
   const sequence = textOf(wire.stop_sequence);
-  return { reason: entryOf(finishReasons, reason) ?? 'stop', ...(sequence && { stopSequence: sequence }) };
+  return { reason: known ?? 'stop', ...(sequence && { stopSequence: sequence }), ...(!known && { isAssumed: true as const }) };
 }
 
 type PartReader = (block: JsonRecord) => readonly AssistantPart[];
@@ -79,6 +80,10 @@ const parts: Readonly<Record<string, PartReader>> = {
   redacted_thinking: block => [{ kind: 'redacted-thinking', data: textOf(block.data) }],
   tool_use: block => [{ kind: 'tool-call', id: textOf(block.id), name: textOf(block.name), arguments: argumentsOf(block.input) }],
 };
+
+export const leavesOut = (body: unknown): boolean =>
+  isRecord(body) &&
+  recordsOf(body.content).some(({ type, citations }) => !entryOf(parts, type) || recordsOf(citations).length > 0);
 
 function partsOf(block: JsonRecord): readonly AssistantPart[] {
   return entryOf(parts, block.type)?.(block) ?? [];

@@ -78,7 +78,7 @@ const on: Readonly<Record<string, Handler>> = {
 
   message_stop(state) {
     state.closed = true;
-    const unsaid: Events = state.finished ? [] : [{ kind: 'finish', finish: { reason: 'stop' } }];
+    const unsaid: Events = state.finished ? [] : [{ kind: 'finish', finish: { reason: 'stop', isAssumed: true } }];
     return [...closeBlock(state), ...unsaid, { kind: 'end' }];
   },
 };
@@ -117,11 +117,15 @@ const opaqueStart: Handler = state => {
   return [];
 };
 
-/** `citations_delta` is left out: the neutral reply has no citations. */
+/** The neutral reply has no citations. */
 const deltas: Readonly<Record<string, Handler>> = {
   text_delta: (state, delta) => (state.open?.kind === 'text' ? textDelta(delta.text) : []),
   thinking_delta: (state, delta) => (state.open?.kind === 'thinking' ? thinkingDelta(delta.thinking) : []),
   signature_delta: (state, delta) => (state.open?.kind === 'thinking' ? signature(delta.signature) : []),
+  citations_delta(state) {
+    state.leftOut = true;
+    return [];
+  },
   input_json_delta(state, delta) {
     const json = textOf(delta.partial_json);
     if (state.open?.kind !== 'tool-call' || json === '') return [];

@@ -96,13 +96,31 @@ describe('a stream', () => {
     assert.deepEqual(reply.parts, [{ kind: 'text', text: 'a' }]);
   });
 
+  test('tells that something was left out, as a whole reply does', () => {
+    const cases: [block: object, leftOut: boolean][] = [
+      [{ type: 'text', text: 'a', citations: null }, false],
+      [{ type: 'tool_use', id: 't', name: 'f', input: {} }, false],
+      [{ type: 'server_tool_use', id: 's', name: 'web_search', input: {} }, true],
+    ];
+    for (const [content, leftOut] of cases) {
+      const decoder = anthropic.streamDecoder();
+      for (const event of [start(), block(0, content)]) decoder.push({ event: event.type, data: JSON.stringify(event) });
+      assert.deepEqual([decoder.leftOut?.(), anthropic.leavesOut({ content: [content] })], [leftOut, leftOut]);
+    }
+    const cited = anthropic.streamDecoder();
+    for (const event of [start(), block(0, { type: 'text', text: '' }), delta(0, { type: 'citations_delta', citation: {} })])
+      cited.push({ event: event.type, data: JSON.stringify(event) });
+    assert.ok(cited.leftOut?.());
+    assert.ok(anthropic.leavesOut({ content: [{ type: 'text', text: 'a', citations: [{}] }] }));
+  });
+
   test('is complete once the stop reason is known, with or without message_stop', () => {
     assert.ok(folded(start(), ...text(0, 'a'), finish('end_turn')).complete);
     assert.equal(eventsOf([start(), finish('end_turn')]).at(-1)?.kind, 'end');
   });
 
   test('is complete at message_stop, even without a stop reason', () => {
-    assert.deepEqual(folded(start(), ...text(0, 'a'), end).reply.finish, { reason: 'stop' });
+    assert.deepEqual(folded(start(), ...text(0, 'a'), end).reply.finish, { reason: 'stop', isAssumed: true });
   });
 
   test('is truncated when it ends before', () => {

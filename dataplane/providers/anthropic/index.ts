@@ -3,7 +3,7 @@ import { isRecord } from '#core/json/record.ts';
 import type { OutputAsked, Provider, RequestFields } from '../provider.ts';
 import { address } from './address.ts';
 import { isForeign } from './clean-history.ts';
-import { decodeReply, inspectReply } from './decode-reply.ts';
+import { decodeReply, inspectReply, leavesOut } from './decode-reply.ts';
 import { streamDecoder } from './decode-stream.ts';
 import { encode } from './encode.ts';
 import { classify } from './errors.ts';
@@ -36,6 +36,7 @@ export const anthropic: Provider<AnthropicConnection> = {
   outputLimitField: () => 'max_tokens',
   isForeign,
   decodeReply,
+  leavesOut,
   inspectReply,
   streamDecoder,
   // A quote inside a JSON string is escaped, so `"type":` and `"error":` are always keys, never text of an answer.

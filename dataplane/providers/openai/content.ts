@@ -14,6 +14,10 @@ export function contentOf(delta: JsonRecord): Piece[] {
   ];
 }
 
+/** Citations, sound, and pictures (OpenAI, OpenRouter): the neutral reply has none of them. */
+export const hasMoreThanContent = ({ annotations, audio, images }: JsonRecord): boolean =>
+  isRecord(audio) || [annotations, images].some(list => Array.isArray(list) && list.length > 0);
+
 /** DeepSeek and xAI say `reasoning_content`, OpenRouter and Groq `reasoning`; vLLM has changed from the one to the other, with both between. */
 const reasoning = (delta: JsonRecord): Piece[] => text('thinking', delta.reasoning_content || delta.reasoning);
 

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { type Folded, fold } from '#core/chat/fold.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { promptTokens } from '#core/chat/usage.ts';
-import { decodeReply, inspectReply, notable, streamDecoder } from './decode.ts';
+import { decodeReply, inspectReply, leavesOut, notable, streamDecoder } from './decode.ts';
 
 const DONE = '[DONE]';
 const chunk = (delta: unknown, rest: Record<string, unknown> = {}): string =>
@@ -282,6 +282,7 @@ describe('finish reasons', () => {
     [{ finish_reason: 'function_call' }, { reason: 'tool-calls' }],
     [{ finish_reason: 'content_filter' }, { reason: 'content-filter' }],
     [{ finish_reason: 'eos_token' }, { reason: 'stop' }],
+    [{ finish_reason: 'gave_up' }, { reason: 'stop', isAssumed: true }],
   ];
   for (const [choice, expected] of rows) {
     test(`${JSON.stringify(choice)} is ${JSON.stringify(expected)}`, () => {
@@ -292,6 +293,22 @@ describe('finish reasons', () => {
   test('of null and of the empty text are none yet', () => {
     assert.equal(folded(chunk({ content: 'a' }, { finish_reason: '' }), chunk({ content: 'b' })).complete, false);
   });
+});
+
+test('citations, sound and pictures are left out, in streams as in whole replies', () => {
+  const cases: [message: object, leftOut: boolean][] = [
+    [{ content: 'a' }, false],
+    [{ content: 'a', annotations: [], audio: null }, false],
+    [{ content: 'a', annotations: [{ type: 'url_citation' }] }, true],
+    [{ content: 'a', audio: { data: 'UklGRg==' } }, true],
+    [{ content: 'a', images: [{ type: 'image_url' }] }, true],
+  ];
+  for (const [message, leftOut] of cases) {
+    const decoder = streamDecoder();
+    decoder.push({ event: '', data: chunk(message) });
+    const whole = { choices: [{ index: 0, message, finish_reason: 'stop' }] };
+    assert.deepEqual([decoder.leftOut?.(), leavesOut(whole)], [leftOut, leftOut], JSON.stringify(message));
+  }
 });
 
 describe('usage', () => {

@@ -5,7 +5,7 @@ import type { ChatEvent, ChatReply, Finish, Logprobs } from '#core/chat/reply.ts
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { ReplyFacts, RequestFields, SseMessage, StreamDecoder } from '../provider.ts';
-import { contentOf, type Piece } from './content.ts';
+import { contentOf, hasMoreThanContent, type Piece } from './content.ts';
 import { inBandFailure } from './errors.ts';
 import { breakOf, finishOf, finishReasonOf } from './finish.ts';
 import { PartSequence } from './parts.ts';
@@ -22,6 +22,7 @@ type State = {
   readonly ended: Set<unknown>;
   /** Of choice 0, once it has ended. */
   finish: Finish | undefined;
+  leftOut: boolean;
 };
 
 const newState = (choices: number): State => ({
@@ -30,6 +31,7 @@ const newState = (choices: number): State => ({
   choices,
   ended: new Set(),
   finish: undefined,
+  leftOut: false,
 });
 
 export function streamDecoder(request?: RequestFields): StreamDecoder {
@@ -37,6 +39,7 @@ export function streamDecoder(request?: RequestFields): StreamDecoder {
   return {
     push: message => (state.phase === 'over' ? [] : guarded(state, read(state, message))),
     close: () => (state.phase === 'over' ? [] : closing(state)),
+    leftOut: () => state.leftOut,
   };
 }
 
@@ -82,6 +85,7 @@ function onChoice(state: State, choice: JsonRecord): ChatEvent[] {
   if (state.phase !== 'answering' || state.finish) return [];
   // Some answer a streamed request with whole messages.
   const delta = choice.delta ?? choice.message;
+  if (isRecord(delta) && hasMoreThanContent(delta)) state.leftOut = true;
   const content = isRecord(delta) ? contentOf(delta).flatMap(piece => onPiece(state.parts, piece)) : [];
   return [...content, ...onLogprobs(choice), ...onFinish(state, choice)];
 }
@@ -131,7 +135,7 @@ function terminator(state: State): ChatEvent[] {
   return [...start, ...finish, { kind: 'end' }];
 }
 
-const unsaid = (state: State): Finish => finishOf('stop', {}, state.parts.hasCalls);
+const unsaid = (state: State): Finish => ({ ...finishOf('stop', {}, state.parts.hasCalls), isAssumed: true });
 
 /** A stream may end without `[DONE]` once the finish reason has come. */
 function closing(state: State): ChatEvent[] {
@@ -175,6 +179,11 @@ export function decodeReply(body: unknown): Parsed<ChatReply> {
   const events = onChunk(state, reply.value);
   const folded = fold([...events, ...(state.phase === 'over' ? [] : terminator(state))]);
   return folded.failure ? { ok: false, failure: folded.failure } : ok(folded.reply);
+}
+
+export function leavesOut(body: unknown): boolean {
+  const message = isRecord(body) && firstChoice(body)?.message;
+  return isRecord(message) && hasMoreThanContent(message);
 }
 
 export function inspectReply(body: unknown): Parsed<ReplyFacts> {

@@ -5,6 +5,8 @@ import type { JsonRecord } from '#core/json/record.ts';
 
 const reasons: ReadonlyMap<string, FinishReason> = new Map([
   ['stop', 'stop'],
+  // TGI, at the model's own end.
+  ['eos_token', 'stop'],
   ['length', 'length'],
   // Mistral, at the end of the model's context.
   ['model_length', 'context-length'],
@@ -33,7 +35,8 @@ export function finishReasonOf(choice: JsonRecord): string | undefined {
 
 /** A reason that nobody knows still says that the answer is over. */
 export function finishOf(reason: string, choice: JsonRecord, hasCalls: boolean): Finish {
-  const known = reasons.get(reason) ?? 'stop';
+  const known = reasons.get(reason);
+  if (known === undefined) return { reason: hasCalls ? 'tool-calls' : 'stop', isAssumed: true };
   if (known !== 'stop') return { reason: known };
   // vLLM answers `stop` to a call that the request forced, and several others to any call.
   if (hasCalls) return { reason: 'tool-calls' };

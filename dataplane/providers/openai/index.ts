@@ -3,7 +3,7 @@ import type { Connection } from '#core/snapshot/snapshot.ts';
 import type { Address, Provider, Target } from '../provider.ts';
 import { addressBelow, CHAT_COMPLETIONS, credentialHeaders, EMBEDDINGS } from './address.ts';
 import { confidenceOf } from './confidence.ts';
-import { decodeReply, inspectReply, notable, streamDecoder } from './decode.ts';
+import { decodeReply, inspectReply, leavesOut, notable, streamDecoder } from './decode.ts';
 import { encodeFor } from './encode.ts';
 import { classify } from './errors.ts';
 import { outputAsked, outputLimitField } from './output.ts';
@@ -24,6 +24,7 @@ export const openAIDialect = {
   // We add nothing of our own to what clients get, so every history in this dialect is one that its servers take.
   isForeign: () => false,
   decodeReply,
+  leavesOut,
   inspectReply,
   streamDecoder,
   notable,
