@@ -44,7 +44,7 @@ export type OperatorOptions = {
 };
 
 const ALL = 'all';
-const STATUS_WORKERS = 16;
+const STATUS_WORKERS = 32;
 
 export class Operator {
   readonly #options: OperatorOptions;

@@ -16,12 +16,12 @@ export type Pace = {
   readonly longestMs: number;
 };
 
-/** Two thousand keys in two seconds are two compilations; ten thousand in half a minute are ten. */
+/** Two thousand keys in six seconds are two compilations; ten thousand in half a minute are six. */
 export const usualPace: Pace = {
   few: { quietMs: 50, mostMs: 250 },
   crowd: 10,
-  many: { quietMs: 500, mostMs: 2_000 },
-  longestMs: 5_000,
+  many: { quietMs: 500, mostMs: 4_000 },
+  longestMs: 6_000,
 };
 
 export class Coalesce {

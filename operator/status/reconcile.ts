@@ -11,7 +11,7 @@ import type { Configuration, Standing } from '../configuration.ts';
 import type { DataPlanePods } from '../publish/pods.ts';
 import { type OurObject, ourResources } from '../resources.ts';
 import type { Outcome, Reconcile } from '../runtime/controller.ts';
-import { type Source, whenKnown } from '../runtime/source.ts';
+import type { Source } from '../runtime/source.ts';
 import { type Indexed, statusFields } from './status-of.ts';
 
 export const FIELD_MANAGER = 'tollgate-status';
@@ -32,12 +32,15 @@ export type StatusOptions = {
 /** What only follows the surroundings is written at most so often. */
 const SURROUNDINGS_EVERY_MS = 10_000;
 const SETTLING_MS = 100;
+const UNSEEN_MS = 50;
 const SEEN_MS = 5_000;
 const DONE: Outcome = { kind: 'done' };
 
 export function statusReconciler(options: StatusOptions): Reconcile {
   /** Monotonic, by key: when what follows the surroundings was last written. */
   const writtenAt = new Map<string, number>();
+  /** By key. As long as that version is what is known here, the write has not come back. */
+  const writtenOver = new Map<string, Over>();
   return async (key, signal) => {
     const [kind, id] = key.split(' ') as [Kind, string];
     const object = options.sources[kind].get(id);
@@ -46,15 +49,20 @@ export function statusReconciler(options: StatusOptions): Reconcile {
     if (!object) {
       options.pending.delete(key);
       writtenAt.delete(key);
+      writtenOver.delete(key);
       return DONE;
     }
     // What is compiled is of another generation: that of this one is on its way, and comes by here again.
     if (!standing || !around || standing.generation !== object.metadata.generation) return DONE;
+    const over = writtenOver.get(key);
+    if (over?.version === object.metadata.resourceVersion && options.clock.monotonic() < over!.until)
+      return { kind: 'again', afterMs: UNSEEN_MS };
+    writtenOver.delete(key);
     if (!options.pods.hasSettled) return { kind: 'again', afterMs: SETTLING_MS };
     const delivery = deliveryFor(key, standing, options);
     if (delivery.kind === 'delivered' || !standing.verdict.live) options.pending.delete(key);
     else options.pending.add(key);
-    return write({ kind, key, object, standing, delivery, around, signal }, options, writtenAt);
+    return write({ kind, key, object, standing, delivery, around, signal }, options, { writtenAt, writtenOver });
   };
 }
 
@@ -73,7 +81,11 @@ function deliveryFor(key: string, { isTooLarge, publishedIn, since }: Standing, 
   return deliveryOf(key, { generation: publishedIn, since }, pods.reports(), clock.monotonic());
 }
 
-async function write(subject: Subject, options: StatusOptions, writtenAt: Map<string, number>): Promise<Outcome> {
+type Written = { readonly writtenAt: Map<string, number>; readonly writtenOver: Map<string, Over> };
+/** What was written over; `until`: after that it is not waited for any more. Monotonic. */
+type Over = { readonly version: string | undefined; readonly until: number };
+
+async function write(subject: Subject, options: StatusOptions, { writtenAt, writtenOver }: Written): Promise<Outcome> {
   const { kind, key, object, standing, delivery, around, signal } = subject;
   const { readiness, fields, surroundings } = statusFields(kind, object, around);
   const generation = standing.generation;
@@ -94,7 +106,9 @@ async function write(subject: Subject, options: StatusOptions, writtenAt: Map<st
   const waitMs = (writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) + SURROUNDINGS_EVERY_MS - now;
   if (waitMs > 0 && !isUrgent(conditions.conditions, object)) return { kind: 'again', afterMs: waitMs };
   writtenAt.set(key, now);
-  return apply(subject, status, options, signal);
+  if (await apply(subject, status, options, signal))
+    writtenOver.set(key, { version: object.metadata.resourceVersion, until: now + SEEN_MS });
+  return DONE;
 }
 
 /** Whether it tells of the object itself, and not only of what is around it. */
@@ -108,12 +122,12 @@ function isUrgent(conditions: readonly StatusCondition[], { status }: OurObject)
 }
 
 async function apply(
-  { kind, object, key }: Subject,
+  { kind, object }: Subject,
   status: object,
-  { client, sources }: StatusOptions,
+  { client }: StatusOptions,
   signal: AbortSignal,
-): Promise<Outcome> {
-  const { name, namespace, uid, resourceVersion } = object.metadata;
+): Promise<boolean> {
+  const { name, namespace, uid } = object.metadata;
   // With its uid: an object of the same name that was made a moment ago is not told of its predecessor.
   const metadata = { name, ...(namespace !== undefined && { namespace }), ...(uid !== undefined && { uid }) };
   try {
@@ -124,10 +138,8 @@ async function apply(
       signal,
     });
   } catch (error) {
-    if (isKubeError(error, 'not-found', 'conflict')) return DONE;
+    if (isKubeError(error, 'not-found', 'conflict')) return false;
     throw error;
   }
-  const id = key.split(' ')[1]!;
-  await whenKnown(sources[kind], id, known => known?.metadata.resourceVersion !== resourceVersion, SEEN_MS).catch(() => {});
-  return DONE;
+  return true;
 }

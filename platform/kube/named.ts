@@ -1,5 +1,5 @@
-// Keeps an eye on one object by its name: what it is now, and every change, for as long as the process lives. For a reader that may see
-// its named objects and no others: it takes `get`, and `watch` with this field selector, and no `list`.
+// Keeps an eye on objects by their names: what each is now, and every change, for as long as the process lives. For a reader that may see
+// its named objects and no others: it takes `get`, and `watch` (of one object with this field selector), and no `list`.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KubeClient, WatchQuery } from './client.ts';
 import { isKubeError } from './errors.ts';
@@ -13,17 +13,32 @@ export type NamedWatch = {
   close(): void;
 };
 
-export type NamedWatchOptions<T extends KubeObject> = {
+type Place = {
   readonly client: KubeClient;
   readonly resource: KubeResource;
   readonly namespace: string;
-  readonly name: string;
-  /** undefined: there is no such object. Told of what is new only. */
-  readonly onChange: (object: T | undefined) => void;
   /** A request failed; it is tried again. */
   readonly onFailure?: (error: Error) => void;
   /** In [0, 1). */
   readonly random: () => number;
+};
+
+export type NamedWatchOptions<T extends KubeObject> = Place & {
+  readonly name: string;
+  /** undefined: there is no such object. Told of what is new only. */
+  readonly onChange: (object: T | undefined) => void;
+};
+
+export function watchNamed<T extends KubeObject>({ name, onChange, ...place }: NamedWatchOptions<T>): NamedWatch {
+  const watch = new ManyNamed<T>({ ...place, fieldSelector: `metadata.name=${name}`, onChange: (_, object) => onChange(object) });
+  const told = watch.add(name);
+  return { told, isInTouch: () => watch.isInTouch, close: () => watch.close() };
+}
+
+export type ManyNamedOptions<T extends KubeObject> = Place & {
+  /** Absent: the watch is of the whole namespace, and what nobody asked for is passed over. */
+  readonly fieldSelector?: string;
+  readonly onChange: (name: string, object: T | undefined) => void;
 };
 
 /** The server ends a watch; a tenth more or less by chance, so that not all pods come back at once. */
@@ -33,96 +48,153 @@ const SILENCE_MS = 120_000;
 const BACKOFF = { firstMs: 100, maxMs: 4_000 };
 /** A watch that ends sooner without an event counts as a failure. */
 const SHORT_WATCH_MS = 1_000;
-
-export function watchNamed<T extends KubeObject>(options: NamedWatchOptions<T>): NamedWatch {
-  const stopping = new AbortController();
-  const told = Promise.withResolvers<void>();
-  const state = { isInTouch: false };
-  void follow(options, stopping.signal, state, told.resolve);
-  return { told: told.promise, isInTouch: () => state.isInTouch, close: () => stopping.abort() };
-}
-
-async function follow<T extends KubeObject>(
-  options: NamedWatchOptions<T>,
-  signal: AbortSignal,
-  state: { isInTouch: boolean },
-  told: () => void,
-): Promise<void> {
-  let version: string | undefined;
-  let fromNow: From = FROM_NOW;
-  let known: string | undefined;
-  let failures = 0;
-  const tell = (object: T | undefined) => {
-    const { uid = '', resourceVersion = '' } = object?.metadata ?? {};
-    if (known !== uid + resourceVersion) options.onChange(object);
-    known = uid + resourceVersion;
-    told();
-  };
-  while (!signal.aborted) {
-    const began = performance.now();
-    try {
-      // The watch says what changes from now on; what there is now is asked once it listens.
-      const isFresh = version === undefined;
-      let hasEvent = false;
-      const watch = await watchFrom<T>(options, version === undefined ? fromNow : { resourceVersion: version }, signal);
-      const asked = isFresh ? askedFor(options, signal).then(object => hasEvent || tell(object)) : Promise.resolve();
-      asked.then(
-        () => {
-          state.isInTouch = true;
-          failures = 0;
-        },
-        error => watch.end(error as Error),
-      );
-      for await (const event of watch.events) {
-        version = event.kind === 'bookmark' ? event.resourceVersion : event.object.metadata.resourceVersion;
-        hasEvent ||= event.kind !== 'bookmark';
-        if (event.kind !== 'bookmark') tell(event.kind === 'deleted' ? undefined : event.object);
-      }
-      await asked;
-      if (performance.now() - began < SHORT_WATCH_MS) throw new Error('the watch ended as soon as it had begun');
-    } catch (error) {
-      if (signal.aborted) return;
-      failures++;
-      const isGone = isKubeError(error, 'gone');
-      if (isKubeError(error, 'invalid') && version === undefined) fromNow = FROM_NOW_BEFORE_1_32;
-      if (isGone) version = undefined;
-      else {
-        state.isInTouch = false;
-        options.onFailure?.(error as Error);
-      }
-      const asked = isKubeError(error) ? (error.retryAfterMs ?? 0) : 0;
-      const wait = Math.min(BACKOFF.maxMs, BACKOFF.firstMs * 2 ** Math.min(failures - 1, 20)) * (0.5 + options.random() / 2);
-      await pause(isGone && failures === 1 ? 0 : Math.max(asked, wait), undefined, { signal }).catch(() => {});
-    }
-  }
-}
+/** Objects that are read at the same time. */
+const MAX_READS = 16;
 
 type From = Pick<WatchQuery, 'resourceVersion' | 'sendInitialEvents' | 'resourceVersionMatch'>;
 /** Servers before 1.32 know no `sendInitialEvents`, and begin with what there is. Newer ones do that over etcd 3.5 alone. */
 const FROM_NOW: From = { resourceVersion: '', sendInitialEvents: 'false', resourceVersionMatch: 'NotOlderThan' };
 const FROM_NOW_BEFORE_1_32: From = { resourceVersion: '0' };
 
-const askedFor = <T extends KubeObject>({ client, resource, namespace, name }: NamedWatchOptions<T>, signal: AbortSignal) =>
-  client.find<T>(resource, { namespace, name }, signal);
+type Entry = {
+  /** uid and resourceVersion of what was told; undefined: nothing yet. */
+  known: string | undefined;
+  readonly told: PromiseWithResolvers<void>;
+};
 
-async function watchFrom<T extends KubeObject>(options: NamedWatchOptions<T>, from: From, signal: AbortSignal) {
-  const silence = new AbortController();
-  const end = (error: Error) => silence.abort(error);
-  const timer = setTimeout(() => end(new Error(`nothing came for ${SILENCE_MS} ms`)), SILENCE_MS).unref();
-  const { client, resource, namespace, name, random } = options;
-  const selection = { namespace, fieldSelector: `metadata.name=${name}` };
-  const timeoutSeconds = Math.round(WATCH_SECONDS * (0.9 + 0.2 * random()));
-  const either = AbortSignal.any([signal, silence.signal]);
-  const events = await client.watch<T>(resource, { ...selection, ...from, timeoutSeconds }, either);
-  async function* watched() {
+/** Several objects of a namespace by one watch. */
+export class ManyNamed<T extends KubeObject> {
+  readonly #options: ManyNamedOptions<T>;
+  readonly #stopping = new AbortController();
+  readonly #entries = new Map<string, Entry>();
+  /** What there is now has to be asked: a watch says what changes. */
+  readonly #open = new Set<string>();
+  #version: string | undefined;
+  #fromNow = FROM_NOW;
+  #failures = 0;
+  #isListening = false;
+  #reading: Promise<void> | undefined;
+  isInTouch = false;
+
+  constructor(options: ManyNamedOptions<T>) {
+    this.#options = options;
+    void this.#run();
+  }
+
+  /** Resolves when the object, or that there is none, was told. */
+  add(name: string): Promise<void> {
+    const entry = this.#entries.get(name) ?? { known: undefined, told: Promise.withResolvers<void>() };
+    if (!this.#entries.has(name)) this.#open.add(name);
+    this.#entries.set(name, entry);
+    if (this.#isListening) this.#read().catch(() => {});
+    return entry.told.promise;
+  }
+
+  remove(name: string): void {
+    this.#entries.delete(name);
+    this.#open.delete(name);
+  }
+
+  close(): void {
+    this.#stopping.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const began = performance.now();
+      try {
+        await this.#watch();
+        if (performance.now() - began < SHORT_WATCH_MS) throw new Error('the watch ended as soon as it had begun');
+      } catch (error) {
+        if (!signal.aborted) await pause(this.#waitAfter(error), undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { client, resource, namespace, fieldSelector, random } = this.#options;
+    const ending = new AbortController();
+    const timer = setTimeout(() => ending.abort(new Error(`nothing came for ${SILENCE_MS} ms`)), SILENCE_MS).unref();
+    const from = this.#version === undefined ? this.#fromNow : { resourceVersion: this.#version };
+    const timeoutSeconds = Math.round(WATCH_SECONDS * (0.9 + 0.2 * random()));
+    const query = { namespace, ...(fieldSelector !== undefined && { fieldSelector }), ...from, timeoutSeconds };
     try {
+      const events = await client.watch<T>(resource, query, AbortSignal.any([this.#stopping.signal, ending.signal]));
+      this.#isListening = true;
+      this.#read().catch(error => ending.abort(error));
       for await (const event of events) {
         timer.refresh();
-        yield event;
+        this.#version = event.kind === 'bookmark' ? event.resourceVersion : event.object.metadata.resourceVersion;
+        if (event.kind !== 'bookmark')
+          this.#tell(event.object.metadata.name, event.kind === 'deleted' ? undefined : event.object);
       }
     } finally {
+      this.#isListening = false;
       clearTimeout(timer);
     }
   }
-  return { events: watched(), end };
+
+  /** Once the watch listens: what changes after that, it tells. */
+  #read(): Promise<void> {
+    this.#reading ??= this.#readOpen().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #readOpen(): Promise<void> {
+    const { client, resource, namespace } = this.#options;
+    const worker = async () => {
+      for (let name = first(this.#open); name !== undefined; name = first(this.#open)) {
+        this.#open.delete(name);
+        const known = this.#entries.get(name)?.known;
+        try {
+          const object = await client.find<T>(resource, { namespace, name }, this.#stopping.signal);
+          // An event that came meanwhile is newer than what was asked before it.
+          if (this.#entries.get(name)?.known === known) this.#tell(name, object);
+        } catch (error) {
+          if (this.#entries.has(name)) this.#open.add(name);
+          throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(MAX_READS, this.#entries.size) }, worker));
+    this.isInTouch = true;
+    this.#failures = 0;
+  }
+
+  #tell(name: string, object: T | undefined): void {
+    const entry = this.#entries.get(name);
+    if (!entry) return;
+    const { uid = '', resourceVersion = '' } = object?.metadata ?? {};
+    const isNews = entry.known !== uid + resourceVersion;
+    entry.known = uid + resourceVersion;
+    this.#open.delete(name);
+    if (isNews) this.#options.onChange(name, object);
+    entry.told.resolve();
+  }
+
+  #waitAfter(error: unknown): number {
+    this.#failures++;
+    const isGone = isKubeError(error, 'gone');
+    if (isKubeError(error, 'invalid') && this.#version === undefined) this.#fromNow = FROM_NOW_BEFORE_1_32;
+    if (isGone) this.#forget();
+    else {
+      this.isInTouch = false;
+      this.#options.onFailure?.(error as Error);
+    }
+    if (isGone && this.#failures === 1) return 0;
+    const asked = isKubeError(error) ? (error.retryAfterMs ?? 0) : 0;
+    const wait = Math.min(BACKOFF.maxMs, BACKOFF.firstMs * 2 ** Math.min(this.#failures - 1, 20));
+    return Math.max(asked, wait * (0.5 + this.#options.random() / 2));
+  }
+
+  /** What happened meanwhile nobody tells: each is asked again. */
+  #forget(): void {
+    this.#version = undefined;
+    for (const name of this.#entries.keys()) this.#open.add(name);
+  }
 }
+
+const first = (names: ReadonlySet<string>): string | undefined => names.values().next().value;
