@@ -81,7 +81,7 @@ function whoAnswered({ call, plan }: Trip, kept: KeptAnswer): Candidate {
 /** When the client has its answer: what of it may be kept, is. */
 export function keepAnswer(trip: Trip): void {
   const { visit, heard, failure } = trip;
-  visit?.end(heard && !failure ? answerOf(trip, heard) : undefined);
+  visit?.end(heard && !failure ? answerOf(trip, heard) : undefined, failure?.class === 'client_closed');
   heard?.forget();
 }
 

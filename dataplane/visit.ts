@@ -13,8 +13,13 @@ export type CacheVisit = {
   /** Its own answer may be of use to others. */
   readonly wantsAnswer: boolean;
   readonly told: CacheTold;
-  /** Once, when the client has its answer; undefined: there is none that may be kept. */
-  end(answer: CachedAnswer | undefined): void;
+  /**
+   * Once, when the client has its answer, or is gone.
+   *
+   * @param answer undefined: there is none that may be kept
+   * @param clientLeft before the answer was whole
+   */
+  end(answer: CachedAnswer | undefined, clientLeft: boolean): void;
 };
 
 export type KeptAnswer = CachedAnswer & {

@@ -188,9 +188,13 @@ class Visit implements CacheVisit {
     this.state = 'stale';
   }
 
-  end(answer: CachedAnswer | undefined): void {
+  end(answer: CachedAnswer | undefined, clientLeft: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (clientLeft) {
+      this.lead?.passOn();
+      return;
+    }
     const isKept = answer && this.wantsAnswer && !this.#isAliased && isKeepable(answer.reply, this.question.cache);
     if (!isKept) this.lead?.end(false);
     else void this.#keep(answer).then(() => this.#tell(answer));
@@ -199,7 +203,12 @@ class Visit implements CacheVisit {
   /** Those who wait read it in this very moment. */
   #tell(answer: CachedAnswer): void {
     if (!this.lead) return;
-    const { justMade } = this.#parts;
+    const { justMade, store } = this.#parts;
+    // Some of them may have come after the flush.
+    if (store.isFlushed(this.question)) {
+      this.lead.end(false);
+      return;
+    }
     const flight = flightOf(this.question);
     justMade.set(flight, answer);
     this.lead.end(true);

@@ -38,7 +38,7 @@ class MemoryCache implements CacheStore {
   }
 
   async put(made: NewEntry, answer: CachedAnswer): Promise<CacheEntry | undefined> {
-    if (this.#index.wasFlushedSince(made.askedAt, made)) return undefined;
+    if (this.isFlushed(made)) return undefined;
     const bytes = encodeAnswer(answer);
     const stored = newEntry(made, bytes.length, this.#options);
     if (!stored) return undefined;
@@ -65,6 +65,10 @@ class MemoryCache implements CacheStore {
     this.#index.flush(scope, this.#index.next());
     setImmediate(() => void this.#index.sweep());
     return true;
+  }
+
+  isFlushed(made: Pick<NewEntry, 'askedAt' | 'tenant' | 'route' | 'tags'>): boolean {
+    return this.#index.wasFlushedSince(made.askedAt, made);
   }
 
   stats() {

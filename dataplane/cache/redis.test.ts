@@ -1,7 +1,7 @@
 // The cache of several processes in one Redis: what one does the others know, what is left behind, and a Redis that goes and comes back.
 import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
-import { millis } from '#core/units.ts';
+import { type EpochMillis, millis } from '#core/units.ts';
 import { connectRedis } from '#platform/redis.ts';
 import { keep, log, type Process, p, startProcess, textIn } from '#test/support/cache-processes.ts';
 import { freePort } from '#test/support/ports.ts';
@@ -63,6 +63,21 @@ else {
       const keys = await server.client.keys('*');
       return keys.length === 1 && (await server.client.xrange(STREAM, '-', '+')).every(([, [kind]]) => kind !== 'add');
     });
+  });
+
+  test('what was asked for before a flush is not found after it, whichever of them Redis has first', async () => {
+    const [one, other] = [await start(), await start()];
+    for (let round = 0; round < 60; round++) {
+      const prompt = `round ${round}`;
+      const stored = one.store.put(anEntry(prompt, { askedAt: Date.now() as EpochMillis }), anAnswer('old'));
+      // From before it is sent to after it is there.
+      if (round % 3 > 0) await new Promise(resolve => setTimeout(resolve, round % 3));
+      await other.store.flush({});
+      await stored;
+      const found = () => [one, other].map(({ store }) => store.exact(p, digest(prompt))?.id);
+      await until('it is gone', () => found().every(id => id === undefined), 2000);
+    }
+    await until('also from Redis', async () => (await server.client.keys('tollgate:{acme}cache:*')).length === 0, 5000);
   });
 
   test('of two answers to the same at one moment all processes keep the same one, and Redis keeps no other', async () => {

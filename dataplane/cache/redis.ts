@@ -1,6 +1,7 @@
 // The cache of all processes, in Redis without modules: an answer under a key of its tenant, with its time to live; entries as records of one
 // log that every process follows into an index of its own. So a look-up asks nobody, and only answers are fetched. While Redis is away, or
 // what happens there is not heard, there is nothing in the cache.
+import type { EpochMillis } from '#core/units.ts';
 import type { RedisLink } from '#platform/redis.ts';
 import { tenantPrefixes } from '../counters/tenant-keys.ts';
 import { decodeAnswer, decodeEntry, encodeAnswer, newEntry } from './encode.ts';
@@ -53,8 +54,8 @@ class RedisCache implements CacheStore {
   readonly #log: ChangeLog;
   readonly #index: EntryIndex;
   readonly #prefixOf = tenantPrefixes();
-  /** Answers that Redis does not have yet, by id. */
-  readonly #unsent = new Map<string, Buffer>();
+  /** Answers that Redis does not have yet, or that are not heard of from the log yet, by id. */
+  readonly #unsent = new Map<string, { readonly bytes: Buffer; readonly askedAt: EpochMillis }>();
   /** Ids of the changes that make an entry what it is. */
   readonly #changes = new WeakMap<Held, Changes>();
   /** Changes that say nothing to who begins anew. */
@@ -91,7 +92,7 @@ class RedisCache implements CacheStore {
     if (!held || this.#isAway()) return undefined;
     this.#index.touch(held);
     const unsent = this.#unsent.get(held.id);
-    if (unsent) return decodeAnswer(unsent);
+    if (unsent) return decodeAnswer(unsent.bytes);
     try {
       const bytes = await this.#link.call(client => client.getBuffer(this.#answerKey(held)));
       const answer = bytes ? decodeAnswer(bytes) : undefined;
@@ -104,17 +105,17 @@ class RedisCache implements CacheStore {
   }
 
   async put(made: NewEntry, answer: CachedAnswer): Promise<CacheEntry | undefined> {
-    if (this.#isAway() || this.#index.wasFlushedSince(made.askedAt, made)) return undefined;
+    if (this.#isAway() || this.isFlushed(made)) return undefined;
     const bytes = encodeAnswer(answer);
     const stored = newEntry(made, bytes.length, this.#options);
     if (!stored) return undefined;
     const { held, replaced } = this.#index.add(stored.entry, stored.vector, NOT_TOLD_YET);
-    this.#unsent.set(held.id, bytes);
+    this.#unsent.set(held.id, { bytes, askedAt: made.askedAt });
     try {
       const lives = Math.max(1, held.goneAt - held.createdAt);
       // The answer first: who hears of the entry finds it.
       await this.#link.call(client => client.set(this.#answerKey(held), bytes, 'PX', lives), WRITE_TIMEOUT_MS);
-      await this.#log.append('add', stored.record);
+      await this.#log.caughtUpWith(await this.#log.append('add', stored.record));
     } catch {
       this.#index.remove(held.id);
       return undefined;
@@ -122,6 +123,7 @@ class RedisCache implements CacheStore {
       this.#unsent.delete(held.id);
     }
     if (replaced) void this.#discard([replaced]);
+    if (this.isFlushed(made)) return undefined;
     void this.#makeRoom(held);
     return held;
   }
@@ -158,6 +160,10 @@ class RedisCache implements CacheStore {
     } catch {
       return false;
     }
+  }
+
+  isFlushed(made: Pick<NewEntry, 'askedAt' | 'tenant' | 'route' | 'tags'>): boolean {
+    return this.#index.wasFlushedSince(made.askedAt, made);
   }
 
   stats(): CacheStats {
@@ -212,6 +218,12 @@ class RedisCache implements CacheStore {
     if (own) {
       own.order = this.#index.next();
       this.#changes.set(own, { ids: [id], threshold: undefined });
+      const unsent = this.#unsent.get(own.id);
+      if (unsent && this.#index.wasFlushedSince(unsent.askedAt, own)) {
+        // It stands behind the flush in the log, which it was asked for before.
+        void this.#takeBack(own);
+        return;
+      }
     } else if (entry.goneAt <= this.#options.now()) {
       this.#isSpent(id);
     } else if (this.#index.holder(entry.partition, entry.key)?.order === NOT_TOLD_YET) {
@@ -267,13 +279,22 @@ class RedisCache implements CacheStore {
     if (this.#isWithin(1)) return;
     const victims = this.#index.shrink(() => this.#isWithin(ROOM), newest);
     this.#evicted += victims.length;
-    await this.#log.append('gone', JSON.stringify(victims.map(({ id }) => id))).catch(() => {});
-    await this.#discard(victims);
+    await this.#tellGone(victims);
   }
 
   #isWithin(share: number): boolean {
     const { maxBytes, maxIndexBytes } = this.#options;
     return this.#index.bytes <= maxBytes * share && this.#index.memory <= maxIndexBytes * share;
+  }
+
+  async #takeBack(held: Held): Promise<void> {
+    this.#index.remove(held.id);
+    await this.#tellGone([held]);
+  }
+
+  async #tellGone(entries: readonly Held[]): Promise<void> {
+    await this.#log.append('gone', JSON.stringify(entries.map(({ id }) => id))).catch(() => {});
+    await this.#discard(entries);
   }
 
   /** What is stored of entries that are out of the index. What cannot be reached now goes with its time to live, and with the log's end. */

@@ -38,6 +38,19 @@ test('in one process one leads, the others learn how it went, and the next leads
   assert.ok(one && other, 'two flights are two');
 });
 
+test('a leader whose client leaves is followed by one of those who wait, the others wait on', async () => {
+  const flights = singleFlight();
+  const lead = leadOf(await enter(flights));
+  const [second, third] = [enter(flights), enter(flights)];
+  lead.passOn();
+  lead.end(true);
+  const next = leadOf(await second);
+  next.end(true);
+  assert.equal((await third).kind, 'stored');
+  leadOf(await enter(flights)).passOn();
+  leadOf(await enter(flights)).end(false);
+});
+
 test('who has waited long enough goes alone; the others wait on', async () => {
   const flights = singleFlight();
   const lead = leadOf(await enter(flights));

@@ -81,11 +81,15 @@ class Registry implements Flights {
 
   #lead(flight: Flight): Lead {
     if (flight.isLocked) this.#keeping ??= setInterval(() => this.#keepAll(), this.#locks!.ttlMs / 3).unref();
+    let isOver = false;
+    const once = (end: () => void) => () => {
+      if (isOver) return;
+      isOver = true;
+      end();
+    };
     return {
-      end: stored => {
-        if (!this.#end(flight)) return;
-        flight.tellAll({ kind: stored ? 'stored' : 'alone' });
-      },
+      end: stored => once(() => this.#end(flight) && flight.tellAll({ kind: stored ? 'stored' : 'alone' }))(),
+      passOn: once(() => this.#passOn(flight)),
     };
   }
 
@@ -141,6 +145,10 @@ class Registry implements Flights {
     flight.isAsking = false;
     if (!isFree) return;
     clearInterval(flight.asking);
+    this.#passOn(flight);
+  }
+
+  #passOn(flight: Flight): void {
     const [next] = flight.waiting;
     if (next && this.#flights.get(flight.name) === flight) {
       flight.waiting.delete(next);

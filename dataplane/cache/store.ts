@@ -81,6 +81,8 @@ export type CacheStore = {
   setThreshold(entry: CacheEntry, threshold: number): Promise<boolean>;
   /** Costs the same however much it is; what is stored goes in the background. @returns false: the store is away, and it did not happen */
   flush(scope: FlushScope): Promise<boolean>;
+  /** It was asked for before a flush that covers it: whoever came after that must not get it. */
+  isFlushed(made: Pick<NewEntry, 'askedAt' | 'tenant' | 'route' | 'tags'>): boolean;
   stats(): CacheStats;
   close(): Promise<void>;
 };
@@ -121,5 +123,9 @@ export type Turn =
   /** Go upstream by yourself: the other has nothing that can be stored, or takes too long. */
   | { readonly kind: 'alone' };
 
-/** To be ended however it goes; twice is once. A leader that dies is followed by another within seconds. */
-export type Lead = { end(stored: boolean): void };
+/** To be ended or passed on however it goes; twice is once. A leader that dies is followed by another within seconds. */
+export type Lead = {
+  end(stored: boolean): void;
+  /** Its client left before there was an answer: of those who wait one leads in its place. */
+  passOn(): void;
+};

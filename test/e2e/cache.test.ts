@@ -175,6 +175,25 @@ describe('the same words', () => {
     assert.deepEqual(statuses, [200, 200, 200, 429]);
   });
 
+  for (const stream of [false, true])
+    test(`one call more is made for all that wait where the first client leaves, ${stream ? 'streamed' : 'whole'}`, async () => {
+      stage.simulator.addFault({ fault: 'slow-first-token', match: { times: 1 } });
+      const content = `Left by the first, ${stream}`;
+      const leaving = new AbortController();
+      const before = upstreamCalls(stage);
+      const [calls, answers] = await callsOf(async () => {
+        const body = { model: 'exact', messages: says(content), stream };
+        const first = assert.rejects(post(`${url()}${chatPath}`, body, { signal: leaving.signal }));
+        await until('the first is under way', () => upstreamCalls(stage) > before);
+        const others = Array.from({ length: 20 }, () => send('exact', content, { stream }));
+        setTimeout(() => leaving.abort(), 200);
+        await first;
+        return Promise.all(others);
+      });
+      stage.simulator.reset();
+      assert.deepEqual([calls, answers.filter(answer => cacheOf(answer) === 'hit').length], [2, 19]);
+    });
+
   test('50 at one time make one call', async () => {
     stage.simulator.addFault({ fault: 'slow-first-token', match: { times: 1 } });
     const [calls, answers] = await callsOf(() => Promise.all(Array.from({ length: 50 }, () => send('exact', 'All at once!'))));
@@ -411,5 +430,17 @@ describe('DELETE /cache', () => {
     await forgotten('?route=default/exact', here, () => send('private', 'Elsewhere'));
     await forgotten('?tag=topic:a', tagged, here);
     await forgotten('', here, tagged);
+  });
+
+  test('is for answers under way as well: who asks after it gets a new one', async () => {
+    stage.simulator.addFault({ fault: 'slow-first-token', match: { times: 1 } });
+    const before = upstreamCalls(stage);
+    const old = send('exact', 'Under way?');
+    await until('it is under way', () => upstreamCalls(stage) > before);
+    assert.equal((await flush('')).status, 200);
+    assert.equal(cacheOf(await send('exact', 'Under way?')), 'miss');
+    await old;
+    assert.equal(upstreamCalls(stage) - before, 2);
+    stage.simulator.reset();
   });
 });
