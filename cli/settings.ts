@@ -2,11 +2,12 @@
 import { hostname } from 'node:os';
 import { isCidr, type UpstreamPolicy, webhookComplaint } from '#core/compile/index.ts';
 import type { Locality } from '#core/plan/context.ts';
+import { type TelemetrySettings, type TraceSettings, traceSamplers } from '#dataplane/telemetry-settings.ts';
 import { readRedisUrl } from '#platform/redis-url.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export type Settings = {
+export type Settings = TelemetrySettings & {
   readonly host: string;
   readonly port: number;
   readonly internalPort: number;
@@ -56,6 +57,7 @@ export function settingsOf(env: Environment): Settings {
     cacheMaxBytes: integer(env, 'CACHE_MAX_BYTES', 256 * 1024 * 1024, 1024 * 1024, 1024 ** 4),
     ...(env.REDIS_URL && { redisUrl: redisUrl(env.REDIS_URL) }),
     ...(env.DATABASE_URL && { databaseUrl: databaseUrl(env.DATABASE_URL) }),
+    ...telemetry(env),
     ...(env.LEDGER_RETENTION_DAYS && { retentionDays: integer(env, 'LEDGER_RETENTION_DAYS', 0, 1, 100_000) }),
   };
 }
@@ -106,6 +108,36 @@ function listedCidrs(env: Environment): readonly string[] {
   return cidrs;
 }
 
+function telemetry(env: Environment): TelemetrySettings {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: forTraces, SENTRY_DSN: dsn } = env;
+  const isTraced = (endpoint || forTraces) && env.OTEL_SDK_DISABLED !== 'true' && env.OTEL_TRACES_EXPORTER !== 'none';
+  if (dsn && !/^https?:\/\/[^@/]+@[^/]+\/.*\d+$/.test(dsn)) throw new BadSetting('SENTRY_DSN must be https://KEY@HOST/PROJECT');
+  return {
+    ...(isTraced && { traces: traceSettings(env) }),
+    ...(dsn && { sentryDsn: dsn }),
+    ...(env.SENTRY_ENVIRONMENT && { sentryEnvironment: env.SENTRY_ENVIRONMENT }),
+  };
+}
+
+function traceSettings(env: Environment): TraceSettings {
+  for (const name of ['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'])
+    oneOf(env, name, ['http/protobuf'], 'http/protobuf');
+  const ratio = Number(env.OTEL_TRACES_SAMPLER_ARG || '1');
+  if (!(ratio >= 0 && ratio <= 1)) throw new BadSetting('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1');
+  const batch = {
+    scheduledDelayMillis: 'OTEL_BSP_SCHEDULE_DELAY',
+    maxQueueSize: 'OTEL_BSP_MAX_QUEUE_SIZE',
+    maxExportBatchSize: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
+    exportTimeoutMillis: 'OTEL_BSP_EXPORT_TIMEOUT',
+  };
+  const set = Object.entries(batch).filter(([, name]) => env[name]);
+  return {
+    sampler: oneOf(env, 'OTEL_TRACES_SAMPLER', traceSamplers, 'parentbased_always_on'),
+    ratio,
+    batch: Object.fromEntries(set.map(([option, name]) => [option, integer(env, name, 0, 1, 1_000_000)])),
+  };
+}
+
 function webhook({ ALERT_WEBHOOK_URL: url }: Environment, policy: UpstreamPolicy): string | undefined {
   if (!url) return undefined;
   const complaint = webhookComplaint(url, policy);
@@ -138,8 +170,9 @@ function integer(env: Environment, name: string, otherwise: number, min: number,
   return value;
 }
 
-function oneOf(env: Environment, name: string, values: readonly string[], otherwise: string): string {
+function oneOf<const T extends string>(env: Environment, name: string, values: readonly T[], otherwise: T): T {
   const text = env[name] || otherwise;
-  if (!values.includes(text)) throw new BadSetting(`${name} must be one of ${values.join(', ')}, not '${text}'`);
-  return text;
+  const value = values.find(one => one === text);
+  if (value === undefined) throw new BadSetting(`${name} must be one of ${values.join(', ')}, not '${text}'`);
+  return value;
 }

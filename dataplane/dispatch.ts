@@ -189,6 +189,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   const { trip, leg, ports } = task;
   const heard = listening(task);
   const { provider, request, relay, read, dropped } = heard?.at(prepared) ?? prepared;
+  ports.tracing?.outgoing(trip.exchange.id, trip.attempts - 1, request.headers);
   const startedAt = ports.monotonic();
   const observation = ports.health.began(task.candidate, expectedTokens(task, prepared), startedAt);
   const lost = task.endpoint === undefined ? undefined : lossOf(task.endpoint, task);

@@ -171,6 +171,12 @@ export type Answers = {
   readonly allowance: Allowance;
 };
 
+/** Traces of requests, for their upstreams to belong to. */
+export type Tracing = {
+  /** @param headers of an attempt that is about to be sent */
+  outgoing(requestId: string, attempt: number, headers: Record<string, string>): void;
+};
+
 export type SpendHold = { settle(cost: NanoUsd): void };
 
 /** Self-hosted engines, judged by their own metrics. Answers at once, from memory. Endpoints are those of `connection.endpoints`. */
@@ -240,6 +246,8 @@ export type Ports = {
   readonly answers?: Answers;
   /** Absent: nobody knows. */
   readonly tasks?: Tasks;
+  /** Absent: there are none. */
+  readonly tracing?: Tracing | undefined;
   readonly gpuTime: GpuTime;
   readonly alerts: Alerts;
   /** Places for attempts that read on after their client left. */

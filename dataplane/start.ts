@@ -1,5 +1,6 @@
 // Builds a data plane from its parts: ports, pages, listeners. The caller chooses where the configuration comes from.
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { Calendar } from '#core/accounting/periods.ts';
 import { HedgeShares } from '#core/attempt/hedge-share.ts';
 import { isForbiddenAddress, type UpstreamPolicy } from '#core/compile/index.ts';
@@ -44,32 +45,34 @@ import { serve } from './serve.ts';
 import { BudgetLevels, storeEvents } from './store-events.ts';
 import { registerStoreMetrics } from './store-metrics.ts';
 import { openStores, type StoreSettings, type Stores } from './stores.ts';
+import type { TelemetrySettings } from './telemetry-settings.ts';
 
-export type DataPlaneOptions = StoreSettings & {
-  /** What the cache of answers keeps at most. */
-  readonly cacheMaxBytes: number;
-  readonly config: ServedConfig;
-  readonly policy: UpstreamPolicy;
-  readonly log: Log;
-  readonly masterKey: string;
-  readonly host: string;
-  readonly port: number;
-  readonly internalPort: number;
-  readonly maxBodyBytes: number;
-  /** Where warnings are sent. */
-  readonly alertWebhook: string | undefined;
-  /** HTTP status of a request that a budget refuses. */
-  readonly budgetExceededStatus: number;
-  readonly keys: KeyStore;
-  /** In a cluster changes of keys are the operator's; `url` undefined: there is no way to it. Absent: they are made here. */
-  readonly operator?: { readonly url: string | undefined };
-  /** A provider refused the credential it was sent. */
-  readonly onCredentialRefused?: () => void;
-  /** Where this process runs. */
-  readonly home: Locality;
-  /** Whether the administration API is on the public listener; else it is on the internal one. */
-  readonly adminOnPublic: boolean;
-};
+export type DataPlaneOptions = StoreSettings &
+  TelemetrySettings & {
+    /** What the cache of answers keeps at most. */
+    readonly cacheMaxBytes: number;
+    readonly config: ServedConfig;
+    readonly policy: UpstreamPolicy;
+    readonly log: Log;
+    readonly masterKey: string;
+    readonly host: string;
+    readonly port: number;
+    readonly internalPort: number;
+    readonly maxBodyBytes: number;
+    /** Where warnings are sent. */
+    readonly alertWebhook: string | undefined;
+    /** HTTP status of a request that a budget refuses. */
+    readonly budgetExceededStatus: number;
+    readonly keys: KeyStore;
+    /** In a cluster changes of keys are the operator's; `url` undefined: there is no way to it. Absent: they are made here. */
+    readonly operator?: { readonly url: string | undefined };
+    /** A provider refused the credential it was sent. */
+    readonly onCredentialRefused?: () => void;
+    /** Where this process runs. */
+    readonly home: Locality;
+    /** Whether the administration API is on the public listener; else it is on the internal one. */
+    readonly adminOnPublic: boolean;
+  };
 
 export type DataPlane = {
   readonly port: number;
@@ -109,11 +112,13 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   });
   const refused = new RefusedCredentials(options.onCredentialRefused ?? (() => {}));
   const decisions = new Decisions(MAX_DECISIONS, systemClock);
+  const telemetry = await openTelemetry(options);
+  const traces = telemetry.tracing?.traces;
   const withoutCache: Ports = {
     config,
     http,
     alerts,
-    admitter: stores.admitter,
+    admitter: traces?.admitter(stores.admitter) ?? stores.admitter,
     budgetExceededStatus: options.budgetExceededStatus,
     costLog: stores.costLog,
     gate: stores.gate,
@@ -122,7 +127,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     fallbackSpend: backends.fallbackSpend,
     hedges: new HedgeShares(),
     gpuTime: stores.replicas,
-    observer: allOf(observer(metrics, log, systemClock.monotonic), decisions, refused),
+    observer: allOf(observer(metrics, log, systemClock.monotonic), decisions, refused, ...(traces ? [traces] : [])),
+    tracing: traces,
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     random: Math.random,
@@ -139,7 +145,11 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const cache = cacheOf(options, stores, embedderAt, own, withoutCache, metrics);
   const caches = config.current().snapshot.routes.flatMap(route => route.cache ?? []);
   if (caches.length > 0) await cache.open(caches);
-  const ports: Ports = { ...withoutCache, answers: cache.answers, tasks: new NearestTasks(embedderAt) };
+  const ports: Ports = {
+    ...withoutCache,
+    answers: traces?.answers(cache.answers) ?? cache.answers,
+    tasks: new NearestTasks(embedderAt),
+  };
   const withAdmin = administration(ports, stores, cache.store, options);
   const [onPublic, onInternal] = options.adminOnPublic ? [withAdmin, asIs] : [asIs, withAdmin];
   let draining = false;
@@ -156,7 +166,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   registerServing(metrics, { config, levels, health: backends.health, inFlight: () => running.size, ...systemClock });
   const router: RouterOptions = {
     serve(exchange) {
-      const request = serve(exchange, ports).finally(() => running.delete(request));
+      const served = traces ? traces.around(exchange, () => serve(exchange, ports)) : serve(exchange, ports);
+      const request = served.finally(() => running.delete(request));
       running.add(request);
       return request;
     },
@@ -165,7 +176,10 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     monotonic: ports.monotonic,
     maxBodyBytes: options.maxBodyBytes,
     bodyBudget: { held: 0, max: MAX_BODIES_BYTES },
-    onError: (error, request_id) => log.error({ err: error, request_id }, 'a request failed on a bug of the gateway'),
+    onError(error, request_id) {
+      log.error({ err: error, request_id }, 'a request failed on a bug of the gateway');
+      telemetry.errors?.report(error, request_id);
+    },
   };
   const internal = await listen(
     onInternal(pageHandler({ ...router, pages: internalPages(options, decisions, pages) })),
@@ -196,8 +210,26 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       backends.close();
       await cache.close();
       await stores.close();
+      await telemetry.close();
       alerts.close();
       await http.close();
+    },
+  };
+}
+
+/** How long what is left to tell is waited for at the end. */
+const TELEMETRY_MS = 5_000;
+
+/** What is sent to others, where that is asked for: their libraries are loaded only then. */
+async function openTelemetry({ config, traces, sentryDsn, sentryEnvironment }: DataPlaneOptions) {
+  const tracing = traces && (await import('./tracing/open.ts')).openTracing(traces, () => config.current().snapshot);
+  const errors = sentryDsn && (await import('./error-reports.ts')).errorReports(sentryDsn, sentryEnvironment);
+  return {
+    tracing,
+    errors: errors || undefined,
+    close: async () => {
+      await Promise.race([tracing?.close().catch(() => {}), setTimeout(TELEMETRY_MS, undefined, { ref: false })]);
+      if (errors) await errors.close(TELEMETRY_MS);
     },
   };
 }

@@ -1,0 +1,145 @@
+// Traces of requests: noted from beside the loop while a request is under way, and made into spans when it is over. A request that is not
+// sampled costs a random id, for its upstreams to be told so.
+import type { AttemptPurpose, CostRecord } from '#core/accounting/cost-record.ts';
+import type { Failure } from '#core/failure.ts';
+import type { Admitter, Reserved, Widened } from '../admission/admission.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Answers, Observer, Tracing } from '../ports.ts';
+import type { Trip } from '../trip.ts';
+import type { RequestTrace } from './request-trace.ts';
+import { type TraceParent, traceParentIn, traceParentText, traceStateIn } from './trace-context.ts';
+
+export type TracingParts = {
+  /** Of a request that begins here or, with a parent, goes on here. */
+  sampled(traceId: string, parent: TraceParent | undefined): boolean;
+  /** Takes a request that is over. */
+  export(trace: RequestTrace): void;
+  /** Bytes of chance, in hex. */
+  randomHex(bytes: number): string;
+  readonly now: () => number;
+  readonly monotonic: () => number;
+};
+
+/** Of a request that is under way and not sampled. */
+type Unsampled = { readonly own: TraceParent; readonly state: string | undefined; readonly isSampled: false };
+type UnderWay = (RequestTrace & { readonly isSampled: true }) | Unsampled;
+
+/** Rows of the gateway's own, which belong to no request. */
+const OWN: ReadonlySet<AttemptPurpose | undefined> = new Set(['embedding', 'sample', 'cache-judge']);
+
+export class RequestTraces implements Tracing, Observer {
+  readonly #parts: TracingParts;
+  readonly #underWay = new Map<string, UnderWay>();
+
+  constructor(parts: TracingParts) {
+    this.#parts = parts;
+  }
+
+  async around(exchange: Exchange, serve: () => Promise<void>): Promise<void> {
+    const trace = this.#begin(exchange);
+    this.#underWay.set(exchange.id, trace);
+    try {
+      await serve();
+    } finally {
+      this.#underWay.delete(exchange.id);
+      if (trace.isSampled) {
+        if (trace.endedAt === 0) trace.endedAt = this.#at(trace);
+        this.#parts.export(trace);
+      }
+    }
+  }
+
+  outgoing(requestId: string, attempt: number, headers: Record<string, string>): void {
+    const trace = this.#underWay.get(requestId);
+    if (!trace) return;
+    const { own, state } = trace;
+    const spanId = trace.isSampled ? this.#parts.randomHex(8) : own.spanId;
+    if (trace.isSampled) trace.attempts.set(attempt, spanId);
+    headers.traceparent = traceParentText({ ...own, spanId });
+    if (state !== undefined) headers.tracestate = state;
+  }
+
+  refused(exchange: Exchange, reason: Failure): void {
+    const trace = this.#sampled(exchange.id);
+    if (!trace) return;
+    trace.refusal = reason;
+    trace.endedAt = this.#at(trace);
+  }
+
+  served(trip: Trip): void {
+    const trace = this.#sampled(trip.exchange.id);
+    if (!trace) return;
+    trace.trip = trip;
+    trace.endedAt = this.#at(trace);
+  }
+
+  attempted(row: CostRecord): void {
+    if (!OWN.has(row.purpose)) this.#sampled(row.requestId)?.rows.push(row);
+  }
+
+  /** The same admitter, watched. */
+  admitter(admitter: Admitter): Admitter {
+    const timed = async <T extends Reserved | Widened>(id: string, answer: Promise<T>): Promise<T> => {
+      const trace = this.#sampled(id);
+      if (!trace) return answer;
+      const from = this.#at(trace);
+      const reserved = await answer;
+      const { kind, failMode } = { failMode: undefined, ...reserved };
+      const attributes = { 'tollgate.admission': kind, ...(failMode && { 'tollgate.fail_mode': failMode }) };
+      trace.steps.push({ name: 'admission', from, to: this.#at(trace), attributes });
+      return reserved;
+    };
+    return {
+      ...admitter,
+      reserve: (demand, key, row) => timed(demand.id, admitter.reserve(demand, key, row)),
+      extend: (extension, key, rows) => timed(extension.id, admitter.extend(extension, key, rows)),
+    };
+  }
+
+  /** The same cache, watched. */
+  answers(answers: Answers): Answers {
+    return {
+      allowance: answers.allowance,
+      visit: async (exchange, call) => {
+        const trace = this.#sampled(exchange.id);
+        if (!trace) return answers.visit(exchange, call);
+        const from = this.#at(trace);
+        const visit = await answers.visit(exchange, call);
+        const { tier, similarity, bypass, waited } = visit.told;
+        const attributes = {
+          'tollgate.cache': visit.state,
+          ...(tier && { 'tollgate.cache.tier': tier }),
+          ...(similarity !== undefined && { 'tollgate.cache.similarity': similarity }),
+          ...(bypass !== undefined && { 'tollgate.cache.bypass': bypass }),
+          ...(waited && { 'tollgate.cache.waited': true }),
+        };
+        trace.steps.push({ name: 'cache', from, to: this.#at(trace), attributes });
+        return visit;
+      },
+    };
+  }
+
+  #begin(exchange: Exchange): UnderWay {
+    const { randomHex, now, sampled } = this.#parts;
+    const { traceparent, tracestate } = exchange.headers;
+    const parent = traceParentIn(traceparent);
+    const traceId = parent?.traceId ?? randomHex(16);
+    const isSampled = sampled(traceId, parent);
+    const own = { traceId, spanId: randomHex(8), sampled: isSampled };
+    const state = parent && traceStateIn(tracestate);
+    if (!isSampled) return { own, state, isSampled };
+    const epoch = now() - this.#parts.monotonic();
+    const nothing = { endedAt: 0, trip: undefined, refusal: undefined };
+    return { own, parent, state, exchange, epoch, steps: [], attempts: new Map(), rows: [], ...nothing, isSampled };
+  }
+
+  /** Now, in epoch milliseconds that never go back. */
+  #at({ epoch }: RequestTrace): number {
+    return epoch + this.#parts.monotonic();
+  }
+
+  #sampled(requestId: string): (RequestTrace & { readonly isSampled: true }) | undefined {
+    const trace = this.#underWay.get(requestId);
+    return trace?.isSampled ? trace : undefined;
+  }
+}
