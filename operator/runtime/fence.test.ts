@@ -3,10 +3,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Connection, KubeRequest } from '#platform/kube/connection.ts';
 import { fenced, NotLeading } from './fence.ts';
+import type { Term } from './lease.ts';
 
-function termOf(): { end(): void; holds(): boolean; readonly signal: AbortSignal } {
-  const controller = new AbortController();
-  return { end: () => controller.abort(), holds: () => !controller.signal.aborted, signal: controller.signal };
+function termOf(): Term & { end(): void; lose(): void; readonly writes: Promise<unknown>[] } {
+  const [end, lost] = [new AbortController(), new AbortController()];
+  const writes: Promise<unknown>[] = [];
+  return {
+    end: () => end.abort(),
+    lose: () => lost.abort(),
+    holds: () => !end.signal.aborted,
+    signal: end.signal,
+    lost: lost.signal,
+    underWay: write => void writes.push(write),
+    writes,
+  };
 }
 
 function recording(): { connection: Connection; sent: KubeRequest[] } {
@@ -41,5 +51,19 @@ test('a write that has not left when the term ends may not leave any more', asyn
   assert.equal(mayLeave!(), true);
   term.end();
   assert.equal(mayLeave!(), false);
+  assert.equal(signal!.aborted, false, 'a term that is given up waits for its writes');
+  term.lose();
   assert.equal(signal!.aborted, true);
+});
+
+test('a caller may give up waiting for a write, and the term still knows of it', async () => {
+  const term = termOf();
+  const answer = Promise.withResolvers<never>();
+  const { connection } = recording();
+  const caller = new AbortController();
+  const client = fenced({ ...connection, call: () => answer.promise }, term);
+  const call = client.call({ method: 'PUT', path: '/a', signal: caller.signal });
+  caller.abort(new Error('no time'));
+  await assert.rejects(call, /no time/);
+  assert.equal(term.writes.length, 1);
 });

@@ -11,8 +11,15 @@ import { Election, type ElectionTiming, type Instant, type LeaseRecord, usualEle
 export type Term = {
   /** Whether it still does: to be asked before every write, since a process that stood still hears of its end too late. */
   holds(): boolean;
-  /** Aborted at its end. */
+  /** Aborted at its end: what a leader does is to end, too. */
   readonly signal: AbortSignal;
+  /**
+   * Aborted when it ends against our will. A term that is given up ends its writes first: one that is aborted may still be carried out
+   * by the server, after the lease was released.
+   */
+  readonly lost: AbortSignal;
+  /** The lease is not released before this has settled. */
+  underWay(write: Promise<unknown>): void;
 };
 
 export type LeaseOptions = {
@@ -49,6 +56,15 @@ type Lease = KubeObject & {
   };
 };
 
+type OwnTerm = {
+  readonly end: AbortController;
+  readonly lose: () => void;
+  /** Settles when what a leader does has ended. */
+  readonly over: Promise<void>;
+  readonly alarm: NodeJS.Timeout;
+  readonly writes: ReadonlySet<Promise<unknown>>;
+};
+
 /** After a request about the lease failed. */
 const AFTER_FAILURE_MS = 500;
 const OVER = 'the lease was not renewed in time';
@@ -59,7 +75,7 @@ export class LeaseElector {
   readonly #election: Election;
   readonly #stopping = new AbortController();
   #lease: Lease | undefined;
-  #term: { readonly end: AbortController; readonly over: Promise<void>; readonly alarm: NodeJS.Timeout } | undefined;
+  #term: OwnTerm | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: LeaseOptions) {
@@ -149,32 +165,46 @@ export class LeaseElector {
     const { log, lead, onChange, identity } = this.#options;
     log.info({ identity }, 'leader election: leads');
     onChange?.(true);
-    const end = new AbortController();
+    const [end, lost] = [new AbortController(), new AbortController()];
+    const writes = new Set<Promise<unknown>>();
+    const lose = (): void => {
+      lost.abort(new Error(OVER));
+      end.abort(new Error(OVER));
+    };
     // The loop may be waiting for an answer when the term ends.
     const alarm = setTimeout(() => this.#alarm(), this.#timing.renewWithinMs).unref();
-    const holds = (): boolean => {
-      // Whoever asks first has everybody hear of it: timers may be late, in a loop that asks again and again even for ever.
-      if (!this.holds()) end.abort(new Error(OVER));
-      return !end.signal.aborted;
+    const term: Term = {
+      holds: () => {
+        // Whoever asks first has everybody hear of it: timers may be late, in a loop that asks again and again even for ever.
+        if (!this.holds()) lose();
+        return !end.signal.aborted;
+      },
+      signal: end.signal,
+      lost: lost.signal,
+      underWay(write) {
+        const settled = write.catch(() => {}).finally(() => writes.delete(settled));
+        writes.add(settled);
+      },
     };
-    const term: Term = { holds, signal: end.signal };
     const over = lead(term).catch(error => log.error({ error }, 'leader election: what a leader does has failed'));
-    this.#term = { end, over, alarm };
+    this.#term = { end, lose, over, alarm, writes };
   }
 
   #alarm(): void {
     if (!this.#term) return;
     if (this.holds()) this.#term.alarm.refresh();
-    else this.#term.end.abort(new Error(OVER));
+    else this.#term.lose();
   }
 
   async #endTerm(reason: string): Promise<void> {
     if (!this.#term) return;
-    const { end, over, alarm } = this.#term;
+    const { end, lose, over, alarm, writes } = this.#term;
     this.#options.log.info({ reason }, 'leader election: leads no more');
-    clearTimeout(alarm);
+    if (!this.holds()) lose();
     end.abort(new Error(reason));
     await over;
+    await Promise.all(writes);
+    clearTimeout(alarm);
     this.#term = undefined;
     this.#options.onChange?.(false);
   }
