@@ -552,11 +552,19 @@ class Reader {
     // In which city is where.
     const isPlace = this.asked && this.inPlace && this.question === 'what' && places.has(form);
     if (isPlace) this.question = 'where';
-    const format = formats.get(form);
+    const format = formats.get(form) ?? (this.isInWords(form, at) ? 'words' : undefined);
     if (format) this.formats.push(format);
     const proper = isId || (!this.shouted && (capital === 'mixed' || capital === 'all' || (capital === 'first' && !opens)));
     const stem = proper && capital !== 'none' ? form : (dimensions.get(form) ?? this.measured(form, previous) ?? stemOf(form));
     this.push(token, at, 'word', stem, proper, isPlace);
+  }
+
+  /** `in one word` says how the answer is to be; `the word for it` does not. */
+  private isInWords(form: string, at: number): boolean {
+    if (form !== 'word' && form !== 'words') return false;
+    let before = at - 1;
+    while (this.tokens[before]?.kind === 'number' || /^(?:a|one|single|few)$/.test(this.tokens[before]?.form ?? '')) before--;
+    return this.tokens[before]?.form === 'in';
   }
 
   /** `how long` asks for the length. */

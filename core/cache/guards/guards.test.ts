@@ -285,10 +285,16 @@ const table: Table = {
   fmt: {
     objects: [
       ['answer as JSON', 'answer as CSV'],
+      ['explain recursion', 'explain recursion in one word'],
+      ['explain recursion', 'explain recursion in words'],
       ['explain it briefly', 'explain it in detail'],
       ['in two sentences', 'in two paragraphs'],
     ],
-    lets: [['answer in JSON', 'answer as json']],
+    lets: [
+      ['answer in JSON', 'answer as json'],
+      ['explain it in one word', 'explain it in a single word'],
+      ['what is the word for cat', 'what is a cat'],
+    ],
   },
 };
 
