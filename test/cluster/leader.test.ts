@@ -19,13 +19,17 @@ class Candidate {
   readonly name: string;
   readonly process: ChildProcess;
   leads = false;
+  log = '';
 
   constructor(name: string, env: NodeJS.ProcessEnv) {
     this.name = name;
     const program = path.join(import.meta.dirname, 'support', 'leader-process.ts');
     this.process = spawn(process.execPath, [program, name], {
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process.stderr!.on('data', (text: Buffer) => {
+      this.log += text;
     });
     createInterface(this.process.stdout!).on('line', line => {
       this.leads = line === 'leads';
@@ -98,7 +102,7 @@ describe('of two candidates', { skip: withoutApiServer }, () => {
     const took = performance.now() - began;
     assert.ok(took < RELEASED_MS, `${took} ms`);
     await until('the first has ended', () => leader.process.exitCode !== null);
-    assert.equal(leader.process.exitCode, 0);
+    assert.equal(leader.process.exitCode, 0, leader.log);
     await until('the second writes', async () => (await writers()).includes(next.name));
     await assertInTurns(leader.name, next.name);
   });
