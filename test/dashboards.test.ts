@@ -8,7 +8,7 @@ import { genAiMetrics } from '#dataplane/metrics-genai.ts';
 import { litellmMetrics } from '#dataplane/metrics-litellm.ts';
 import { misnamedRuntimeMetrics, ownMetrics } from '#dataplane/metrics-table.ts';
 import type { MetricSpec } from '#platform/metrics.ts';
-import { operatorMetrics } from '../cli/metrics-page.ts';
+import { metricsOfOperator } from '../cli/metrics-page.ts';
 import { alerts, groups, isAlert } from '../deploy/alerts/alerts.ts';
 import { dashboards } from '../deploy/dashboards/index.ts';
 import { grafanaJson, type Panel } from '../deploy/dashboards/panels.ts';
@@ -22,7 +22,7 @@ function names(): ReadonlySet<string> {
     ...ownMetrics,
     ...Object.values(litellmMetrics),
     ...Object.values(genAiMetrics),
-    ...(operatorMetrics() as readonly Pick<MetricSpec, 'name' | 'type'>[]),
+    ...(metricsOfOperator() as readonly Pick<MetricSpec, 'name' | 'type'>[]),
   ];
   const runtime = new Registry();
   collectDefaultMetrics({ register: runtime });

@@ -1,18 +1,9 @@
 // Puts tracing together with the exporter of OpenTelemetry's SDK. Loaded only where OTEL_EXPORTER_OTLP_ENDPOINT is set; the endpoint, its
 // headers, timeout, compression and certificates, and the resource, are what the SDK reads from the environment.
 import { randomFillSync } from 'node:crypto';
-import { ROOT_CONTEXT, SpanKind } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
-import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
-  BatchSpanProcessor,
-  type ReadableSpan,
-  type Sampler,
-  SamplingDecision,
-  TraceIdRatioBasedSampler,
-} from '@opentelemetry/sdk-trace';
+import { BatchSpanProcessor, type ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { Snapshot } from '#core/snapshot/snapshot.ts';
 import { systemClock } from '#platform/clock.ts';
 import { VERSION } from '../head.ts';
@@ -52,18 +43,12 @@ export function openTracing(settings: TraceSettings, snapshot: () => Pick<Snapsh
   return { traces, close: () => processor.shutdown() };
 }
 
-function samplerOf({ sampler, ratio }: TraceSettings): (traceId: string, parent: TraceParent | undefined) => boolean {
+/** A request of a sampled parent belongs to its trace; of those that begin here each is sampled with the same probability. */
+function samplerOf({ sampler, ratio }: TraceSettings): (parent: TraceParent | undefined) => boolean {
   const followsParent = sampler.startsWith('parentbased_');
-  const root = rootSampler(sampler.replace('parentbased_', ''), ratio);
-  return (traceId, parent) =>
-    followsParent && parent
-      ? parent.sampled
-      : root.shouldSample(ROOT_CONTEXT, traceId, '', SpanKind.SERVER, {}, []).decision === SamplingDecision.RECORD_AND_SAMPLED;
-}
-
-function rootSampler(name: string, ratio: number): Sampler {
-  if (name === 'always_off') return new AlwaysOffSampler();
-  return name === 'traceidratio' ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler();
+  const root = sampler.replace('parentbased_', '');
+  const share = root === 'always_off' ? 0 : root === 'always_on' ? 1 : ratio;
+  return parent => (followsParent && parent ? parent.sampled : Math.random() < share);
 }
 
 const POOL_BYTES = 4096;

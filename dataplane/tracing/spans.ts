@@ -25,25 +25,18 @@ export function spansOf(trace: RequestTrace, context: SpanContext): readonly Rea
   const child = (spanId: string, name: string, kind: SpanKind, from: number, to: number, attributes: Attributes) =>
     span(context, { traceId: own.traceId, spanId }, own, { name, kind, from, to, attributes, failure: undefined });
   return [
-    ...steps.map((step, i) =>
-      child(numbered(own.spanId, i), step.name, SpanKind.INTERNAL, step.from, step.to, { ...step.attributes }),
-    ),
+    ...steps.map(step => child(step.spanId, step.name, SpanKind.INTERNAL, step.from, step.to, { ...step.attributes })),
     ...rows
-      .filter(({ purpose }) => purpose !== 'cache')
+      .filter(({ attempt }) => attempts.has(attempt))
       .map(row =>
-        span(
-          context,
-          { traceId: own.traceId, spanId: attempts.get(row.attempt) ?? numbered(own.spanId, 100 + row.attempt) },
-          own,
-          {
-            name: `${operationNames[row.operation]} ${row.model}`,
-            kind: SpanKind.CLIENT,
-            from: row.at,
-            to: row.at + row.duration,
-            attributes: attemptAttributes(row, context),
-            failure: row.failure,
-          },
-        ),
+        span(context, { traceId: own.traceId, spanId: attempts.get(row.attempt)! }, own, {
+          name: `${operationNames[row.operation]} ${row.model}`,
+          kind: SpanKind.CLIENT,
+          from: row.at,
+          to: row.at + row.duration,
+          attributes: attemptAttributes(row, context),
+          failure: row.failure,
+        }),
       ),
     requestSpan(trace, context),
   ];
@@ -160,10 +153,4 @@ const OK = { code: SpanStatusCode.UNSET };
 function hrTime(ms: number): HrTime {
   const seconds = Math.floor(ms / 1000);
   return [seconds, Math.round((ms - seconds * 1000) * 1e6)];
-}
-
-/** An id of its own for each part of a request, made of the request's. */
-function numbered(spanId: string, number: number): string {
-  const id = (BigInt(`0x${spanId}`) ^ (BigInt(number + 1) << 32n)) & 0xffffffffffffffffn;
-  return (id === 0n ? 1n : id).toString(16).padStart(16, '0');
 }

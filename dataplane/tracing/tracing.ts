@@ -1,5 +1,5 @@
-// Traces of requests: noted from beside the loop while a request is under way, and made into spans when it is over. A request that is not
-// sampled costs a random id, for its upstreams to be told so.
+// Traces of requests: noted from beside the loop while a request is under way, and made into spans when it is over. One that is not sampled,
+// as most may be, costs next to nothing.
 import type { AttemptPurpose, CostRecord } from '#core/accounting/cost-record.ts';
 import type { Failure } from '#core/failure.ts';
 import type { Admitter, Reserved, Widened } from '../admission/admission.ts';
@@ -11,7 +11,7 @@ import { type TraceParent, traceParentIn, traceParentText, traceStateIn } from '
 
 export type TracingParts = {
   /** Of a request that begins here or, with a parent, goes on here. */
-  sampled(traceId: string, parent: TraceParent | undefined): boolean;
+  sampled(parent: TraceParent | undefined): boolean;
   /** Takes a request that is over. */
   export(trace: RequestTrace): void;
   /** Bytes of chance, in hex. */
@@ -20,7 +20,7 @@ export type TracingParts = {
   readonly monotonic: () => number;
 };
 
-/** Of a request that is under way and not sampled. */
+/** Of a request that is under way and not sampled, as its parent is not: its upstreams are told so. */
 type Unsampled = { readonly own: TraceParent; readonly state: string | undefined; readonly isSampled: false };
 type UnderWay = (RequestTrace & { readonly isSampled: true }) | Unsampled;
 
@@ -35,8 +35,13 @@ export class RequestTraces implements Tracing, Observer {
     this.#parts = parts;
   }
 
-  async around(exchange: Exchange, serve: () => Promise<void>): Promise<void> {
-    const trace = this.#begin(exchange);
+  around(exchange: Exchange, serve: () => Promise<void>): Promise<void> {
+    const parent = traceParentIn(exchange.headers.traceparent);
+    const isSampled = this.#parts.sampled(parent);
+    return isSampled || parent ? this.#noted(exchange, this.#begin(exchange, parent, isSampled), serve) : serve();
+  }
+
+  async #noted(exchange: Exchange, trace: UnderWay, serve: () => Promise<void>): Promise<void> {
     this.#underWay.set(exchange.id, trace);
     try {
       await serve();
@@ -79,20 +84,26 @@ export class RequestTraces implements Tracing, Observer {
 
   /** The same admitter, watched. */
   admitter(admitter: Admitter): Admitter {
-    const timed = async <T extends Reserved | Widened>(id: string, answer: Promise<T>): Promise<T> => {
-      const trace = this.#sampled(id);
-      if (!trace) return answer;
+    const timed = async <T extends Reserved | Widened>(trace: RequestTrace, ask: () => Promise<T>): Promise<T> => {
       const from = this.#at(trace);
-      const reserved = await answer;
+      const reserved = await ask();
       const { kind, failMode } = { failMode: undefined, ...reserved };
       const attributes = { 'tollgate.admission': kind, ...(failMode && { 'tollgate.fail_mode': failMode }) };
-      trace.steps.push({ name: 'admission', from, to: this.#at(trace), attributes });
+      trace.steps.push({ spanId: this.#parts.randomHex(8), name: 'admission', from, to: this.#at(trace), attributes });
       return reserved;
     };
     return {
       ...admitter,
-      reserve: (demand, key, row) => timed(demand.id, admitter.reserve(demand, key, row)),
-      extend: (extension, key, rows) => timed(extension.id, admitter.extend(extension, key, rows)),
+      reserve: (demand, key, row) => {
+        const trace = this.#sampled(demand.id);
+        const ask = () => admitter.reserve(demand, key, row);
+        return trace ? timed(trace, ask) : ask();
+      },
+      extend: (extension, key, rows) => {
+        const trace = this.#sampled(extension.id);
+        const ask = () => admitter.extend(extension, key, rows);
+        return trace ? timed(trace, ask) : ask();
+      },
     };
   }
 
@@ -113,20 +124,16 @@ export class RequestTraces implements Tracing, Observer {
           ...(bypass !== undefined && { 'tollgate.cache.bypass': bypass }),
           ...(waited && { 'tollgate.cache.waited': true }),
         };
-        trace.steps.push({ name: 'cache', from, to: this.#at(trace), attributes });
+        trace.steps.push({ spanId: this.#parts.randomHex(8), name: 'cache', from, to: this.#at(trace), attributes });
         return visit;
       },
     };
   }
 
-  #begin(exchange: Exchange): UnderWay {
-    const { randomHex, now, sampled } = this.#parts;
-    const { traceparent, tracestate } = exchange.headers;
-    const parent = traceParentIn(traceparent);
-    const traceId = parent?.traceId ?? randomHex(16);
-    const isSampled = sampled(traceId, parent);
-    const own = { traceId, spanId: randomHex(8), sampled: isSampled };
-    const state = parent && traceStateIn(tracestate);
+  #begin(exchange: Exchange, parent: TraceParent | undefined, isSampled: boolean): UnderWay {
+    const { randomHex, now } = this.#parts;
+    const own = { traceId: parent?.traceId ?? randomHex(16), spanId: randomHex(8), sampled: isSampled };
+    const state = parent && traceStateIn(exchange.headers.tracestate);
     if (!isSampled) return { own, state, isSampled };
     const epoch = now() - this.#parts.monotonic();
     const nothing = { endedAt: 0, trip: undefined, refusal: undefined };

@@ -53,6 +53,7 @@ export const operatorAndConfiguration: Dashboard = {
       title: 'Configuration',
       panels: [
         graph('Generation of each process', 'none', [{ expr: `tollgate_config_generation{${here}}`, legend: '{{instance}}' }]),
+        graph('From a change until every data plane serves it', 's', percentiles('tollgate_config_propagation_seconds', here)),
         graph('Age of the configuration', 's', [
           { expr: `time() - tollgate_config_last_load_success_timestamp_seconds{${here}}`, legend: '{{instance}}' },
         ]),
