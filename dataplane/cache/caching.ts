@@ -15,19 +15,22 @@ export type CachingParts = Omit<CacheParts, 'maxIndexBytes'> &
 export type Caching = {
   readonly answers: Answers;
   readonly store: Pick<CacheStore, 'flush'>;
-  /** So that the first requests of these find all that they need. */
+  /** So that requests of these find all that they need. */
   open(caches: readonly AnswerCache[]): Promise<void>;
   close(): Promise<void>;
 };
 
 /** About 1.2 KB an entry with the built-in embedder. */
 const MAX_INDEX_BYTES = 128 * 1024 * 1024;
+/** Tables of words and vectors are 20 MB and a quarter of a second, which a start does without; a question that comes sooner loads them. */
+const PREPARE_AFTER_MS = 5_000;
 /** Answers that are overheard at one moment, all together. */
 const ALLOWANCE_BYTES = 64 * 1024 * 1024;
 
 export function caching(parts: CachingParts): Caching {
   let opening: Promise<Cache> | undefined;
   let answers: AnswerCaches | undefined;
+  let preparing: NodeJS.Timeout | undefined;
   const opened = async (): Promise<Cache> => {
     opening ??= openCache({ ...parts, maxIndexBytes: MAX_INDEX_BYTES });
     const cache = await opening;
@@ -51,9 +54,10 @@ export function caching(parts: CachingParts): Caching {
     store: { flush: async scope => (await opened()).store.flush(scope) },
     async open(caches) {
       await opened();
-      for (const cache of caches) parts.meaning.prepare(cache);
+      preparing = setTimeout(() => caches.forEach(cache => void parts.meaning.prepare(cache)), PREPARE_AFTER_MS).unref();
     },
     async close() {
+      clearTimeout(preparing);
       if (!opening) return;
       const { store, flights } = await opening;
       flights.close();
