@@ -214,7 +214,7 @@ describe('the watch over engines', () => {
     await bothReady();
     await until('the adapter is known', () => picked('poems').size === 1);
     assert.deepEqual([...picked('poems')], [engines[1]!.url]);
-    assert.equal(pick([], 'unheard-of'), undefined);
+    await until('the models of both are known', () => pick([], 'unheard-of') === undefined);
     assert.equal(watch.load({ ...served, model: aModel('unheard-of') })?.usable, 0);
   });
 
