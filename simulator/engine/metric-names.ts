@@ -109,7 +109,7 @@ function v1Families(subject: Subject): readonly Family[] {
 
 function transitionalFamilies(subject: Subject): readonly Family[] {
   const labels: EngineLabels = ({ engine }) => ({ engine: String(engine), model_name: subject.model });
-  const { each, histogram } = familiesOf(subject, labels);
+  const { each } = familiesOf(subject, labels);
   return [
     processStart(subject),
     each('vllm:num_requests_running', 'gauge', 'Number of requests in model execution batches.', of => of.running),
@@ -119,6 +119,14 @@ function transitionalFamilies(subject: Subject): readonly Family[] {
     each('vllm:gpu_prefix_cache_queries_total', 'counter', 'GPU prefix cache queries.', of => of.counters.prefixQueries),
     each('vllm:gpu_prefix_cache_hits_total', 'counter', 'GPU prefix cache hits.', of => of.counters.prefixHits),
     ...prefixCounters(subject, labels),
+    ...sameBeforeV1(subject, labels),
+  ];
+}
+
+/** What V0 and the releases between it and V1 have alike. */
+function sameBeforeV1(subject: Subject, labels: EngineLabels): readonly Family[] {
+  const { each, histogram } = familiesOf(subject, labels);
+  return [
     each(
       'vllm:num_preemptions_total',
       'counter',
@@ -140,7 +148,7 @@ function transitionalFamilies(subject: Subject): readonly Family[] {
 
 function v0Families(subject: Subject): readonly Family[] {
   const labels: EngineLabels = () => ({ model_name: subject.model });
-  const { each, histogram } = familiesOf(subject, labels);
+  const { each } = familiesOf(subject, labels);
   return [
     processStart(subject),
     each('vllm:num_requests_running', 'gauge', 'Number of requests currently running on GPU.', of => of.running),
@@ -149,22 +157,7 @@ function v0Families(subject: Subject): readonly Family[] {
     each('vllm:gpu_cache_usage_perc', 'gauge', 'GPU KV-cache usage. 1 means 100 percent usage.', of => of.kvUsage),
     each('vllm:cpu_cache_usage_perc', 'gauge', 'CPU KV-cache usage. 1 means 100 percent usage.', () => 0),
     each('vllm:gpu_prefix_cache_hit_rate', 'gauge', 'GPU prefix cache block hit rate.', hitRate),
-    each(
-      'vllm:num_preemptions_total',
-      'counter',
-      'Cumulative number of preemption from the engine.',
-      of => of.counters.preemptions,
-    ),
-    ...tokenCounters(subject, labels),
-    each('vllm:request_success_total', 'counter', 'Count of successfully processed requests.', finishes, 'finished_reason'),
-    histogram(
-      'vllm:iteration_tokens_total',
-      'Histogram of number of tokens per engine_step.',
-      of => of.histograms.iterationTokens,
-    ),
-    ...latencies(subject, labels, 'vllm:time_per_output_token_seconds'),
-    cacheConfig(subject, labels),
-    ...loraInfo(subject),
+    ...sameBeforeV1(subject, labels),
   ];
 }
 

@@ -6,7 +6,7 @@ import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { patient } from '#test/support/resources.ts';
 import { until } from '#test/support/until.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
-import { type Deployment, deploy, MASTER_KEY, type Pod, SYSTEM } from './support/deployment.ts';
+import { askPod, type Deployment, deploy, MASTER_KEY, type Pod, SYSTEM } from './support/deployment.ts';
 import { ownNetwork, withoutOwnNetwork } from './support/network.ts';
 import { TeamNamespace } from './support/team.ts';
 
@@ -32,15 +32,7 @@ describe('Tollgate in a cluster', { skip: withoutApiServer || withoutOwnNetwork 
     await server?.stop();
   });
 
-  const ask = async (pod: Pod, model: string, key = KEY) => {
-    const response = await fetch(`${pod.url}/v1/chat/completions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Say hello.' }] }),
-    });
-    await response.arrayBuffer();
-    return response.status;
-  };
+  const ask = (pod: Pod, model: string, key = KEY) => askPod(pod, model, key);
   const everywhere = async (what: string, status: number, model: string, key = KEY, deadline = 10_000) => {
     const began = performance.now();
     for (const pod of deployment.pods)

@@ -8,7 +8,7 @@ import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { patient } from '#test/support/resources.ts';
 import { until } from '#test/support/until.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
-import { type Deployment, deploy, type Pod } from './support/deployment.ts';
+import { askPod, type Deployment, deploy, type Pod } from './support/deployment.ts';
 import { ownNetwork, withoutOwnNetwork } from './support/network.ts';
 import { TeamNamespace } from './support/team.ts';
 
@@ -41,15 +41,7 @@ describe('the way of a change', { skip: withoutApiServer || withoutOwnNetwork },
     await server?.stop();
   });
 
-  const ask = async (pod: Pod, model: string, key = KEY) => {
-    const response = await fetch(`${pod.url}/v1/chat/completions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Say hello.' }] }),
-    });
-    await response.arrayBuffer();
-    return response.status;
-  };
+  const ask = (pod: Pod, model: string, key = KEY) => askPod(pod, model, key);
   const backends = [{ name: 'b', providerRef: { name: 'models' }, model: 'tiny' }];
 
   test(`apply to served by all of ${PODS} pods, and to Programmed, over ${CHANGES} changes`, async () => {

@@ -140,6 +140,17 @@ export class Deployment {
 }
 
 /** An operator that leads, and pods that are ready and announced. */
+/** The status of a small question. */
+export async function askPod({ url }: Pod, model: string, key: string): Promise<number> {
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Say hello.' }] }),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
 export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   await options.server.namespace(SYSTEM);
   for (const manifest of rbacManifests({ namespace: SYSTEM, watchNamespaces: options.watchNamespaces }))
