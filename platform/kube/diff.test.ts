@@ -46,6 +46,11 @@ describe('the difference between what is wanted and what is there', () => {
     assert.deepEqual(differences({ status: { names: [], levels: {} } }, { status: {} }, { owned }), []);
   });
 
+  test('knows a field that every object inherits from one that it has', () => {
+    assert.deepEqual(differences({ status: { valueOf: '1' } }, { status: {} }, { owned }), ['status.valueOf']);
+    assert.deepEqual(differences({ status: {} }, { status: { toString: '1' } }, { owned }), ['status.toString']);
+  });
+
   test('is nothing between any object and its copy through JSON, and something after any change of a value', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ minLength: 1 }), fc.jsonValue()), fc.string(), (fields, key) => {

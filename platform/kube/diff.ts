@@ -11,8 +11,9 @@ export function differences(wanted: object, live: object | undefined, { owned }:
   if (live === undefined) return ['(missing)'];
   const { apiVersion: _, kind: __, ...rest } = wanted as Fields;
   const found: string[] = [];
-  for (const [field, value] of Object.entries(rest)) compare(value, (live as Fields)[field], field, owned.includes(field), found);
-  for (const field of owned) if (!(field in rest) && !isEmpty((live as Fields)[field])) found.push(field);
+  for (const [field, value] of Object.entries(rest))
+    compare(value, valueAt(live as Fields, field), field, owned.includes(field), found);
+  for (const field of owned) if (!Object.hasOwn(rest, field) && !isEmpty(valueAt(live as Fields, field))) found.push(field);
   return found.sort();
 }
 
@@ -23,8 +24,8 @@ function compare(wanted: unknown, live: unknown, path: string, isOwned: boolean,
   if (wanted === undefined) {
     if (isOwned && live !== undefined) found.push(path);
   } else if (isFields(wanted) && isFields(live)) {
-    for (const field of Object.keys(wanted)) compare(wanted[field], live[field], `${path}.${field}`, isOwned, found);
-    if (isOwned) for (const field of Object.keys(live)) if (!(field in wanted)) found.push(`${path}.${field}`);
+    for (const field of Object.keys(wanted)) compare(wanted[field], valueAt(live, field), `${path}.${field}`, isOwned, found);
+    if (isOwned) for (const field of Object.keys(live)) if (!Object.hasOwn(wanted, field)) found.push(`${path}.${field}`);
   } else if (Array.isArray(wanted) && Array.isArray(live) && wanted.length === live.length) {
     const others = inOrderOf(wanted, live);
     for (const [at, item] of wanted.entries()) compare(item, others[at], `${path}[${at}]`, true, found);
@@ -32,6 +33,9 @@ function compare(wanted: unknown, live: unknown, path: string, isOwned: boolean,
     found.push(path);
   }
 }
+
+/** An object's own: a label may be called `valueOf`, which every object has. */
+const valueAt = (fields: Fields, field: string): unknown => (Object.hasOwn(fields, field) ? fields[field] : undefined);
 
 /** Conditions are a map by `type`, which the server may keep in another order. */
 function inOrderOf(wanted: readonly unknown[], live: readonly unknown[]): readonly unknown[] {

@@ -6,6 +6,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
+import { until } from '#test/support/until.ts';
 import { kubectlPath } from '../../tools/places.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
 
@@ -250,7 +251,8 @@ describe('a real API server', { skip: withoutApiServer }, () => {
     });
 
     test('explain a field in words', async () => {
-      const text = await kubectl('explain', 'llmroute.spec.retries');
+      // The server publishes what it knows of a CRD some time after the CRD is established.
+      const text = await until('explained', () => kubectl('explain', 'llmroute.spec.retries'));
       for (const word of ['attempts', 'backoff', 'budgetPercent', 'DESCRIPTION']) assert.ok(text.includes(word), text);
     });
 
