@@ -1,12 +1,13 @@
 // How long it takes from `kubectl apply` until every pod serves a change and until its status says so; and from a key's end to the last
-// request that it was good for. The figures are for the machine at hand; the bounds here are generous.
+// request that it was good for. The figures are of the machine at hand and are told, not judged: what is asserted is that all of it
+// comes, in this order, and that what has ended stays so.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { sha256 } from '#platform/digest.ts';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { patient } from '#test/support/resources.ts';
-import { until } from '#test/support/until.ts';
+import { until, within } from '#test/support/until.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
 import { askPod, type Deployment, deploy, type Pod } from './support/deployment.ts';
 import { ownNetwork, withoutOwnNetwork } from './support/network.ts';
@@ -17,6 +18,8 @@ const SOAK = process.env.TOLLGATE_SOAK !== undefined;
 const PODS = SOAK ? 10 : 3;
 const CHANGES = SOAK ? 500 : 60;
 const REVOCATIONS = SOAK ? 50 : 10;
+/** Of one change, on a machine that may be busy with anything. */
+const DEADLINE_MS = 60_000;
 
 describe('the way of a change', { skip: withoutApiServer || withoutOwnNetwork }, () => {
   let server: ApiServer;
@@ -33,7 +36,7 @@ describe('the way of a change', { skip: withoutApiServer || withoutOwnNetwork },
     await team.provider('models', { openAICompatible: { baseURL: `${simulator.origin}/v1` } }, 'upstream', ['tiny'], patient);
     await team.key('client', { tenant: 'team', digest: `sha256:${sha256(KEY)}` });
     await team.route('tiny', 'tiny', 'models');
-    for (const pod of deployment.pods) await until('it is served', async () => (await ask(pod, 'tiny')) === 200);
+    for (const pod of deployment.pods) await comes('it is served', pod, 'tiny', 200);
   });
   after(async () => {
     await deployment?.stop();
@@ -42,6 +45,8 @@ describe('the way of a change', { skip: withoutApiServer || withoutOwnNetwork },
   });
 
   const ask = (pod: Pod, model: string, key = KEY) => askPod(pod, model, key);
+  const comes = (what: string, pod: Pod, model: string, status: number, key = KEY) =>
+    until(what, async () => (await ask(pod, model, key)) === status, DEADLINE_MS);
   const backends = [{ name: 'b', providerRef: { name: 'models' }, model: 'tiny' }];
 
   test(`apply to served by all of ${PODS} pods, and to Programmed, over ${CHANGES} changes`, async () => {
@@ -51,15 +56,14 @@ describe('the way of a change', { skip: withoutApiServer || withoutOwnNetwork },
       const model = `moving-${change}`;
       const began = performance.now();
       await team.route('moving', model, 'models', { backends });
-      const all = deployment.pods.map(pod => until(`${pod.name} serves ${model}`, async () => (await ask(pod, model)) === 200));
-      await Promise.all(all);
+      await Promise.all(deployment.pods.map(pod => comes(`${pod.name} serves ${model}`, pod, model, 200)));
       served.push(performance.now() - began);
-      await team.conditions('llmroutes', 'moving', 'Programmed');
+      await team.conditions('llmroutes', 'moving', 'Programmed', 'True', DEADLINE_MS);
       programmed.push(performance.now() - began);
+      const earlier = await Promise.all(deployment.pods.map(pod => ask(pod, `moving-${change - 1}`)));
+      assert.ok(!earlier.includes(200), `a pod still serves what was before change ${change}: ${earlier}`);
     }
     console.log(`served by all ${PODS} pods: ${figures(served)}; Programmed: ${figures(programmed)}`);
-    assert.ok(percentile(served, 99) < 1_000, figures(served));
-    assert.ok(percentile(programmed, 99) < 2_000, figures(programmed));
   });
 
   test(`deletion of a key to the last request that it was good for, over ${REVOCATIONS} keys under load`, async () => {
@@ -67,26 +71,26 @@ describe('the way of a change', { skip: withoutApiServer || withoutOwnNetwork },
     for (let round = 0; round < REVOCATIONS; round++) {
       const secret = `sk-round-${round}-0123456789abcdef0123456789`;
       await team.key('short', { tenant: 'team', digest: `sha256:${sha256(secret)}` });
-      for (const pod of deployment.pods) await until('the key works', async () => (await ask(pod, 'tiny', secret)) === 200);
-      let last = 0;
-      let isOver = false;
+      for (const pod of deployment.pods) await comes('the key works', pod, 'tiny', 200, secret);
+      const lastAccepted: number[] = [];
       const load = deployment.pods.map(async pod => {
-        for (let refusals = 0; !isOver && refusals < 20; ) {
+        for (let refusals = 0; refusals < 20; await pause(10)) {
           const asked = performance.now();
-          if ((await ask(pod, 'tiny', secret)) === 200) last = Math.max(last, asked);
-          else refusals++;
-          await pause(10);
+          const status = await ask(pod, 'tiny', secret);
+          if (status === 401) refusals++;
+          else {
+            assert.equal(refusals, 0, `${pod.name} let a key in that it had refused: ${status}`);
+            lastAccepted.push(asked);
+          }
         }
       });
       await pause(50);
       const began = performance.now();
       await team.delete('tenantkeys', 'short');
-      await Promise.race([Promise.all(load), pause(5_000)]);
-      isOver = true;
-      took.push(Math.max(0, last - began));
+      await within(DEADLINE_MS, 'every pod refuses the key', Promise.all(load));
+      took.push(Math.max(0, Math.max(...lastAccepted) - began));
     }
     console.log(`deletion to the last accepted request: ${figures(took)}`);
-    assert.ok(percentile(took, 99) < 1_000, figures(took));
   });
 });
 
