@@ -37,7 +37,14 @@ const commands: Readonly<Record<string, Command>> = {
         import('#dataplane/cache/redis.ts'),
         import('#dataplane/cache/locks.ts'),
       ];
-      await Promise.all([import('./run.ts'), import('#simulator/index.ts'), import('@pydantic/genai-prices'), ...stores]);
+      const roles = [import('../dataplane/main.ts'), import('../operator/main.ts'), import('../operator/admin/key-api.ts')];
+      const commands = [import('./run.ts'), import('./migrate.ts'), import('./validate.ts')];
+      const whenAsked = [
+        import('#simulator/index.ts'),
+        import('@pydantic/genai-prices'),
+        import('#dataplane/admin/express-app.ts'),
+      ];
+      await Promise.all([...roles, ...commands, ...whenAsked, ...stores]);
       return 0;
     },
   },

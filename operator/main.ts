@@ -133,7 +133,9 @@ function administration(operator: Operator, masterKey: string, log: Listening['l
   };
 }
 
-main(process.env).catch(error => {
-  process.stderr.write(`tollgate: ${error instanceof BadSetting ? error.message : (error as Error).stack}\n`);
-  process.exitCode = error instanceof BadSetting ? 2 : 1;
-});
+// `tollgate warm` imports this file to have it compiled.
+if (import.meta.main)
+  main(process.env).catch(error => {
+    process.stderr.write(`tollgate: ${error instanceof BadSetting ? error.message : (error as Error).stack}\n`);
+    process.exitCode = error instanceof BadSetting ? 2 : 1;
+  });
