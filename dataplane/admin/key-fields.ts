@@ -34,6 +34,9 @@ export const identityTags = {
   agent_id: 'agent',
 } as const;
 
+/** LiteLLM's teams are tenants; a key whose tenant was given besides its team has a team within that tenant. */
+export const teamOf = ({ tags, tenant }: Pick<TenantKeySpec, 'tags' | 'tenant'>): string => tags.team ?? tenant;
+
 /** What a body asks for, field by field; what is absent stays as it is. */
 export type Asked = {
   readonly spec: Record<string, unknown>;
@@ -300,6 +303,7 @@ function modelsOf(models: readonly string[]): { allow?: readonly string[] } {
 
 /** What is asked for, laid over what the key says now. */
 export function changeOf(asked: Asked, key: Pick<KeyObject, 'spec' | 'annotations'> | undefined): Parsed<KeyChange> {
+  if (key && movesTenant(asked, key.spec)) return { ok: false, failure: refusal('team_id', NO_MOVE) };
   const note = key ? noteOf(key) : {};
   const budgets = budgetsFor(asked.budgets, key?.spec.budgets ?? []);
   if (budgets === 'duration alone')
@@ -328,6 +332,11 @@ export function changeOf(asked: Asked, key: Pick<KeyObject, 'spec' | 'annotation
     }),
   });
 }
+
+const NO_MOVE = 'left out, or as it is: the team is the tenant, which never changes; make a new key';
+
+const movesTenant = ({ tags }: Asked, key: TenantKeySpec): boolean =>
+  'team' in tags && tags.team !== key.tenant && teamOf(key) === key.tenant;
 
 const asksForTags = ({ tags, metadata, tagList }: Asked): boolean =>
   Object.keys(tags).length > 0 || metadata !== undefined || tagList !== undefined;

@@ -2,6 +2,7 @@
 import { ok, type Parsed } from '#core/failure.ts';
 import type { KeyObject } from '../ports.ts';
 import { type Answer, actorOf, type Call, type Query, wrong } from './call.ts';
+import { teamOf } from './key-fields.ts';
 import { keyInfo, standingOf, tokenOf } from './key-shape.ts';
 
 const MAX_SIZE = 100;
@@ -54,7 +55,7 @@ const visibleKeys = ({ caller, ports }: Call): readonly KeyObject[] => {
 function filterOf(call: Call, query: Query): (key: KeyObject) => boolean {
   const wanted: readonly [string | undefined, (key: KeyObject) => string | null | undefined][] = [
     [query.get('user_id'), key => key.spec.tags.user],
-    [query.get('team_id'), key => key.spec.tags.team],
+    [query.get('team_id'), key => teamOf(key.spec)],
     [query.get('organization_id'), key => key.spec.tags.organization],
     [query.get('key_alias'), key => key.spec.alias],
     [query.get('tenant'), key => key.spec.tenant],

@@ -1,6 +1,6 @@
 // Keys by the name that the ledger knows them by, for reports that show them as LiteLLM does: by the hash of their secret.
 import { type Call, ownFilter } from './call.ts';
-import { noteOf } from './key-fields.ts';
+import { noteOf, teamOf } from './key-fields.ts';
 import { tokenOf } from './key-shape.ts';
 
 export type NamedKey = {
@@ -28,7 +28,7 @@ export function keyNames({ ports, config, caller }: Call): KeyNames {
         id: key.id,
         alias: key.spec.alias ?? null,
         keyName: noteOf(key).keyName ?? null,
-        team: key.spec.tags.team ?? null,
+        team: teamOf(key.spec),
         user: key.spec.tags.user ?? null,
       },
     ]),

@@ -41,6 +41,7 @@ export const keyRoutes: readonly AdminRoute[] = [
 
 const DEFAULT_TENANT = 'default';
 const DEFAULT_NAMESPACE = 'default';
+const MAX_TENANT = 128;
 const MAX_DELETED = 100;
 /** Earlier secrets that one key may have at a time. */
 const MAX_PREVIOUS = 4;
@@ -51,7 +52,8 @@ async function generate(call: Call): Promise<Parsed<Answer>> {
   const { ports, config, body } = call;
   const asked = readFields(body, 'generate', ports.now());
   if (!asked.ok) return asked;
-  const tenant = asked.value.tenant ?? DEFAULT_TENANT;
+  const tenant = asked.value.tenant ?? asked.value.tags.team ?? DEFAULT_TENANT;
+  if (tenant.length > MAX_TENANT) return wrong('team_id', `a string of 1 to ${MAX_TENANT} characters: it is the tenant`);
   const secret = asked.value.secret ?? newSecret(call);
   const taken = takenAlready(call, asked.value, secret);
   if (taken) return taken;

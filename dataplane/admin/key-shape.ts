@@ -11,7 +11,7 @@ import { type BudgetView, budgetViews, isoOf, shownBudget } from './budget-view.
 import { integer, usd } from './exact.ts';
 import { fromLedger } from './from-ledger.ts';
 import { limitBudgets, mainBudget, modelBudgets, softBudget } from './key-budgets.ts';
-import { identityTags, modelsShown, noteOf } from './key-fields.ts';
+import { identityTags, modelsShown, noteOf, teamOf } from './key-fields.ts';
 import { durationOfPeriod, periodOfDuration } from './key-values.ts';
 
 /** The entry in force; undefined for a key that has expired or is not sound. */
@@ -79,6 +79,7 @@ export function settingsOf(key: KeyObject): Record<string, unknown> {
     config: {},
     router_settings: null,
     ...Object.fromEntries(Object.entries(identityTags).map(([field, name]) => [field, spec.tags[name] ?? null])),
+    team_id: teamOf(spec),
     permissions: {},
     max_parallel_requests: spec.limits?.maxConcurrency ?? null,
     metadata: { ...metadataTags(spec.tags), ...note.metadata },

@@ -403,6 +403,39 @@ test('the list has pages, filters and objects; a tenant key lists and sees itsel
   assert.equal((await api.get('/key/list?colour=red')).status, 400);
 });
 
+test('a team is a tenant: a key is made for it, stays with it, and makes no keys of others', async () => {
+  const api = await started();
+  const made = (await api.post('/key/generate', { key_alias: 'a', team_id: 'red' })).body;
+  const { entry } = api.config.current().key(made.token)!;
+  assert.deepEqual([entry.tenant, entry.tags, made.tenant, made.team_id], ['red', { team: 'red' }, 'red', 'red']);
+  const within = (await api.post('/key/generate', { key_alias: 'b', team_id: 'search', tenant: 'red' })).body;
+  assert.deepEqual([within.tenant, within.team_id], ['red', 'search']);
+  const without = (await api.post('/key/generate', { key_alias: 'c' })).body;
+  assert.deepEqual([without.tenant, without.team_id], ['default', 'default']);
+  assert.deepEqual((await api.get('/key/list?team_id=default')).body.keys, [without.token]);
+
+  for (const [key, team, status] of [
+    [made.key, 'blue', 400],
+    [made.key, null, 400],
+    [made.key, 'red', 200],
+    [without.key, 'red', 400],
+    [within.key, 'mail', 200],
+    [within.key, 'red', 200],
+    [within.key, 'blue', 400],
+  ] as const) {
+    const answer = await api.post('/key/update', { key, team_id: team });
+    assert.equal(answer.status, status, `${team}: ${answer.text}`);
+    if (status === 400) assert.equal(answer.body.error.param, 'team_id');
+  }
+  const moved = await api.post(`/key/${made.token}/regenerate`, { team_id: 'blue' });
+  assert.deepEqual([moved.status, moved.body.error?.param], [400, 'team_id']);
+  const long = await api.post('/key/generate', { team_id: 't'.repeat(129) });
+  assert.deepEqual([long.status, long.body.error?.param], [400, 'team_id']);
+  for (const body of [{ team_id: 'red' }, { team_id: 'blue' }, { tenant: 'blue' }])
+    assert.equal((await api.post('/key/generate', body, made.key)).status, 403);
+  assert.equal((await api.post('/key/update', { key: made.key, team_id: 'blue' }, made.key)).status, 403);
+});
+
 test('while the ledger is away a change is on record in the data folder, and comes to the ledger later', async () => {
   const api = await started();
   const { key } = (await api.post('/key/generate', {})).body;
