@@ -11,9 +11,9 @@ import type { Plan, Score } from '#core/plan/plan.ts';
 import type { Cascade, KeyEntry, Snapshot } from '#core/snapshot/snapshot.ts';
 import { epochMillis, type NanoUsd } from '#core/units.ts';
 import { liveConfig } from '#dataplane/config/live.ts';
-import { endpoints } from '#dataplane/frontends/index.ts';
+import { frontendOf } from '#dataplane/frontends/index.ts';
 import { planFor } from '#dataplane/open.ts';
-import { providers, served } from '#dataplane/providers/index.ts';
+import { served, wireFor } from '#dataplane/providers/index.ts';
 import { sha256 } from '#platform/digest.ts';
 import { readManifests } from '#platform/manifests.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
@@ -201,8 +201,8 @@ function forMachines({ key, model, operation, refusal, routes, plan, scores }: S
 }
 
 function describe({ backend, provider, model }: Candidate, operation: Operation) {
-  const dialect = [...endpoints.values()].find(e => e.frontend.operation === operation)?.frontend.dialect;
-  const native = providers[provider.connection.type]?.dialect;
+  const dialect = frontendOf(operation)?.dialect;
+  const native = dialect && wireFor(dialect, { provider, model })?.dialect;
   return {
     backend,
     provider: provider.id,

@@ -8,17 +8,17 @@ import type { ModelAt } from '#core/snapshot/snapshot.ts';
 import type { Call } from './call.ts';
 import { dispatch } from './dispatch.ts';
 import type { Exchange } from './exchange.ts';
-import { endpoints } from './frontends/index.ts';
+import { chat } from './frontends/index.ts';
 import { HeldAnswer } from './held-answer.ts';
 import { SCAN_LIMITS } from './open.ts';
 import type { Ports } from './ports.ts';
-import { providers } from './providers/index.ts';
+import { asChat } from './providers/index.ts';
 import { type Leg, Trip } from './trip.ts';
 
 export type Aside = { readonly exchange: Exchange; readonly call: Call };
 
 /**
- * A question about a request, as a call in the dialect of the model that is asked.
+ * A question about a request, as a call in the dialect that the gateway asks in, whatever the client's is.
  *
  * @param question what the model is asked, by its name
  * @returns undefined: there is no such model to be had
@@ -31,16 +31,14 @@ export function asideOf(
 ): Aside | undefined {
   const provider = call.config.snapshot.providers[at.provider];
   const model = provider && modelOf(provider, at.model);
-  const adapter = provider && providers[provider.connection.type];
-  if (!provider || !model || !adapter) return undefined;
-  const encoded = adapter.encode(question(model.name), { provider, model });
-  const frontend = [...endpoints.values()].find(one => one.frontend.dialect === adapter.dialect)?.frontend;
-  if (!frontend || !encoded.ok) return undefined;
+  if (!provider || !model) return undefined;
+  const encoded = asChat(question(model.name), { provider, model });
+  if (!encoded.ok) return undefined;
   const body = scanObject(Buffer.from(JSON.stringify(encoded.value.body)), SCAN_LIMITS);
   if (!body.ok) return undefined;
   const { metadata, tags, user } = call.envelope.controls;
   return {
-    exchange: { ...exchange, frontend },
+    exchange: { ...exchange, frontend: chat },
     call: {
       ...call,
       body: body.value,

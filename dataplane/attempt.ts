@@ -7,7 +7,7 @@ import { collector, type Decompressor, decompressor } from '#platform/body.ts';
 import type { HttpClient, HttpControl, HttpError, HttpHandler, HttpHeaders, HttpRequest } from '#platform/http-client.ts';
 import type { ClientListener, ClientResponse } from './http/client-response.ts';
 import { messagesOf, SseBlocks } from './http/sse.ts';
-import type { UpstreamError } from './providers/provider.ts';
+import type { Provider, Reframer, UpstreamError } from './providers/provider.ts';
 import type { Relay, RelayState, Spoken } from './relay/relay.ts';
 
 /** A whole answer, read and ready for the client. */
@@ -47,7 +47,7 @@ export type AttemptInput = {
   readonly limits: { readonly firstToken: Millis; readonly streamIdle: Millis; readonly request: Millis };
   readonly client: ClientSide;
   /** How to answer the client; a streamed request has a relay. */
-  readonly stream?: { readonly relay: Relay; begin(upstream: HttpHeaders): void };
+  readonly stream?: { readonly relay: Relay; readonly framing: Provider['framing']; begin(upstream: HttpHeaders): void };
   readonly read: (body: Buffer) => ReadReply;
   readonly classify: (error: UpstreamError) => Failure;
   /** Whether this attempt may go on reading for the usage figure when its client has left; taken up at most once. */
@@ -95,6 +95,7 @@ const SAMPLE_BYTES = 16 * 1024;
 const DRAIN_MS = 30_000;
 /** How long a stream that has said its last word, or an error of which the status is known, is waited for. */
 const LINGER_MS = 2_000;
+const EVENT_STREAM = 'text/event-stream';
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export function runAttempt(input: AttemptInput): Promise<AttemptResult> {
@@ -118,6 +119,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
   #body = collector(0);
   #decompress: Decompressor | undefined;
   readonly #blocks = new SseBlocks(MAX_SSE_LINE_BYTES);
+  readonly #reframer: Reframer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastProgress: number;
   #firstToken: Millis | undefined;
@@ -138,6 +140,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
     this.#in = input;
     this.#resolve = resolve;
     this.#startedAt = input.monotonic();
+    this.#reframer = input.stream?.framing?.reframer();
     this.#lastProgress = this.#startedAt;
   }
 
@@ -200,8 +203,9 @@ class Attempt implements HttpHandler, ClientListener, Running {
 
   #modeOf(status: number, contentType: string): Mode {
     if (status < 200 || status >= 300) return 'error';
-    const isStream = contentType.startsWith('text/event-stream');
-    if (this.#in.stream) return isStream ? 'stream' : 'wrong-type';
+    const { stream } = this.#in;
+    if (stream) return contentType.startsWith(stream.framing?.contentType ?? EVENT_STREAM) ? 'stream' : 'wrong-type';
+    const isStream = contentType.startsWith(EVENT_STREAM);
     return isStream || contentType.startsWith('text/html') ? 'wrong-type' : 'whole';
   }
 
@@ -263,7 +267,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
   // ------------------------------------------------------------ streams
 
   #streamBytes(chunk: Buffer): void {
-    const block = this.#blocks.push(chunk);
+    const block = this.#blocks.push(this.#reframer?.push(chunk) ?? chunk);
     if (block === undefined) return;
     if (block === 'too-long')
       return this.#fail(failure('upstream_bad_response', { message: 'A line of the stream is too long.' }));

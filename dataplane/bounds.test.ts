@@ -10,7 +10,7 @@ import { millis, nanoUsd, picoUsd } from '#core/units.ts';
 import { estimateTokens } from '#platform/token-estimate.ts';
 import { AttemptBounds, InputKnowledge } from './bounds.ts';
 import type { Exchange } from './exchange.ts';
-import { endpoints } from './frontends/index.ts';
+import { endpointOf } from './frontends/index.ts';
 import type { OutputAsked, Provider } from './providers/provider.ts';
 
 const rate = picoUsd(1000);
@@ -39,7 +39,7 @@ function boundsOf(path: string, body: object | string, output: OutputAsked = { m
     isUtf8,
   });
   assert.ok(scanned.ok);
-  const exchange = { ...endpoints.get(path)! } as Exchange;
+  const exchange = { ...endpointOf(path)! } as Exchange;
   const input = new InputKnowledge(exchange, scanned.value, estimateTokens);
   const candidate = { model: { price, ...model } } as unknown as Candidate;
   return new AttemptBounds(input, candidate, { tokenizer: 'own' } as Provider, output, millis(1000));

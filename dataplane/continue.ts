@@ -9,7 +9,7 @@ import type { AttemptResult } from './attempt.ts';
 import { InputKnowledge } from './bounds.ts';
 import { SCAN_LIMITS } from './open.ts';
 import type { Ports } from './ports.ts';
-import { providers } from './providers/index.ts';
+import { wireFor } from './providers/index.ts';
 import type { Continuation, Trip } from './trip.ts';
 
 /**
@@ -56,5 +56,5 @@ function withAnswer(body: JsonView, content: string): JsonView | undefined {
 }
 
 /** Whether models of a backend may be able to: the rest depends on the request. */
-export const canContinue = ({ candidates }: Trip, index: number): boolean =>
-  providers[candidates[index]!.provider.connection.type]?.continuation !== undefined;
+export const canContinue = ({ candidates, exchange }: Trip, index: number): boolean =>
+  wireFor(exchange.frontend.dialect, candidates[index]!)?.continuation !== undefined;

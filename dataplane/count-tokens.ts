@@ -3,14 +3,14 @@ import { tokens } from '#core/units.ts';
 import { answerCount, answerFailure } from './answer.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import type { Ports } from './ports.ts';
-import { providers } from './providers/index.ts';
+import { wireFor } from './providers/index.ts';
 import type { Trip } from './trip.ts';
 
 /** @returns false: not a count, or one that the target makes itself */
 export async function answerOwnCount(trip: Trip, ports: Ports): Promise<boolean> {
   const { exchange, call, candidate } = trip;
   const { encodeCount, frontend } = exchange;
-  if (!encodeCount || providers[candidate.provider.connection.type]?.dialect === frontend.dialect) return false;
+  if (!encodeCount || wireFor(frontend.dialect, candidate)?.dialect === frontend.dialect) return false;
   const request = frontend.decode(call.body);
   if (request.ok) answerCount(trip, encodeCount(tokens(await estimateInputTokens(request.value, ports.estimateTokens))), ports);
   else answerFailure(exchange, request.failure);

@@ -100,6 +100,8 @@ async function inPlace(
     if (covered.kind === 'refused') return notSent(trip.failure ?? covered.failure);
     const sendable = covered.outputLimit === undefined ? ok(prepared) : prepareFor(task, covered.outputLimit);
     if (!sendable.ok) return notSent(sendable.failure);
+    const unauthorized = sendable.value.provider.authorize && (await authorize(sendable.value, ports));
+    if (unauthorized) return notSent(unauthorized);
     // Another leg has answered while this one was on its way.
     if (leg.race && leg.client.gone) return notSent(failure('hedge_lost'));
     // Its row is there before the first byte, and outlives this process wherever that dies.
@@ -115,6 +117,18 @@ async function inPlace(
     return result;
   } finally {
     pass.value.leave(used);
+  }
+}
+
+/** Who this process is decides whether it may ask. @returns why it could not say so */
+async function authorize({ provider, request, target }: Prepared, { identities }: Ports): Promise<Failure | undefined> {
+  try {
+    await provider.authorize?.(request, target, identities);
+    return undefined;
+  } catch (error) {
+    return failure('upstream_auth_failed', {
+      message: `The gateway has no identity for this provider: ${(error as Error).message}`,
+    });
   }
 }
 
@@ -204,7 +218,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
     request,
     limits: limitsOf(task),
     client: leg.client,
-    ...(relay && { stream: { relay, begin } }),
+    ...(relay && { stream: { relay, framing: provider.framing, begin } }),
     read,
     classify: error => provider.classify(error),
     mayDrain: () => {

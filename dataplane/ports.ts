@@ -21,6 +21,7 @@ import type { LiveConfig } from './config/live.ts';
 import type { Exchange } from './exchange.ts';
 import type { ClientResponse } from './http/client-response.ts';
 import type { Allowance } from './overheard.ts';
+import type { CloudIdentities } from './providers/provider.ts';
 import type { Trip } from './trip.ts';
 import type { CacheVisit } from './visit.ts';
 
@@ -224,6 +225,7 @@ export type Surroundings = {
 export type Ports = {
   readonly config: ConfigSource;
   readonly http: HttpClient;
+  readonly identities: CloudIdentities;
   readonly costLog: CostLog;
   readonly admitter: Admitter;
   /** HTTP status of a request that a budget refuses. */

@@ -13,7 +13,7 @@ import type { ReadReply } from './attempt.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
-import { providers } from './providers/index.ts';
+import { wireFor } from './providers/index.ts';
 import type { Address, OutputAsked, Provider, RequestFields, StreamDecoder, Target } from './providers/provider.ts';
 import { passthroughRelay } from './relay/passthrough.ts';
 import type { Relay } from './relay/relay.ts';
@@ -22,6 +22,7 @@ import type { Continuation } from './trip.ts';
 
 export type Prepared = {
   readonly request: HttpRequest;
+  readonly target: Target;
   readonly provider: Provider;
   /** Present where the client asked for a stream. */
   readonly relay: Relay | undefined;
@@ -60,13 +61,14 @@ type Task = {
 export function prepare(preparation: Preparation): Parsed<Prepared> {
   const { exchange, call, candidate, endpoint, createdSeconds, continuation } = preparation;
   const outputLimit = shorter(preparation.outputLimit, continuation?.outputLimit);
-  const provider = providers[candidate.provider.connection.type];
+  const provider = wireFor(exchange.frontend.dialect, candidate);
   if (!provider) return refuse('no_backend');
+  const target = targetOf(call, candidate, endpoint);
   const task: Task = {
     exchange,
     call,
     provider,
-    target: targetOf(call, candidate, endpoint),
+    target,
     context: { requestId: exchange.id, createdSeconds, includeUsage: call.envelope.includeUsage },
     filteredIsFailure: call.plan.route?.fallback.on.includes('ContentFiltered') === true,
     outputLimit,
@@ -109,6 +111,7 @@ function passThrough(task: Task): Parsed<Prepared> {
   const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
   return ok({
     provider,
+    target,
     request: post(address, editObject(call.body, edits), target),
     dropped: [],
     output: provider.outputAsked(edited(call.body, edits)),
@@ -144,7 +147,7 @@ function passthroughEdits(
   for (const name of entry.parameters.drop) edits.set(name, null);
   for (const [name, value] of Object.entries(entry.parameters.set)) edits.set(name, JSON.stringify(value));
   if (outputLimit !== undefined) edits.set(provider.outputLimitField(call.body, model), String(outputLimit));
-  if (model.upstreamName !== call.envelope.model) edits.set('model', JSON.stringify(model.upstreamName));
+  if (!provider.modelInPath && model.upstreamName !== call.envelope.model) edits.set('model', JSON.stringify(model.upstreamName));
   return edits;
 }
 
@@ -213,6 +216,7 @@ function translate(task: Task): Parsed<Prepared> {
   const decoder = stream ? provider.streamDecoder() : undefined;
   return ok({
     provider,
+    target,
     request: post(provider.address(target, { stream, action, request, ...sameDialect }), JSON.stringify(body), target),
     dropped: encoded.value.dropped,
     output: provider.outputAsked(fields),

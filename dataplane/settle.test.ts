@@ -8,7 +8,8 @@ import { deliver } from '#test/support/attempts.ts';
 import { frontends, relayBetween, type Wire } from '#test/support/relays.ts';
 import { anthropicStream, openaiStream, type ScriptedStream } from '#test/support/wires.ts';
 import type { AttemptResult } from './attempt.ts';
-import { providers } from './providers/index.ts';
+import { anthropic } from './providers/anthropic/index.ts';
+import { openAI } from './providers/openai/index.ts';
 import { type Begun, openRow, settledRow } from './settle.ts';
 
 /** A token a word, so that the test can count as well. */
@@ -27,7 +28,7 @@ async function settled(wire: Wire, chunks: readonly string[]): Promise<CostRecor
       tags: {},
     },
     candidate: { provider: { id: 'p' }, model: { name: 'm', upstreamName: 'm' } },
-    provider: providers[wire === 'openai' ? 'OpenAI' : 'Anthropic'],
+    provider: wire === 'openai' ? openAI : anthropic,
   } as unknown as Begun;
   return settledRow(begun, openRow(begun, nanoUsd(0)), result, undefined, words);
 }
@@ -72,7 +73,7 @@ describe('an answer that its client did not wait for', () => {
         tags: {},
       },
       candidate: { provider: { id: 'p' }, model: { name: 'm', upstreamName: 'm', maxOutputTokens: 600 } },
-      provider: providers.OpenAI,
+      provider: openAI,
     } as unknown as Begun;
     const left = { kind: 'abandoned', upstreamStatus: 0, duration: millis(duration) } as unknown as AttemptResult;
     return settledRow(begun, openRow(begun, nanoUsd(0)), left, undefined, words);

@@ -7,6 +7,7 @@ import { isForbiddenAddress, type UpstreamPolicy } from '#core/compile/index.ts'
 import type { Locality } from '#core/plan/context.ts';
 import { Sessions } from '#core/plan/sessions.ts';
 import { systemClock, uuidV7Source } from '#platform/clock.ts';
+import { CloudIdentity } from '#platform/cloud-identity.ts';
 import { sha256 } from '#platform/digest.ts';
 import { createHttpClient, type HttpClient } from '#platform/http-client.ts';
 import { schemaCheck } from '#platform/json-schema.ts';
@@ -117,6 +118,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const withoutCache: Ports = {
     config,
     http,
+    identities: new CloudIdentity(),
     alerts,
     admitter: traces?.admitter(stores.admitter) ?? stores.admitter,
     budgetExceededStatus: options.budgetExceededStatus,

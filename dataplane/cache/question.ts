@@ -7,7 +7,7 @@ import type { AnswerCache } from '#core/snapshot/snapshot.ts';
 import { type EpochMillis, type Millis, millis } from '#core/units.ts';
 import type { Call } from '../call.ts';
 import type { Exchange } from '../exchange.ts';
-import { providers } from '../providers/index.ts';
+import { wireFor } from '../providers/index.ts';
 
 export type Question = Exclude<CacheUse, { kind: 'bypass' }> & {
   readonly cache: AnswerCache;
@@ -48,7 +48,7 @@ export function questionOf(
   const request = decoded.value;
   const wishes = call.envelope.controls.cache ?? {};
   if (Object.keys(request.extra).some(isForeign)) return 'foreign-content';
-  const use = cacheUse(request, cache, wishes, takesTemperature(call));
+  const use = cacheUse(request, cache, wishes, takesTemperature(exchange, call));
   if (use.kind === 'bypass') return use.reason;
   const { entry } = call.key;
   const route = call.plan.route!.id;
@@ -91,9 +91,9 @@ const FOREVER = millis(Number.MAX_SAFE_INTEGER);
 const foreign = /^(?:audio|modalities|web_search_options|mcp_servers|container|tools\[)/;
 const isForeign = (name: string): boolean => foreign.test(name);
 
-function takesTemperature({ plan: { candidates } }: Call): boolean {
+function takesTemperature({ frontend }: Exchange, { plan: { candidates } }: Call): boolean {
   const { provider, model } = candidates[0]!;
-  return providers[provider.connection.type]?.takesTemperature?.(model) ?? true;
+  return wireFor(frontend.dialect, { provider, model })?.takesTemperature?.(model) ?? true;
 }
 
 function userOf({ user }: ChatRequest, { envelope }: Call): { user?: string } {

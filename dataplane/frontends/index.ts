@@ -1,4 +1,5 @@
 // The table of client dialects: which path speaks which. A path that is missing here is not served.
+import type { Operation } from '#core/chat/dialect.ts';
 import type { Tokens } from '#core/units.ts';
 import { anthropicMessages, countTokens } from './anthropic-messages/index.ts';
 import { interpretedControls } from './controls.ts';
@@ -12,7 +13,7 @@ export type Endpoint = {
   readonly encodeCount?: (tokens: Tokens) => string;
 };
 
-export const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
+const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v1/chat/completions', { frontend: openAIChat, action: 'generate' }],
   ['/chat/completions', { frontend: openAIChat, action: 'generate' }],
   ['/v1/messages', { frontend: anthropicMessages, action: 'generate' }],
@@ -21,6 +22,19 @@ export const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint
     { frontend: { ...anthropicMessages, inspect: countTokens.inspect }, action: 'count-tokens', encodeCount: countTokens.encode },
   ],
 ]);
+
+/** Those that stand for one endpoint each. */
+export const paths: readonly string[] = [...endpoints.keys()];
+
+/** undefined: no dialect has this path. Where a dialect has its model in the path, the endpoint is of this request alone. */
+export const endpointOf = (path: string): Endpoint | undefined => endpoints.get(path);
+
+/** The one that clients use most for an operation. */
+export const frontendOf = (operation: Operation): Frontend | undefined =>
+  [...endpoints.values()].find(({ frontend }) => frontend.operation === operation)?.frontend;
+
+/** The dialect in which the gateway asks questions of its own. */
+export const chat: Frontend = openAIChat;
 
 /** Tokens of a prompt, by our own estimate. */
 export const estimateInputTokens = countTokens.estimate;

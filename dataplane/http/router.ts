@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Failure, type FailureClass, failure, statusOf } from '#core/failure.ts';
 import type { Exchange } from '../exchange.ts';
-import { anyDialect, type Endpoint, endpoints, type Frontend } from '../frontends/index.ts';
+import { anyDialect, type Endpoint, endpointOf, type Frontend } from '../frontends/index.ts';
 import { ClientResponse } from './client-response.ts';
 import { type BodyBudget, type Handler, readBody } from './listener.ts';
 
@@ -33,7 +33,7 @@ const toCome = ['/v1/responses', '/v1/completions', '/v1/embeddings'];
 export function publicRouter(options: RouterOptions): Handler {
   const pages = pageHandler(options);
   return (req, res, path, query) => {
-    const endpoint = endpoints.get(path);
+    const endpoint = endpointOf(path);
     if (endpoint) exchangeHandler(endpoint, options, req, res, path);
     else pages(req, res, path, query);
   };

@@ -1,26 +1,44 @@
 // The table of provider types. A type of the resources' enum that has no adapter yet is `undefined` here, said on purpose.
+import type { Dialect } from '#core/chat/dialect.ts';
+import type { ChatRequest } from '#core/chat/request.ts';
+import type { Parsed } from '#core/failure.ts';
 import type { Connection, ProviderType } from '#core/snapshot/snapshot.ts';
 import { anthropic } from './anthropic/index.ts';
 import { azureOpenAI } from './azure-openai/index.ts';
 import { openAI } from './openai/index.ts';
 import { openAICompatible } from './openai-compatible/index.ts';
-import type { Provider } from './provider.ts';
+import type { EncodedRequest, Provider, Target, Wires } from './provider.ts';
 import { vllm } from './vllm/index.ts';
 
-type Adapters = { readonly [T in ProviderType]: Provider<Extract<Connection, { type: T }>> | undefined };
+type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type: T }>> | undefined };
+
+/** Of a provider that speaks the same wire for all of its models. */
+const always = <C extends Connection>(...wires: readonly [Provider<C>, ...Provider<C>[]]): Wires<C> => ({ of: () => wires });
 
 const adapters = {
-  OpenAI: openAI,
-  Anthropic: anthropic,
-  AzureOpenAI: azureOpenAI,
-  OpenAICompatible: openAICompatible,
-  VLLM: vllm,
+  OpenAI: always(openAI),
+  Anthropic: always(anthropic),
+  AzureOpenAI: always(azureOpenAI),
+  OpenAICompatible: always(openAICompatible),
+  VLLM: always(vllm),
   Gemini: undefined,
   Bedrock: undefined,
 } satisfies Adapters;
 
 /** An adapter gets only targets of its own connection type: the table's key is that type. */
-export const providers: Readonly<Record<ProviderType, Provider | undefined>> = adapters;
+const wires: Readonly<Record<ProviderType, Wires | undefined>> = adapters;
+
+/** How a target is spoken to for a client of this dialect: in the same one where the target speaks it, else in its own. */
+export function wireFor(dialect: Dialect, target: Pick<Target, 'provider' | 'model'>): Provider | undefined {
+  const spoken = wires[target.provider.connection.type]?.of(target);
+  return spoken && (spoken.find(wire => wire.dialect === dialect) ?? spoken[0]);
+}
+
+/** A request in OpenAI's chat dialect, as this target takes it, or as it is translated from. */
+export function asChat(request: ChatRequest, target: Pick<Target, 'provider' | 'model'>): Parsed<EncodedRequest> {
+  const wire = wireFor('openai-chat', target);
+  return (wire?.dialect === 'openai-chat' ? wire : (openAICompatible as Provider)).encode(request, target);
+}
 
 export const served: ReadonlySet<ProviderType> = new Set(
   (Object.keys(adapters) as ProviderType[]).filter(type => adapters[type]),

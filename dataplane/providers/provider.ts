@@ -30,6 +30,9 @@ export function splitBase(base: string): { origin: string; prefix: string } {
   return slash < 0 ? { origin: base, prefix: '' } : { origin: base.slice(0, slash), prefix: base.slice(slash) };
 }
 
+/** A request that is complete, before it is signed. */
+export type Unsigned = Address & { readonly method: string; readonly body: Buffer | string | null };
+
 export type AddressOptions = {
   readonly stream: boolean;
   readonly action: 'generate' | 'count-tokens';
@@ -92,6 +95,25 @@ export type Confidence = {
   untold(json: string): string;
 };
 
+/**
+ * Makes the bytes of an upstream's stream into SSE text, where its wire frames them otherwise (Bedrock's event stream). Holds the state of
+ * one stream; never throws. What is no frame becomes an `event: error` that the wire's decoder makes a failure of.
+ */
+export type Reframer = {
+  /** Whole SSE frames, as far as the bytes go. */
+  push(chunk: Buffer): Buffer;
+};
+
+/** Who this process is to a cloud, from the surroundings it runs in (a pod's own identity). Kept until shortly before it ends. */
+export type CloudIdentities = {
+  /** Keys to sign with. Rejects where there are none. */
+  aws(): Promise<AwsKeys>;
+  /** An OAuth access token for Google's APIs. Rejects where there is none. */
+  google(): Promise<string>;
+};
+export type AwsKeys = { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string };
+
+/** How one wire of a provider is spoken; a provider has one, or several (`Wires`). */
 export type Provider<C extends Connection = Connection> = {
   /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. */
   readonly dialect: Dialect;
@@ -127,9 +149,23 @@ export type Provider<C extends Connection = Connection> = {
   continuation?(body: RequestFields, target: Target<C>): ReadonlyMap<string, string | null> | undefined;
   /** Absent: its models do not tell how sure they are of an answer. */
   readonly confidence?: Confidence;
+  /** The model is in the path: a body in this dialect has no field for it. */
+  readonly modelInPath?: true;
+  /** Absent: its streams are SSE. `contentType` is how the answer to a streamed request begins. */
+  readonly framing?: { readonly contentType: string; reframer(): Reframer };
+  /** Present: a fixed header does not do. Adds headers, a signature or a token, to a request that is complete; rejects where nobody can say who we are. */
+  authorize?(request: Unsigned, target: Target<C>, identities: CloudIdentities): Promise<void>;
   /** Where texts become vectors, in OpenAI's form (`/v1/embeddings`). Absent: none of its models makes them. */
   embeddingsAddress?(target: Target<C>): Address;
   /** Absent: all of its models do. One that does not answers as it does. */
   takesTemperature?(model: ModelEntry): boolean;
   classify(error: UpstreamError): Failure;
+};
+
+/**
+ * A provider's wires for one model, its own first: a client of another dialect is translated to that one. A client whose dialect is that of any
+ * of them is passed through.
+ */
+export type Wires<C extends Connection = Connection> = {
+  of(target: Pick<Target<C>, 'provider' | 'model'>): readonly [Provider<C>, ...Provider<C>[]];
 };

@@ -1,7 +1,7 @@
 // What the ledger says of each attempt: one row, whatever became of it, with what it cost and how that is known.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { endpoints } from '#dataplane/frontends/index.ts';
+import { paths } from '#dataplane/frontends/index.ts';
 import { estimateTokens } from '#platform/token-estimate.ts';
 import { type Answered, chat, chatPath, get, message, messagesPath, post } from '#test/support/client.ts';
 import { billed, costOfRows, type Fleet, type LedgerRow, metricsOf, startFleet, withoutStores } from '#test/support/fleet.ts';
@@ -190,7 +190,7 @@ describe('the rows of the ledger', { skip: withoutStores }, () => {
       return post(url + path, path.endsWith('count_tokens') ? body : { ...body, max_tokens: max_tokens ?? 10 }, { key });
     };
     assert.equal((await ask(chatPath, STINGY)).status, 200);
-    for (const path of endpoints.keys()) {
+    for (const path of paths) {
       const answered = await ask(path, clientKey);
       assert.equal(answered.status, 200, path);
       assert.equal((await rowsOf(answered)).length, 1, path);

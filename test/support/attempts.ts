@@ -41,7 +41,7 @@ export async function deliver(relay: Relay, { chunks, end = 'end' }: Script): Pr
     request: { method: 'POST', origin: 'http://upstream', path: '/', headers: {}, body: null, connectTimeoutMs: 1 },
     limits: { firstToken: minute, streamIdle: minute, request: minute },
     client,
-    stream: { relay, begin: () => {} },
+    stream: { relay, framing: undefined, begin: () => {} },
     read: () => {
       throw new Error('a stream is not read as a whole');
     },

@@ -1,5 +1,6 @@
 // Any request, encoded for a provider of the other dialect and read back by the frontend that speaks it: everything is there again, or
 // named among what was left out. What comes out is also shown to the simulator, which refuses what the real wire would.
+
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
@@ -7,11 +8,12 @@ import fc from 'fast-check';
 import type { ChatRequest, Message, OutputFormat, Tool, UserPart } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
+import type { ProviderType } from '#core/snapshot/snapshot.ts';
 import { tokens } from '#core/units.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
 import type { Frontend } from '#dataplane/frontends/frontend.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
-import { providers } from '#dataplane/providers/index.ts';
+import { wireFor } from '#dataplane/providers/index.ts';
 import type { EncodedRequest, Target } from '#dataplane/providers/provider.ts';
 import { anthropicInvalid } from '#simulator/wires/anthropic-validate.ts';
 import { openaiInvalid } from '#simulator/wires/openai-validate.ts';
@@ -148,8 +150,6 @@ const anyRequest: fc.Arbitrary<ChatRequest> = fc
 
 // ---------------------------------------------------------------- there and back
 
-type ProviderType = keyof typeof providers;
-
 const targetOf = (type: ProviderType, upstreamName: string, dropUnsupported: boolean): Target =>
   ({
     model: { name: 'public', upstreamName, capabilities: ['Chat'] },
@@ -172,8 +172,9 @@ function readBack(frontend: Frontend, body: object): ChatRequest {
 
 /** Under `dropUnsupported: false` nothing is left out: the request is refused by the name of what would have been. */
 function encodedFor(type: ProviderType, upstreamName: string, request: ChatRequest): EncodedRequest {
-  const provider = providers[type]!;
-  const encoded = valueIn(provider.encode(request, targetOf(type, upstreamName, true)));
+  const target = targetOf(type, upstreamName, true);
+  const provider = wireFor(request.dialect, target)!;
+  const encoded = valueIn(provider.encode(request, target));
   const strict = provider.encode(request, targetOf(type, upstreamName, false));
   assert.equal(strict.ok, encoded.dropped.length === 0);
   if (!strict.ok) {

@@ -12,7 +12,7 @@ import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/un
 import { type Asked, askOnce } from '#platform/http-ask.ts';
 import type { LiveConfig, LiveKey } from '../../config/live.ts';
 import type { Ports } from '../../ports.ts';
-import { providers } from '../../providers/index.ts';
+import { wireFor } from '../../providers/index.ts';
 import type { Provider } from '../../providers/provider.ts';
 import { openRow, settled } from '../../settle.ts';
 import { type Embedder, normalised } from './embedder.ts';
@@ -75,7 +75,7 @@ type Target = { readonly provider: ProviderEntry; readonly model: ModelEntry; re
 function targetOf({ snapshot }: LiveConfig, at: ModelAt): Target | undefined {
   const provider = snapshot.providers[at.provider];
   const model = provider && modelOf(provider, at.model);
-  const adapter = provider && providers[provider.connection.type];
+  const adapter = provider && model && wireFor('openai-chat', { provider, model });
   return provider && model && adapter?.embeddingsAddress ? { provider, model, adapter } : undefined;
 }
 
