@@ -60,6 +60,8 @@ export class Operator {
   readonly configuration: Configuration;
   #around: { readonly of: unknown; readonly indexed: Indexed } | undefined;
   #podsSeen = '';
+  /** Tenants of whose budgets something was used when it was last looked at. */
+  #spending: ReadonlySet<string> = new Set();
   /** Monotonic: since when something waits to be published. */
   #changedAt = Number.POSITIVE_INFINITY;
   #isLeading = false;
@@ -232,7 +234,10 @@ export class Operator {
 
   #surroundingsChanged(): void {
     const spending = new Set(this.#pods.surroundings().flatMap(({ budgets }) => budgets.map(({ tenant }) => tenant)));
-    const keys = this.configuration.compiled?.snapshot.keys.filter(({ tenant }) => spending.has(tenant)) ?? [];
+    // Those that are told of no more have begun anew.
+    const touched = spending.union(this.#spending);
+    this.#spending = spending;
+    const keys = this.configuration.compiled?.snapshot.keys.filter(({ tenant }) => touched.has(tenant)) ?? [];
     const others = [...this.configuration.standings.keys()].filter(key => !key.startsWith('TenantKey '));
     this.#statuses.call([...others, ...keys.map(({ namespace, name }) => `TenantKey ${namespace}/${name}`)], 'low');
   }

@@ -140,7 +140,7 @@ export const tenantKeyStatus = statusOf({
     block({
       name: label('Name of the budget.'),
       level: choice(['OK', 'Warn', 'Exhausted'], 'How far it is spent.'),
-      resetAt: timestamp('When it starts anew.').optional(),
+      resetAt: timestamp('When it starts anew. Told while the level is not OK.').optional(),
     }),
     16,
     'The level of each budget. What is spent is in the metrics and the cost log, not here.',

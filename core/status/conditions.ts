@@ -108,9 +108,9 @@ function dated(
     reason,
     message: message.slice(0, MAX_MESSAGE),
     observedGeneration: generation,
-    lastTransitionTime: stays ? earlier.lastTransitionTime : secondsOf(now),
+    lastTransitionTime: stays ? earlier.lastTransitionTime : timeText(now),
   };
 }
 
 /** `metav1.Time` knows no fractions. */
-const secondsOf = (now: number): string => new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+export const timeText = (now: number): string => new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -1,7 +1,9 @@
 // Whether an object can serve requests now, for its Ready condition: engines by the pods' counts, budgets by their levels, routes by
 // their providers.
+import { periodOf } from '../accounting/periods.ts';
 import type { BudgetEntry, RouteEntry } from '../snapshot/snapshot.ts';
-import type { Readiness } from './conditions.ts';
+import type { EpochMillis } from '../units.ts';
+import { type Readiness, timeText } from './conditions.ts';
 
 /** The endpoints of an engine provider, by state; each counts once. */
 export type EndpointCounts = {
@@ -72,12 +74,26 @@ export function routeReadiness(route: Pick<RouteEntry, 'backends'>, isReady: (pr
 }
 
 export type BudgetLevelName = 'OK' | 'Warn' | 'Exhausted';
+/** As a status has it. */
 export type BudgetStanding = { readonly name: string; readonly level: BudgetLevelName; readonly resetAt?: string };
 
 /** @param used share of the amount, from 0 */
 export function budgetLevel(used: number, warnAtPercent: readonly number[]): BudgetLevelName {
   if (used >= 1) return 'Exhausted';
   return warnAtPercent.some(percent => used * 100 >= percent) ? 'Warn' : 'OK';
+}
+
+/**
+ * When it starts anew is told of a budget that is running out, which is when somebody wants to know: of all, it would be a write for
+ * every key at the end of every period.
+ */
+export function budgetStanding(
+  { name, period, timeZone }: Pick<BudgetEntry, 'name' | 'period' | 'timeZone'>,
+  level: BudgetLevelName,
+  now: EpochMillis,
+): BudgetStanding {
+  const { end } = periodOf(period, timeZone, now);
+  return { name, level, ...(level !== 'OK' && end !== undefined && { resetAt: timeText(end) }) };
 }
 
 /** @param budgets of the key and of its tenant, each with its level */

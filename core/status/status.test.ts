@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CONDITION_TYPES } from '../resources/common.ts';
+import { epochMillis } from '../units.ts';
 import { type ConditionInput, conditionsOf, type StatusCondition } from './conditions.ts';
 import { type Delivery, deliveryOf, type PodReport } from './delivery.ts';
-import { budgetLevel, endpointCounts, keyReadiness, providerReadiness, routeReadiness } from './readiness.ts';
+import { budgetLevel, budgetStanding, endpointCounts, keyReadiness, providerReadiness, routeReadiness } from './readiness.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00.750Z');
 
@@ -203,5 +204,14 @@ describe('readiness', () => {
     assert.equal(keyReadiness([{ budget, level: 'Exhausted' }]).ready, false);
     assert.equal(keyReadiness([{ budget: { ...budget, onExhausted: 'Warn' }, level: 'Exhausted' }]).ready, true);
     assert.deepEqual([budgetLevel(0.49, [50, 80]), budgetLevel(0.5, [50, 80]), budgetLevel(1, [])], ['OK', 'Warn', 'Exhausted']);
+  });
+
+  test('of a budget that runs out says when it starts anew, of others nothing that moves', () => {
+    const at = epochMillis(Date.parse('2026-11-21T22:30:00Z'));
+    const daily = { name: 'daily', period: 'Daily' as const, timeZone: 'Europe/Berlin' };
+    assert.deepEqual(budgetStanding(daily, 'OK', at), { name: 'daily', level: 'OK' });
+    assert.deepEqual(budgetStanding(daily, 'Warn', at), { name: 'daily', level: 'Warn', resetAt: '2026-11-21T23:00:00Z' });
+    assert.equal(budgetStanding({ ...daily, period: 'Monthly' }, 'Exhausted', at).resetAt, '2026-11-30T23:00:00Z');
+    assert.deepEqual(budgetStanding({ ...daily, period: 'Total' }, 'Exhausted', at), { name: 'daily', level: 'Exhausted' });
   });
 });

@@ -5,10 +5,11 @@ import type { Kind } from '#core/resources/index.ts';
 import { readSpec } from '#core/resources/read.ts';
 import { type BudgetUse, type SurroundingsReport, stateName } from '#core/snapshot/pod-report.ts';
 import type { BudgetEntry, KeyEntry, ProviderEntry, RouteEntry, Snapshot } from '#core/snapshot/snapshot.ts';
-import type { Readiness } from '#core/status/conditions.ts';
+import { type Readiness, timeText } from '#core/status/conditions.ts';
 import {
   type BudgetLevelName,
   budgetLevel,
+  budgetStanding,
   type EndpointCounts,
   type EndpointStateName,
   endpointCounts,
@@ -142,7 +143,7 @@ function ofKey(object: OurObject, id: string, around: Indexed): StatusFields {
   return {
     readiness: keyReadiness(budgets),
     fields: { keyID: entry.id, activeKeys: activeKeys(entry, generated.notBefore), ...generated.status },
-    surroundings: declared(object, budgets),
+    surroundings: declared(object, budgets, around.now),
   };
 }
 
@@ -155,17 +156,20 @@ function standing(budget: BudgetEntry, { tenant }: KeyEntry, key: string, { used
 function declared(
   { spec }: OurObject,
   budgets: readonly { readonly budget: BudgetEntry; readonly level: BudgetLevelName }[],
+  now: EpochMillis,
 ): StatusFields['surroundings'] {
   const own = Array.isArray(spec?.budgets) ? (spec.budgets as readonly { readonly name?: string }[]).map(({ name }) => name) : [];
-  const shown = budgets.filter(({ budget }) => own.includes(budget.name)).map(({ budget: { name }, level }) => ({ name, level }));
+  const shown = budgets
+    .filter(({ budget }) => own.includes(budget.name))
+    .map(({ budget, level }) => budgetStanding(budget, level, now));
   return shown.length > 0 ? { budgets: shown } : {};
 }
 
 /** An earlier key whose time is over is gone from the next snapshot, and from here. */
 const activeKeys = ({ digests, previousDigests = [] }: KeyEntry, notBefore: EpochMillis | undefined) =>
   [
-    ...digests.map(digest => ({ id: digest.slice(0, 12), ...(notBefore !== undefined && { notBefore: iso(notBefore) }) })),
-    ...previousDigests.map(({ digest, notAfter }) => ({ id: digest.slice(0, 12), notAfter: iso(notAfter) })),
+    ...digests.map(digest => ({ id: digest.slice(0, 12), ...(notBefore !== undefined && { notBefore: timeText(notBefore) }) })),
+    ...previousDigests.map(({ digest, notAfter }) => ({ id: digest.slice(0, 12), notAfter: timeText(notAfter) })),
   ].slice(0, 4);
 
 function generatedFields({ metadata, spec }: OurObject, { secret, now }: Around) {
@@ -174,8 +178,6 @@ function generatedFields({ metadata, spec }: OurObject, { secret, now }: Around)
   const { secretName } = read.value.generate;
   const kept = secret(`${metadata.namespace}/${secretName}`);
   const { notBefore, nextRotation } = keyState(read.value, kept && keptKey(kept, { metadata }), now, sha256);
-  const status = { secretName, ...(nextRotation !== undefined && { nextRotationTime: iso(nextRotation) }) };
+  const status = { secretName, ...(nextRotation !== undefined && { nextRotationTime: timeText(nextRotation) }) };
   return { status, notBefore };
 }
-
-const iso = (time: EpochMillis): string => new Date(time).toISOString().replace(/\.\d+Z$/, 'Z');
