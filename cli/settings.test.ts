@@ -23,6 +23,7 @@ const wrong = [
   { DATABASE_URL: 'mysql://tollgate:secret@db/tollgate' },
   { TOLLGATE_PODS: '0' },
   { BUDGET_EXCEEDED_STATUS: '500' },
+  { KEEP_ALIVE_MS: '75s' },
   { SENTRY_DSN: 'https://secret@sentry.example' },
 ];
 for (const env of wrong)

@@ -14,6 +14,8 @@ export type Settings = TelemetrySettings & {
   readonly dataFolder: string;
   readonly logLevel: string;
   readonly maxBodyBytes: number;
+  /** For how long a connection of a client may be idle. */
+  readonly keepAliveMs: number;
   readonly drainMs: number;
   readonly policy: UpstreamPolicy;
   readonly redisUrl?: string;
@@ -46,6 +48,7 @@ export function settingsOf(env: Environment): Settings {
     dataFolder: env.TOLLGATE_DATA || '.tollgate',
     logLevel: oneOf(env, 'LOG_LEVEL', LEVELS, 'info'),
     maxBodyBytes: integer(env, 'MAX_BODY_BYTES', 32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
+    keepAliveMs: integer(env, 'KEEP_ALIVE_MS', 75_000, 1000, 7_200_000),
     drainMs: integer(env, 'DRAIN_TIMEOUT_MS', 600_000, 0, 3_600_000),
     policy,
     alertWebhook: webhook(env, policy),

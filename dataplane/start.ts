@@ -60,6 +60,8 @@ export type DataPlaneOptions = StoreSettings &
     readonly port: number;
     readonly internalPort: number;
     readonly maxBodyBytes: number;
+    /** For how long a connection of a client may be idle. */
+    readonly keepAliveMs: number;
     /** Where warnings are sent. */
     readonly alertWebhook: string | undefined;
     /** HTTP status of a request that a budget refuses. */
@@ -187,10 +189,11 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     onInternal(pageHandler({ ...router, pages: internalPages(options, decisions, pages) })),
     options.host,
     options.internalPort,
+    options.keepAliveMs,
   );
   const listeners = [
     // A start that fails leaves nothing open that would keep the process alive.
-    await listen(onPublic(publicRouter(router)), options.host, options.port).catch(error => {
+    await listen(onPublic(publicRouter(router)), options.host, options.port, options.keepAliveMs).catch(error => {
       stop(internal);
       throw error;
     }),

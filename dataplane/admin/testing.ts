@@ -77,7 +77,7 @@ export async function stage(files: Readonly<Record<string, string>> = {}): Promi
     randomBytes,
     onError: error => errors.push(error),
   });
-  const listener = await listen(app, '127.0.0.1', 0);
+  const listener = await listen(app, '127.0.0.1', 0, 75_000);
   const send = async (path: string, init: RequestInit): Promise<Reply> => {
     const response = await fetch(`http://127.0.0.1:${listener.port}${path}`, init);
     const text = await response.text();

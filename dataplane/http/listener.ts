@@ -17,7 +17,6 @@ export type Listener = {
 /** reliability.md 3.1 row 17 and 5.2 rows 15 and 18: node's defaults are for other servers. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 120_000;
-const KEEP_ALIVE_MS = 75_000;
 const CHECK_INTERVAL_MS = 2_000;
 /**
  * For so long a connection of a listener that drains is left idle: a client may be about to ask on it, and loses that request if it is closed
@@ -27,12 +26,13 @@ const IDLE_WHILE_DRAINING_MS = 500;
 const SWEEP_MS = 50;
 const MAX_HEADER_BYTES = 16 * 1024;
 
-export function listen(handler: Handler, host: string, port: number): Promise<Listener> {
+/** @param keepAliveMs for how long a connection may be idle between two requests */
+export function listen(handler: Handler, host: string, port: number, keepAliveMs: number): Promise<Listener> {
   const server = http.createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeout: keepAliveMs,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
       noDelay: true,

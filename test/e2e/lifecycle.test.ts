@@ -36,6 +36,19 @@ test('it is ready soon after its start and small', { skip: process.platform !== 
   }
 });
 
+test('idle connections are kept as long as KEEP_ALIVE_MS says', async () => {
+  const upstream = await startUpstream(() => {});
+  const gateway = await startGateway({ yaml: configFor(upstream), env: { KEEP_ALIVE_MS: '620000' } });
+  try {
+    const answer = await fetch(`${gateway.url}/health/liveliness`);
+    assert.equal(answer.headers.get('keep-alive'), 'timeout=620');
+    await answer.text();
+  } finally {
+    await gateway.stop();
+    await upstream.close();
+  }
+});
+
 describe('a start that cannot be', () => {
   const taken = createServer();
   const data = mkdtempSync(path.join(tmpdir(), 'tollgate-start-'));
