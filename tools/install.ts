@@ -2,28 +2,32 @@
 //   etcd             Debian's package etcd-server
 //   kube-apiserver   built from its Go module (tools/kube-apiserver/go.mod); some four minutes on two cores, once per machine
 //   kubectl          from the same module, where the machine has none
+//   helm             built from its Go module (tools/chart/go.mod); some two minutes
+//   kubeconform      from the same module; a second
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import {
   apiServerPath,
   type BuiltProgram,
-  builtPath,
   etcdPath,
-  goModule,
+  type GoBuild,
+  goBuild,
   goVersion,
+  helmPath,
+  kubeconformPath,
   kubectlPath,
-  kubernetesVersion,
   onPath,
   toolsFolder,
 } from './places.ts';
 
-/** What go.mod says is needed to build it. */
-const GO_MINOR = 24;
-
-const missing = [bringEtcd(), bringBuilt('kube-apiserver', apiServerPath()), bringBuilt('kubectl', kubectlPath())].filter(
-  problem => problem !== undefined,
-);
+const missing = [
+  bringEtcd(),
+  bringBuilt('kube-apiserver', apiServerPath()),
+  bringBuilt('kubectl', kubectlPath()),
+  bringBuilt('helm', helmPath()),
+  bringBuilt('kubeconform', kubeconformPath()),
+].filter(problem => problem !== undefined);
 for (const problem of missing) console.error(`tools: ${problem}`);
 process.exitCode = missing.length > 0 ? 1 : 0;
 
@@ -43,24 +47,30 @@ function bringEtcd(): string | undefined {
 
 function bringBuilt(program: BuiltProgram, there: string | undefined): string | undefined {
   if (there) return have(program, there);
+  const build = goBuild(program);
   const version = goVersion();
-  if (!version || version[0] < 1 || (version[0] === 1 && version[1] < GO_MINOR)) {
+  if (!version || version[0] < 1 || (version[0] === 1 && version[1] < build.goMinor)) {
     const found = version ? `Go ${version.join('.')}` : 'no Go';
-    return `${program} has to be built with Go >= 1.${GO_MINOR}, and there is ${found} on this machine`;
+    return `${program} has to be built with Go >= 1.${build.goMinor}, and there is ${found} on this machine`;
   }
-  console.log(`tools: builds ${program} ${kubernetesVersion}; minutes, the first time`);
+  console.log(`tools: builds ${program} ${build.version}; minutes, the first time`);
   const started = performance.now();
   mkdirSync(toolsFolder, { recursive: true });
-  const whole = builtPath(program);
-  const partial = `${whole}.${process.pid}`;
-  const [, minor] = kubernetesVersion.split('.');
-  const stamp = { gitVersion: kubernetesVersion, gitMajor: '1', gitMinor: minor };
-  const flags = Object.entries(stamp).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
-  const args = ['build', '-ldflags', `-s -w ${flags.join(' ')}`, '-o', partial, `k8s.io/kubernetes/cmd/${program}`];
-  if (!run(onPath('go')!, args, { cwd: goModule, env: { CGO_ENABLED: '0' } })) return `${program} could not be built`;
-  renameSync(partial, whole);
-  console.log(`tools: built ${path.basename(whole)} in ${Math.round((performance.now() - started) / 1000)} s`);
+  const partial = `${build.output}.${process.pid}`;
+  const args = ['build', '-ldflags', `-s -w ${stamps(build)}`, '-o', partial, build.package];
+  if (!run(onPath('go')!, args, { cwd: build.folder, env: { CGO_ENABLED: '0' } })) return `${program} could not be built`;
+  renameSync(partial, build.output);
+  console.log(`tools: built ${path.basename(build.output)} in ${Math.round((performance.now() - started) / 1000)} s`);
   return undefined;
+}
+
+/** Kubernetes knows its version from the linker only. */
+function stamps({ package: built, version }: GoBuild): string {
+  if (!built.startsWith('k8s.io/kubernetes/')) return '';
+  const values = { gitVersion: version, gitMajor: '1', gitMinor: version.split('.')[1] };
+  return Object.entries(values)
+    .map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`)
+    .join(' ');
 }
 
 function have(program: string, where: string): undefined {

@@ -5,19 +5,54 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-export const goModule = path.join(import.meta.dirname, 'kube-apiserver');
-
-/** The module's own version of Kubernetes, as `v1.34.10`. */
-export const kubernetesVersion: string = /k8s\.io\/kubernetes (v[\d.]+)/.exec(
-  readFileSync(path.join(goModule, 'go.mod'), 'utf8'),
-)![1]!;
-
 export const toolsFolder: string =
   process.env.TOLLGATE_TOOLS ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'tollgate', 'tools');
 
-export type BuiltProgram = 'kube-apiserver' | 'kubectl';
+/** What `go build` makes a program of. */
+type Source = {
+  /** Folder beside this file with the go.mod that pins it. */
+  readonly folder: 'kube-apiserver' | 'chart';
+  readonly module: string;
+  /** In that module. */
+  readonly package: string;
+};
 
-export const builtPath = (program: BuiltProgram): string => path.join(toolsFolder, `${program}-${kubernetesVersion}`);
+const kubernetes = { folder: 'kube-apiserver', module: 'k8s.io/kubernetes' } as const;
+
+const sources = {
+  'kube-apiserver': { ...kubernetes, package: 'cmd/kube-apiserver' },
+  kubectl: { ...kubernetes, package: 'cmd/kubectl' },
+  helm: { folder: 'chart', module: 'helm.sh/helm/v4', package: 'cmd/helm' },
+  kubeconform: { folder: 'chart', module: 'github.com/yannh/kubeconform', package: 'cmd/kubeconform' },
+} as const satisfies Record<string, Source>;
+
+export type BuiltProgram = keyof typeof sources;
+
+export type GoBuild = {
+  /** Where the go.mod is. */
+  readonly folder: string;
+  readonly package: string;
+  /** As `v1.34.10`. */
+  readonly version: string;
+  /** The minor version of Go that the go.mod asks for. */
+  readonly goMinor: number;
+  /** The file that is made. */
+  readonly output: string;
+};
+
+export function goBuild(program: BuiltProgram): GoBuild {
+  const { folder, module, package: within } = sources[program];
+  const goMod = readFileSync(path.join(import.meta.dirname, folder, 'go.mod'), 'utf8');
+  const line = goMod.split('\n').find(text => new RegExp(`^(require)?\\s*${module} v`).test(text))!;
+  const version = /v[\d.]+/.exec(line.slice(line.indexOf(`${module} `) + module.length))![0];
+  return {
+    folder: path.join(import.meta.dirname, folder),
+    package: `${module}/${within}`,
+    version,
+    goMinor: Number(/^go 1\.(\d+)/m.exec(goMod)![1]),
+    output: path.join(toolsFolder, `${program}-${version}`),
+  };
+}
 
 /** A program on PATH, or undefined. Debian puts servers where a user's PATH does not look. */
 export function onPath(program: string): string | undefined {
@@ -26,8 +61,11 @@ export function onPath(program: string): string | undefined {
 }
 
 export const etcdPath = (): string | undefined => onPath('etcd');
-export const apiServerPath = (): string | undefined => existing(builtPath('kube-apiserver'));
-export const kubectlPath = (): string | undefined => existing(builtPath('kubectl')) ?? onPath('kubectl');
+export const apiServerPath = (): string | undefined => existing(goBuild('kube-apiserver').output);
+export const kubectlPath = (): string | undefined => existing(goBuild('kubectl').output) ?? onPath('kubectl');
+/** Not one on PATH: what charts look like differs between versions. */
+export const helmPath = (): string | undefined => existing(goBuild('helm').output);
+export const kubeconformPath = (): string | undefined => existing(goBuild('kubeconform').output);
 
 /** Go's version as [1, 26], or undefined where there is none. */
 export function goVersion(): readonly [major: number, minor: number] | undefined {
