@@ -43,11 +43,28 @@ describe('a generated key', () => {
     assert.deepEqual(waiting.decision, { kind: 'none' });
     assert.equal(waiting.nextRotation, at(720));
     const due = keyState({ rotation }, made, at(720), digest);
-    assert.deepEqual(due.earlier, [{ digest: digest('one'), notAfter: at(744) }]);
+    assert.deepEqual(due.earlier, [], 'the old key ended before there was a new one');
     const second = acted(made, due, 'two')!;
+    assert.deepEqual(keyState({ rotation }, second, at(720), digest).earlier, [{ digest: digest('one'), notAfter: at(744) }]);
     const overlapping = keyState({ rotation }, second, at(743), digest);
     assert.deepEqual([overlapping.decision.kind, overlapping.earlier.length], ['none', 1]);
     assert.deepEqual(keyState({ rotation }, second, at(745), digest).earlier, []);
+  });
+
+  test('is made anew when somebody asks for it, once; without an overlap the old one ends then', () => {
+    const made = acted(undefined, keyState({ rotation }, undefined, at(0), digest), 'one')!;
+    const wish = { rotation, rotateAt: at(5) };
+    assert.deepEqual(keyState(wish, made, at(4), digest).decision, { kind: 'none' });
+    assert.equal(keyState(wish, made, at(4), digest).nextRotation, at(5));
+    const second = acted(made, keyState(wish, made, at(6), digest), 'two')!;
+    const after = keyState(wish, second, at(7), digest);
+    assert.deepEqual(after.decision, { kind: 'none' });
+    assert.deepEqual(after.earlier, [{ digest: digest('one'), notAfter: at(30) }]);
+    assert.equal(after.nextRotation, at(726));
+    const without = { rotation: undefined, rotateAt: at(5) };
+    const atOnce = acted(made, keyState(without, made, at(6), digest), 'three')!;
+    const ended = keyState(without, atOnce, at(6), digest);
+    assert.deepEqual([ended.decision.kind, ended.earlier, ended.notBefore], ['none', [], at(6)]);
   });
 
   test('whenever it is looked at, has few earlier ones, none of them over, and is decided the same twice', () => {

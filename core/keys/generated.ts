@@ -13,6 +13,15 @@ export const EARLIER_KEYS = 'tollgate.dev/earlier-keys';
 /** Which TenantKey a Secret was made for; a Secret without it is somebody else's and is never written. */
 export const MADE_FOR = 'tollgate.dev/tenant-key';
 
+/** Annotation of a TenantKey, an RFC 3339 time: a key that was made before it is made anew then. For one that leaked, or may have. */
+export const ROTATE_AT = 'tollgate.dev/rotate-at';
+
+/** What a TenantKey asks for. */
+export type KeyWish = Pick<TenantKeySpec, 'rotation'> & {
+  /** What `ROTATE_AT` says. */
+  readonly rotateAt?: EpochMillis | undefined;
+};
+
 /** A Secret as far as it matters here. */
 export type KeptKey = {
   /** Absent: the Secret has none. */
@@ -44,7 +53,7 @@ const MAX_EARLIER = 3;
 
 /** @param digest SHA-256 of a text, hex */
 export function keyState(
-  spec: Pick<TenantKeySpec, 'rotation'>,
+  { rotation, rotateAt }: KeyWish,
   kept: KeptKey | undefined,
   now: EpochMillis,
   digest: (text: string) => string,
@@ -53,13 +62,19 @@ export function keyState(
   const earlier = earlierKeys(kept?.annotations[EARLIER_KEYS]).filter(({ notAfter }) => notAfter > now);
   if (!kept?.key) return { ...nothing, earlier, decision: write(now, earlier) };
   const madeAt = timeOf(kept.annotations[MADE_AT]) ?? now;
-  const { rotation } = spec;
-  if (!rotation) return { ...nothing, earlier, notBefore: madeAt };
-  const nextRotation = epochMillis(madeAt + Math.max(durationOf(rotation.every), MIN_ROTATION_MS));
+  const dueAt = [
+    ...(rotation ? [madeAt + Math.max(durationOf(rotation.every), MIN_ROTATION_MS)] : []),
+    ...(rotateAt !== undefined && madeAt < rotateAt ? [rotateAt] : []),
+  ];
+  if (dueAt.length === 0) return { ...nothing, earlier, notBefore: madeAt };
+  const nextRotation = epochMillis(Math.min(...dueAt));
   if (now < nextRotation) return { decision: { kind: 'none' }, earlier, notBefore: madeAt, nextRotation };
-  const ending = { digest: digest(kept.key), notAfter: epochMillis(now + durationOf(rotation.overlap)) };
+  // Nobody said how long the old one is to go on: it ends.
+  const overlap = rotation ? durationOf(rotation.overlap) : 0;
+  const ending = { digest: digest(kept.key), notAfter: epochMillis(now + overlap) };
   const all = [...earlier, ending].filter(({ notAfter }) => notAfter > now).slice(-MAX_EARLIER);
-  return { decision: write(now, all), earlier: all, notBefore: madeAt, nextRotation };
+  // Until that is written, the old one is the key, and has no end.
+  return { decision: write(now, all), earlier, notBefore: madeAt, nextRotation };
 }
 
 const nothing: KeyState = { decision: { kind: 'none' }, earlier: [], notBefore: undefined, nextRotation: undefined };
@@ -84,7 +99,8 @@ function earlierKeys(text = ''): readonly EarlierKey[] {
   });
 }
 
-function timeOf(text: string | undefined): EpochMillis | undefined {
+/** undefined: it is no time. */
+export function timeOf(text: string | undefined): EpochMillis | undefined {
   const time = Date.parse(text ?? '');
   return Number.isNaN(time) ? undefined : epochMillis(time);
 }

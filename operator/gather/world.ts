@@ -3,10 +3,9 @@
 import type { CompileInput, FoundEngines, RotatedOut } from '#core/compile/index.ts';
 import { type EndpointSlice, enginesOfPods, enginesOfService } from '#core/engines/discovery.ts';
 import { keyState } from '#core/keys/generated.ts';
-import { readSpec } from '#core/resources/read.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { KubeObject } from '#platform/kube/resource.ts';
-import { keptKey } from '../keys/kept.ts';
+import { generatedKey, keptKey } from '../keys/kept.ts';
 import { type OurObject, type PodObject, SERVICE_LABEL, type ServiceObject, type SliceObject } from '../resources.ts';
 import type { Source } from '../runtime/source.ts';
 import { type EngineSource, engineSource, referencedSecrets } from './references.ts';
@@ -97,11 +96,10 @@ function rotations(
   digest: (text: string) => string,
 ): ReadonlyMap<string, readonly RotatedOut[]> {
   const found = keys.flatMap(key => {
-    if (key.spec?.generate === undefined) return [];
-    const spec = readSpec('TenantKey', key.spec);
-    if (!spec.ok || !spec.value.generate) return [];
-    const secret = world.secrets.get(`${key.metadata.namespace}/${spec.value.generate.secretName}`);
-    const { earlier } = keyState(spec.value, secret && keptKey(secret, key), now, digest);
+    const wanted = generatedKey(key);
+    if (!wanted) return [];
+    const secret = world.secrets.get(`${key.metadata.namespace}/${wanted.generate.secretName}`);
+    const { earlier } = keyState(wanted, secret && keptKey(secret, key), now, digest);
     return earlier.length > 0 ? [[`${key.metadata.namespace}/${key.metadata.name}`, earlier] as const] : [];
   });
   return new Map(found);

@@ -2,8 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { KEY_FIELD, keyState, MADE_FOR } from '#core/keys/generated.ts';
 import { API_VERSION } from '#core/resources/index.ts';
-import { readSpec } from '#core/resources/read.ts';
-import type { TenantKeySpec } from '#core/resources/tenant-key.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { Clock } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
@@ -11,7 +9,7 @@ import type { KubeClient } from '#platform/kube/client.ts';
 import { type OurObject, type SecretObject, secrets } from '../resources.ts';
 import type { Outcome, Reconcile } from '../runtime/controller.ts';
 import type { Source } from '../runtime/source.ts';
-import { keptKey } from './kept.ts';
+import { type GeneratedKey, generatedKey, keptKey } from './kept.ts';
 
 export type GeneratedKeysOptions = {
   /** Whose writes are of one term of leadership. */
@@ -26,14 +24,14 @@ const LABELS = { 'app.kubernetes.io/managed-by': 'tollgate' };
 export function generatedKeysReconciler({ client, keys, clock }: GeneratedKeysOptions): Reconcile {
   return async (id, signal) => {
     const object = keys.get(id);
-    const spec = object?.spec?.generate === undefined ? undefined : readSpec('TenantKey', object.spec);
-    if (!object || object.metadata.deletionTimestamp !== undefined || !spec?.ok || !spec.value.generate) return DONE;
+    const wanted = object && generatedKey(object);
+    if (!wanted || object.metadata.deletionTimestamp !== undefined) return DONE;
     const { namespace } = object.metadata;
-    const secret = await client.find<SecretObject>(secrets, { namespace, name: spec.value.generate.secretName }, signal);
+    const secret = await client.find<SecretObject>(secrets, { namespace, name: wanted.generate.secretName }, signal);
     const now = clock.now() as EpochMillis;
-    const { decision, nextRotation } = keyState(spec.value, secret && keptKey(secret, object), now, sha256);
+    const { decision, nextRotation } = keyState(wanted, secret && keptKey(secret, object), now, sha256);
     if (decision.kind === 'write') {
-      const fresh = secretWith(object, spec.value.generate, decision.annotations, secret);
+      const fresh = secretWith(object, wanted.generate, decision.annotations, secret);
       // Only onto what was read: two who do it at once make one key.
       await (secret ? client.replace(secrets, fresh, signal) : client.create(secrets, fresh, signal));
       return { kind: 'again', afterMs: 0 };
@@ -45,7 +43,7 @@ export function generatedKeysReconciler({ client, keys, clock }: GeneratedKeysOp
 
 function secretWith(
   { metadata: { name, namespace, uid = '' } }: OurObject,
-  { secretName, prefix, bytes }: NonNullable<TenantKeySpec['generate']>,
+  { secretName, prefix, bytes }: GeneratedKey['generate'],
   annotations: Readonly<Record<string, string>>,
   before: SecretObject | undefined,
 ): SecretObject {

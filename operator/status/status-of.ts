@@ -2,7 +2,6 @@
 import type { Compiled } from '#core/compile/index.ts';
 import { keyState } from '#core/keys/generated.ts';
 import type { Kind } from '#core/resources/index.ts';
-import { readSpec } from '#core/resources/read.ts';
 import { type BudgetUse, type SurroundingsReport, stateName } from '#core/snapshot/pod-report.ts';
 import type { BudgetEntry, KeyEntry, ProviderEntry, RouteEntry, Snapshot } from '#core/snapshot/snapshot.ts';
 import { type Readiness, timeText } from '#core/status/conditions.ts';
@@ -19,7 +18,7 @@ import {
 } from '#core/status/readiness.ts';
 import type { EpochMillis } from '#core/units.ts';
 import { sha256 } from '#platform/digest.ts';
-import { keptKey } from '../keys/kept.ts';
+import { generatedKey, keptKey } from '../keys/kept.ts';
 import type { OurObject, SecretObject } from '../resources.ts';
 
 export type Around = {
@@ -172,12 +171,12 @@ const activeKeys = ({ digests, previousDigests = [] }: KeyEntry, notBefore: Epoc
     ...previousDigests.map(({ digest, notAfter }) => ({ id: digest.slice(0, 12), notAfter: timeText(notAfter) })),
   ].slice(0, 4);
 
-function generatedFields({ metadata, spec }: OurObject, { secret, now }: Around) {
-  const read = spec?.generate === undefined ? undefined : readSpec('TenantKey', spec);
-  if (!read?.ok || !read.value.generate) return { status: {}, notBefore: undefined };
-  const { secretName } = read.value.generate;
-  const kept = secret(`${metadata.namespace}/${secretName}`);
-  const { notBefore, nextRotation } = keyState(read.value, kept && keptKey(kept, { metadata }), now, sha256);
+function generatedFields(object: OurObject, { secret, now }: Around) {
+  const wanted = generatedKey(object);
+  if (!wanted) return { status: {}, notBefore: undefined };
+  const { secretName } = wanted.generate;
+  const kept = secret(`${object.metadata.namespace}/${secretName}`);
+  const { notBefore, nextRotation } = keyState(wanted, kept && keptKey(kept, object), now, sha256);
   const status = { secretName, ...(nextRotation !== undefined && { nextRotationTime: timeText(nextRotation) }) };
   return { status, notBefore };
 }

@@ -62,6 +62,11 @@ export class TeamNamespace {
     return this.#server.apply(this.#path(plural, name), object);
   }
 
+  annotate(plural: Plural, name: string, annotations: Readonly<Record<string, string>>): Promise<unknown> {
+    const change = { metadata: { annotations } };
+    return this.#server.call('PATCH', this.#path(plural, name), change, { 'content-type': 'application/merge-patch+json' });
+  }
+
   async delete(plural: Plural, name: string): Promise<void> {
     await this.#server.call('DELETE', this.#path(plural, name));
   }
