@@ -3,6 +3,7 @@
 //   npm test -- --slow                the slow ones too, shortened; TOLLGATE_SOAK=1 runs them whole
 //   npm run test:cluster              those under test/cluster, on a real API server (npm run tools), in a network of their own
 //   npm test -- core/plan test/e2e    only files whose path holds one of these words
+// Where CI is set, a file that failed runs once more, alone: what passes then is reported as flaky, which is a bug to be mended.
 import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
@@ -17,7 +18,12 @@ const root = path.join(import.meta.dirname, '..');
 /** What is left out as a whole. A single test that skips itself says why by itself, and is listed too. */
 type Omission = { readonly suite: string; readonly reason: string; readonly enable: string };
 
-type Tally = { passed: number; failed: number; readonly skipped: Map<string, string> };
+/** Of one file. */
+type Tally = { passed: number; readonly failed: string[]; readonly skipped: Map<string, string> };
+type Tallies = ReadonlyMap<string, Tally>;
+
+/** More files that fail than this are no accident. */
+const MOST_FLAKY = 3;
 
 const { values, positionals: words } = parseArgs({
   options: { slow: { type: 'boolean', default: false }, cluster: { type: 'boolean', default: false } },
@@ -30,9 +36,14 @@ if (files.length === 0) {
   console.error(`No test file has ${words.join(' or ')} in its path.`);
   process.exit(1);
 }
-const tally = await runAll(files, process.env.TOLLGATE_SOAK ? 6 * 3_600_000 : values.slow || values.cluster ? 900_000 : 120_000);
-report(tally, omissions(words, values.slow));
-process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;
+const first = await runAll(files, concurrencyOf(values));
+const again = process.env.CI ? await runAgain(first) : new Map<string, Tally>();
+const last = new Map([...first, ...again]);
+for (const [file, { failed }] of first)
+  if (again.get(file)?.failed.length === 0)
+    console.log(`flaky    ${file}: ${failed.join('; ')} (a bug: passed when it ran again, alone)`);
+report(last, omissions(words, values.slow));
+process.exitCode = sumOf(last, 'failed') > 0 || sumOf(last, 'passed') === 0 ? 1 : 0;
 
 function testFiles(words: readonly string[], slow: boolean): string[] {
   const all = globSync('{core,platform,dataplane,operator,cli,simulator,test}/**/*.test.ts');
@@ -45,27 +56,43 @@ function isSlow(file: string): boolean {
   return file.endsWith('.slow.test.ts');
 }
 
+/**
+ * Tests of timing share the cores with everything else: one file more at once than there are cores, as files wait, and no more than four.
+ * Clusters are many processes each, and the addresses of their pods are the same in every file.
+ */
+function concurrencyOf({ cluster }: { readonly cluster: boolean }): number {
+  return cluster ? 1 : Math.min(availableParallelism() + 1, 4);
+}
+
+/** What failed on a machine that does other things meanwhile, once more and alone. */
+async function runAgain(tallies: Tallies): Promise<Tallies> {
+  const failed = [...tallies].filter(([, tally]) => tally.failed.length > 0).map(([file]) => file);
+  if (failed.length === 0 || failed.length > MOST_FLAKY) return new Map();
+  console.log(`once more, alone: ${failed.join(', ')}`);
+  return runAll(failed, 1);
+}
+
 /** A file that takes longer hangs: it fails instead of holding everything up. */
-async function runAll(files: string[], fileTimeoutMs: number): Promise<Tally> {
-  const tally: Tally = { passed: 0, failed: 0, skipped: new Map() };
-  // Tests of timing share the cores with everything else: one file more at once than there are cores, as files wait, and no more than four.
-  // Clusters are many processes each, and the addresses of their pods are the same in every file.
-  const concurrency = values.cluster ? 1 : Math.min(availableParallelism() + 1, 4);
-  const events = run({ files, concurrency, cwd: root, timeout: fileTimeoutMs });
+async function runAll(files: readonly string[], concurrency: number): Promise<Tallies> {
+  const timeout = process.env.TOLLGATE_SOAK ? 6 * 3_600_000 : values.slow || values.cluster ? 900_000 : 120_000;
+  const tallies = new Map<string, Tally>(files.map(file => [file, { passed: 0, failed: [], skipped: new Map() }]));
+  const tallyOf = (file: string | undefined) => tallies.get(path.relative(root, file ?? '')) ?? tallies.get(files[0]!)!;
+  const events = run({ files: [...files], concurrency, cwd: root, timeout });
   events.on('test:pass', ({ name, file, skip, details }) => {
     if (details.type === 'suite') return;
+    const tally = tallyOf(file);
     if (skip === undefined || skip === false) tally.passed++;
-    else tally.skipped.set(`${path.relative(root, file ?? '')}: ${name}`, typeof skip === 'string' ? skip : 'no reason given');
+    else tally.skipped.set(name, typeof skip === 'string' ? skip : 'no reason given');
   });
-  events.on('test:fail', ({ details }) => {
+  events.on('test:fail', ({ name, file, details }) => {
     // A suite fails once more for each test in it; it counts by itself only where a hook of its own failed.
     const { failureType } = details.error as Error & { failureType?: string };
-    if (failureType !== 'subtestsFailed') tally.failed++;
+    if (failureType !== 'subtestsFailed') tallyOf(file).failed.push(name);
   });
   const output = events.compose(new spec());
-  output.pipe(process.stdout);
+  output.pipe(process.stdout, { end: false });
   await finished(output);
-  return tally;
+  return tallies;
 }
 
 function omissions(words: readonly string[], slow: boolean): Omission[] {
@@ -94,8 +121,15 @@ function omissions(words: readonly string[], slow: boolean): Omission[] {
   return leftOut;
 }
 
-function report(tally: Tally, leftOut: readonly Omission[]): void {
-  for (const [test, reason] of tally.skipped) console.log(`skipped  ${test} (${reason})`);
+function report(tallies: Tallies, leftOut: readonly Omission[]): void {
+  for (const [file, { skipped }] of tallies)
+    for (const [test, reason] of skipped) console.log(`skipped  ${file}: ${test} (${reason})`);
   for (const { suite, reason, enable } of leftOut) console.log(`left out  ${suite}: ${reason}. To run: ${enable}`);
-  console.log(`${tally.passed} passed, ${tally.failed} failed`);
+  console.log(`${sumOf(tallies, 'passed')} passed, ${sumOf(tallies, 'failed')} failed`);
+}
+
+function sumOf(tallies: Tallies, outcome: 'passed' | 'failed'): number {
+  let sum = 0;
+  for (const { passed, failed } of tallies.values()) sum += outcome === 'passed' ? passed : failed.length;
+  return sum;
 }
