@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isUnsigned, portableToolId, UNSIGNED } from './foreign.ts';
+import { isUnsigned, type Maker, portableToolId, signatureOf, signedBy, UNSIGNED } from './foreign.ts';
 
 describe('a tool id', () => {
   test('stays as it is where every provider takes it', () => {
@@ -26,4 +26,16 @@ describe('a tool id', () => {
 
 test('thinking is unsigned without a signature, with an empty one and with our mark', () => {
   assert.deepEqual([undefined, '', UNSIGNED, 'EqQBCgIYAhIM'].map(isUnsigned), [true, true, true, false]);
+});
+
+test('a signature is read by its maker alone', () => {
+  const makers: readonly Maker[] = ['anthropic', 'openai', 'google'];
+  for (const maker of makers)
+    for (const reader of makers)
+      assert.equal(signatureOf(reader, signedBy(maker, 'EqQB.x')), reader === maker ? 'EqQB.x' : undefined);
+  for (const reader of makers)
+    assert.deepEqual(
+      [undefined, '', UNSIGNED].map(it => signatureOf(reader, it)),
+      [undefined, undefined, undefined],
+    );
 });

@@ -6,8 +6,28 @@
  */
 export const UNSIGNED = 'tollgate-unsigned';
 
-/** Whether a signature is worthless to the provider that checks signatures. */
 export const isUnsigned = (signature: string | undefined): boolean => !signature || signature === UNSIGNED;
+
+/** Whose models can read a signature, or reasoning that is sealed: wherever they are served, so Anthropic's at Bedrock and Vertex too. */
+export type Maker = 'anthropic' | 'openai' | 'google';
+
+/**
+ * A signature travels with the name of its maker, and comes back with it in any client's history. Anthropic's, in whose dialect there is
+ * a place for signatures, is as it is.
+ */
+export const signedBy = (maker: Maker, signature: string): string =>
+  maker === 'anthropic' ? signature : `${SIGNED}${maker}.${signature}`;
+
+/** What the maker itself gave; undefined: another one made it, or nobody. */
+export function signatureOf(maker: Maker, signature: string | undefined): string | undefined {
+  if (signature === undefined || isUnsigned(signature)) return undefined;
+  if (maker === 'anthropic') return signature.startsWith(SIGNED) ? undefined : signature;
+  const prefix = signedBy(maker, '');
+  return signature.startsWith(prefix) ? signature.slice(prefix.length) : undefined;
+}
+
+/** Begins every signature that is not Anthropic's. */
+export const SIGNED = 'tollgate-signed.';
 
 /** Anthropic's rule for tool ids, the strictest of all: `^[a-zA-Z0-9_-]+$`. OpenAI's limit of 64 characters is respected too. */
 const PORTABLE = /^[a-zA-Z0-9_-]{1,64}$/;

@@ -80,7 +80,10 @@ export type AssistantPart =
   | { readonly kind: 'refusal'; readonly text: string }
   | ToolCallPart;
 
-/** `signature` proves to the provider that made it that it is unchanged; worthless, and an error, anywhere else. */
+/**
+ * `signature` proves to the provider that made it that it is unchanged; worthless, and an error, anywhere else (`signatureOf` of
+ * foreign.ts). Where the reasoning itself is sealed it is the signature, and the text a summary, or empty.
+ */
 export type ThinkingPart = { readonly kind: 'thinking'; readonly text: string; readonly signature?: string };
 
 /** `arguments` is the JSON text as the model wrote it; it is not parsed and printed again on the way. Empty means `{}`. */

@@ -1,13 +1,13 @@
 // A body of our own dialect whose history another provider made, through us: what we put into it is taken out again, all else stays.
-import { isUnsigned, UNSIGNED } from '#core/chat/foreign.ts';
+import { SIGNED, signatureOf, UNSIGNED } from '#core/chat/foreign.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { EncodedRequest } from '../provider.ts';
 import { recordsOf } from './wire.ts';
 
-/** Thinking of another provider is given to clients with this signature, and comes back with it. */
-const mark = Buffer.from(`"${UNSIGNED}"`);
+/** Thinking of another provider is given to clients with such a signature, and comes back with it. */
+const marks = [Buffer.from(`"${UNSIGNED}"`), Buffer.from(`"${SIGNED}`)];
 
-export const isForeign = (body: Buffer): boolean => body.includes(mark);
+export const isForeign = (body: Buffer): boolean => marks.some(mark => body.includes(mark));
 
 export function cleanHistory(body: JsonRecord): EncodedRequest {
   if (!Array.isArray(body.messages)) return { body, dropped: [] };
@@ -27,7 +27,8 @@ function cleanMessage(message: unknown): unknown[] {
 
 const isRefused = (block: unknown): boolean =>
   isRecord(block) &&
-  ((block.type === 'thinking' && (typeof block.signature !== 'string' || isUnsigned(block.signature))) ||
+  ((block.type === 'thinking' &&
+    (typeof block.signature !== 'string' || signatureOf('anthropic', block.signature) === undefined)) ||
     (block.type === 'text' && block.text === ''));
 
 /** With a budget of thinking, a turn that is continued after its tool calls must begin with thinking ("Expected `thinking`"). */

@@ -1,5 +1,5 @@
 // The neutral conversation as Anthropic's: system texts apart, roles alternating, tool results inside user turns.
-import { isUnsigned, portableToolId } from '#core/chat/foreign.ts';
+import { portableToolId, signatureOf } from '#core/chat/foreign.ts';
 import type { AssistantPart, CacheMark, Message, Source, TextPart, ToolCallPart, UserPart } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord } from '#core/json/record.ts';
@@ -185,7 +185,7 @@ function spokenBlocks(part: Exclude<AssistantPart, ToolCallPart>): readonly Bloc
     case 'redacted-thinking':
       return [{ type: 'redacted_thinking', data: part.data }];
     case 'thinking':
-      return isUnsigned(part.signature) ? [] : [{ type: 'thinking', thinking: part.text, signature: part.signature }];
+      return thinkingBlock(part.text, signatureOf('anthropic', part.signature));
   }
 }
 
@@ -204,3 +204,6 @@ function argumentsObject(json: string): Block | undefined {
     return undefined;
   }
 }
+
+const thinkingBlock = (thinking: string, signature: string | undefined) =>
+  signature === undefined ? [] : [{ type: 'thinking', thinking, signature }];

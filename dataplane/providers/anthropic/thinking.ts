@@ -1,5 +1,5 @@
 // How much the model is asked to think, and the output limit that goes with it.
-import { isUnsigned } from '#core/chat/foreign.ts';
+import { signatureOf } from '#core/chat/foreign.ts';
 import type { ChatRequest, Effort, Message, ThinkingRequest } from '#core/chat/request.ts';
 import { abilitiesOf, type ModelAbilities } from './models.ts';
 import type { AnthropicTarget } from './target.ts';
@@ -72,7 +72,9 @@ function forbidsBudget({ toolChoice, messages }: ChatRequest): boolean {
 function callsWithoutThinking(messages: readonly Message[]): boolean {
   const last = messages.findLast(m => m.role !== 'tool' && m.role !== 'system');
   if (last?.role !== 'assistant' || !last.content.some(p => p.kind === 'tool-call')) return false;
-  return !last.content.some(p => p.kind === 'redacted-thinking' || (p.kind === 'thinking' && !isUnsigned(p.signature)));
+  return !last.content.some(
+    p => p.kind === 'redacted-thinking' || (p.kind === 'thinking' && signatureOf('anthropic', p.signature) !== undefined),
+  );
 }
 
 type Asked = Exclude<ThinkingRequest, { readonly kind: 'disabled' }>;
