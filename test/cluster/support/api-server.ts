@@ -28,6 +28,8 @@ export type ApiServerOptions = {
 };
 
 export type AuditLine = {
+  readonly auditID: string;
+  readonly stage: 'ResponseStarted' | 'ResponseComplete' | 'Panic';
   readonly verb: string;
   readonly user: { readonly username: string };
   readonly userAgent?: string;
@@ -51,8 +53,10 @@ const ADMIN_TOKEN = 'admin-token-of-a-test';
 const POLICY = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
-  omitStages: ['RequestReceived', 'ResponseStarted'],
-  rules: [{ level: 'Metadata' }],
+  rules: [
+    { level: 'Metadata', verbs: ['watch'], omitStages: ['RequestReceived'] },
+    { level: 'Metadata', omitStages: ['RequestReceived', 'ResponseStarted'] },
+  ],
 };
 
 export class ApiServer {
@@ -210,11 +214,20 @@ export class ApiServer {
 
   /** Every request that was answered so far, oldest first. */
   async audit(): Promise<AuditLine[]> {
+    return (await this.#auditLines()).filter(({ stage }) => stage === 'ResponseComplete');
+  }
+
+  /** The watches that are open now. */
+  async openWatches(): Promise<AuditLine[]> {
+    const lines = (await this.#auditLines()).filter(({ verb }) => verb === 'watch');
+    const ended = new Set(lines.flatMap(({ auditID, stage }) => (stage === 'ResponseStarted' ? [] : auditID)));
+    return lines.filter(({ auditID, stage }) => stage === 'ResponseStarted' && !ended.has(auditID));
+  }
+
+  async #auditLines(): Promise<AuditLine[]> {
     const text = await readFile(path.join(this.folder, 'audit.log'), 'utf8');
-    return text
-      .split('\n')
-      .filter(line => line !== '')
-      .map(line => JSON.parse(line) as AuditLine);
+    const lines = text.split('\n').filter(line => line !== '');
+    return lines.map(line => JSON.parse(line) as AuditLine);
   }
 
   async stop(): Promise<void> {

@@ -139,7 +139,6 @@ export class Deployment {
   }
 }
 
-/** An operator that leads, and pods that are ready and announced. */
 /** The status of a small question. */
 export async function askPod({ url }: Pod, model: string, key: string): Promise<number> {
   const response = await fetch(`${url}/v1/chat/completions`, {
@@ -151,6 +150,7 @@ export async function askPod({ url }: Pod, model: string, key: string): Promise<
   return response.status;
 }
 
+/** An operator that leads, and pods that are ready and announced. */
 export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   await options.server.namespace(SYSTEM);
   for (const manifest of rbacManifests({ namespace: SYSTEM, watchNamespaces: options.watchNamespaces }))
