@@ -126,7 +126,7 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/providers/<name>/**',
       'dataplane/providers/*/index.ts',
-      'dataplane/providers/{provider,retry-after,scrub}.ts',
+      'dataplane/providers/{leaving-out,provider,retry-after,scrub,wire}.ts',
     ],
     why: 'a stranger can write a provider: the neutral model, the failure table, units, the snapshot and the provider interface are all it needs, and another provider is used through its index.ts',
   },

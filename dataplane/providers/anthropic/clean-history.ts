@@ -2,7 +2,7 @@
 import { SIGNED, signatureOf, UNSIGNED } from '#core/chat/foreign.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { EncodedRequest } from '../provider.ts';
-import { recordsOf } from './wire.ts';
+import { recordsOf } from '../wire.ts';
 
 /** Thinking of another provider is given to clients with such a signature, and comes back with it. */
 const marks = [Buffer.from(`"${UNSIGNED}"`), Buffer.from(`"${SIGNED}`)];

@@ -4,9 +4,9 @@ import type { AssistantPart } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { ReplyFacts } from '../provider.ts';
+import { countOf, entryOf, recordsOf, textOf } from '../wire.ts';
 import { failureOfErrorObject } from './errors.ts';
 import { usageOf } from './usage.ts';
-import { countOf, entryOf, recordsOf, textOf } from './wire.ts';
 
 export function decodeReply(body: unknown): Parsed<ChatReply> {
   const message = messageOf(body);

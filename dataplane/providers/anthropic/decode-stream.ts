@@ -4,10 +4,10 @@ import type { ChatEvent } from '#core/chat/reply.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { SseMessage, StreamDecoder } from '../provider.ts';
+import { entryOf, recordOf, textOf } from '../wire.ts';
 import { argumentsOf, finishOf } from './decode-reply.ts';
 import { failureOfErrorObject } from './errors.ts';
 import { mergeUsage, usageOf } from './usage.ts';
-import { entryOf, recordOf, textOf } from './wire.ts';
 
 type Events = readonly ChatEvent[];
 

@@ -4,7 +4,7 @@ import type { JsonRecord } from '#core/json/record.ts';
 import type { UpstreamError } from '../provider.ts';
 import { retryAfterOf } from '../retry-after.ts';
 import { scrub } from '../scrub.ts';
-import { entryOf, recordOf, textOf } from './wire.ts';
+import { entryOf, recordOf, textOf } from '../wire.ts';
 
 type Facts = { readonly status: number; readonly type: string; readonly message: string };
 

@@ -2,7 +2,7 @@
 import type { Usage } from '#core/chat/usage.ts';
 import type { JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
-import { countOf, recordOf, recordsOf } from './wire.ts';
+import { countOf, recordOf, recordsOf } from '../wire.ts';
 
 /**
  * Folds the usage of a later stream event into that of the earlier ones. Counts are cumulative totals of the message and are

@@ -1,8 +1,8 @@
 // Neutral messages as OpenAI's. What another provider signed, sealed or marked for its cache (thinking, redacted thinking, cache
 // marks) is left out without a word: that is cleaning of history, not a parameter that the client loses.
 import type { AssistantPart, ChatRequest, Message, TextPart, UserPart } from '#core/chat/request.ts';
+import type { LeavingOut } from '../leaving-out.ts';
 import { encodePart, type PartContext, type WirePart } from './encode-parts.ts';
-import type { LeavingOut } from './leaving-out.ts';
 import type { Profile } from './profile.ts';
 
 type Wire = Record<string, unknown>;

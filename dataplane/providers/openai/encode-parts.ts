@@ -1,6 +1,6 @@
 // Parts of a user's message, or of a tool's result, as OpenAI's content parts; none for a part that the target cannot take.
 import type { ChatRequest, DocumentPart, ImagePart, Source, UserPart } from '#core/chat/request.ts';
-import type { LeavingOut } from './leaving-out.ts';
+import type { LeavingOut } from '../leaving-out.ts';
 import type { Profile } from './profile.ts';
 
 export type PartContext = { readonly request: ChatRequest; readonly profile: Profile; readonly limits: LeavingOut };

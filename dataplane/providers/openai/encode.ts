@@ -2,9 +2,9 @@
 import type { ChatRequest, Effort, OutputFormat, ThinkingRequest, Tool, ToolChoice } from '#core/chat/request.ts';
 import { ok, type Parsed } from '#core/failure.ts';
 import type { Connection } from '#core/snapshot/snapshot.ts';
+import { LeavingOut } from '../leaving-out.ts';
 import type { EncodedRequest, Target } from '../provider.ts';
 import { encodeMessages } from './encode-messages.ts';
-import { LeavingOut } from './leaving-out.ts';
 import type { ModelTraits, Profile } from './profile.ts';
 
 type Body = Record<string, unknown>;

@@ -1,4 +1,4 @@
-// Lenient readings of parsed JSON from the wire: what is not as expected counts as absent.
+// Lenient readings of parsed JSON from a provider's wire: what is not as expected counts as absent.
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 
 export const recordOf = (value: unknown): JsonRecord => (isRecord(value) ? value : {});
