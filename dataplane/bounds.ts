@@ -50,7 +50,7 @@ export class InputKnowledge {
   }
 
   get hasAudio(): boolean {
-    return this.#body.has('audio') || this.#mayHave('"input_audio"');
+    return this.#body.has('audio') || this.#mayHave(this.#exchange.frontend.fields.parts.audio);
   }
 
   /** Of `prediction`: what of it the answer does not take up is billed as output all the same. A byte is at least a token. */
@@ -66,25 +66,26 @@ export class InputKnowledge {
 
   #look(): InputFacts {
     const { bytes } = this.#body;
-    const tools = this.#body.has('tools') || this.#body.has('functions');
+    const tools = this.#exchange.frontend.fields.tools.some(name => this.#body.has(name));
     return { bytes: bytes.length, attachments: this.#attachments(), tools };
   }
 
   /** Only a body that names such a part is read for them. */
   #attachments(): Attachments {
-    const { bytes } = this.#body;
-    if (!ATTACHMENT_MARKS.some(mark => this.#mayHave(mark))) return noAttachments;
+    const { image, document } = this.#exchange.frontend.fields.parts;
+    const marks = [...image, ...document];
+    if (!this.#mayHave(marks)) return noAttachments;
     const request = this.#exchange.frontend.decode(this.#body);
     // Parts that we do not know, in a body that its own dialect may take: each mark counts as an image.
-    return request.ok ? attachmentsOf(request.value) : { ...noAttachments, images: occurrences(bytes) };
+    return request.ok ? attachmentsOf(request.value) : { ...noAttachments, images: occurrences(this.#body.bytes, marks) };
   }
 
-  /** Whether a part of a message may be of the type with this mark. */
-  #mayHave(mark: string): boolean {
+  /** Whether a part of a turn may have one of these marks. */
+  #mayHave(marks: readonly string[]): boolean {
     const { bytes } = this.#body;
-    this.#hasParts ??= bytes.includes(PART_MARK);
+    this.#hasParts ??= this.#exchange.frontend.fields.parts.keys.some(key => bytes.includes(key));
     this.#hidesLetters ??= hidesLetters(bytes);
-    return this.#hidesLetters || (this.#hasParts && bytes.includes(mark));
+    return this.#hidesLetters || (this.#hasParts && marks.some(mark => bytes.includes(mark)));
   }
 
   async #count(facts: InputFacts): Promise<InputFacts> {
@@ -98,16 +99,14 @@ export class InputKnowledge {
   /** Other fields that are long enough to hold text: a schema, a grammar, a template. Providers make prompt of them. */
   #besides(): string {
     const { bytes, fields } = this.#body;
+    const { instructions, turns, tools } = this.#exchange.frontend.fields;
+    const measured = [...instructions, turns, ...tools];
     const long = [...fields].filter(
-      ([name, { start, end }]) => end - start > SMALL_FIELD_BYTES && !MEASURED.has(name) && !LABELS.has(name),
+      ([name, { start, end }]) => end - start > SMALL_FIELD_BYTES && !measured.includes(name) && !LABELS.has(name),
     );
     return long.map(([, { start, end }]) => bytes.toString('utf8', start, end)).join('\n');
   }
 }
-
-/** Every part of a message that is no plain text has one; a JSON string cannot hold it unescaped. */
-const PART_MARK = '"type"';
-const ATTACHMENT_MARKS = ['"image', '"input_image', '"document"', '"file"'];
 
 /** A to z by their numbers. No encoder of JSON writes them so: who does hides a word such as `image_url` from those who look for it. */
 const ASCII_ESCAPE = '\\u00';
@@ -115,16 +114,14 @@ const LETTER_ESCAPES = ['\\u004', '\\u005', '\\u006', '\\u007'];
 const hidesLetters = (bytes: Buffer): boolean =>
   bytes.includes(ASCII_ESCAPE) && LETTER_ESCAPES.some(letter => bytes.includes(letter));
 
-/** Fields that `estimateInputTokens` reads. */
-const MEASURED: ReadonlySet<string> = new Set(['messages', 'system', 'tools']);
 /** Fields that are never part of a prompt, however long. */
 const LABELS: ReadonlySet<string> = new Set(['metadata', 'user', 'tags', 'prediction', 'fallbacks']);
 /** Settings, and names of models. */
 const SMALL_FIELD_BYTES = 128;
 
-function occurrences(bytes: Buffer): number {
+function occurrences(bytes: Buffer, marks: readonly string[]): number {
   let count = 0;
-  for (const mark of [...ATTACHMENT_MARKS, ...LETTER_ESCAPES])
+  for (const mark of [...marks, ...LETTER_ESCAPES])
     for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + mark.length)) count++;
   return count;
 }

@@ -29,7 +29,7 @@ const chat = (content: unknown, more = {}) => ({ model: 'm', messages: [user(con
 const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
 const schema = { type: 'json_schema', json_schema: { name: 'x', schema: {} } };
 
-const rows: [sentence: string, body: unknown, needed: readonly Needed[]][] = [
+const rows: [sentence: string, body: unknown, needed: readonly Needed[], frontend?: typeof openAIChat][] = [
   ['text', chat('Hi'), ['Chat']],
   ['an image of OpenAI', chat([{ type: 'text', text: 'What?' }, image]), ['Chat', 'Vision']],
   ['an image of Anthropic', chat([{ type: 'image', source: { type: 'url', url: 'https://x.test/' } }]), ['Chat', 'Vision']],
@@ -49,14 +49,14 @@ const rows: [sentence: string, body: unknown, needed: readonly Needed[]][] = [
   ['an empty list of tools', chat('Hi', { tools: [] }), ['Chat']],
   ['a schema', chat('Hi', { response_format: schema }), ['Chat', 'JSONSchema']],
   ['any JSON', chat('Hi', { response_format: { type: 'json_object' } }), ['Chat']],
-  ['a schema of Anthropic', chat('Hi', { output_config: { format: schema } }), ['Chat', 'JSONSchema']],
-  ['a schema of Anthropic, as it was', chat('Hi', { output_format: schema }), ['Chat', 'JSONSchema']],
+  ['a schema of Anthropic', chat('Hi', { output_config: { format: schema } }), ['Chat', 'JSONSchema'], anthropicMessages],
+  ['a schema of Anthropic, as it was', chat('Hi', { output_format: schema }), ['Chat', 'JSONSchema'], anthropicMessages],
 ];
-for (const [sentence, body, needed] of rows)
+for (const [sentence, body, needed, frontend] of rows)
   test(`${sentence} needs ${needed.join(' and ')}`, () => {
     const all = ['Chat', 'Embeddings', 'Tools', 'Vision', 'JSONSchema'] as const;
     assert.deepEqual(
-      all.filter(capability => needsOf(body).needs(capability)),
+      all.filter(capability => needsOf(body, frontend && { frontend }).needs(capability)),
       needed,
     );
   });
@@ -100,7 +100,7 @@ describe('the prefix', () => {
       of(turns('b')),
       of(turns('a'), { tenant: 'other' }),
       of(turns('a'), { model: 'other' }),
-      of({ ...turns('a'), system: 'Be kind.' }),
+      of({ ...turns('a'), system: 'Be kind.' }, { frontend: anthropicMessages }),
     ];
     assert.equal(new Set(all).size, all.length);
   });

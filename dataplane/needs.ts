@@ -7,9 +7,11 @@ import { finish, hashBytes, hashText, mix } from '#core/plan/hash.ts';
 import type { Needed, RequestNeeds } from '#core/plan/needs.ts';
 import type { NearestTask } from '#core/plan/tasks.ts';
 import type { Exchange } from './exchange.ts';
+import type { BodyFields } from './frontends/body-fields.ts';
 
 export class BodyNeeds implements RequestNeeds {
   readonly operation: Operation;
+  readonly #fields: BodyFields;
   /** A count of tokens can be made of anything, by any model. */
   readonly #isCount: boolean;
   readonly #headers: Exchange['headers'];
@@ -27,6 +29,7 @@ export class BodyNeeds implements RequestNeeds {
     model: string,
   ) {
     this.operation = frontend.operation;
+    this.#fields = frontend.fields;
     this.#isCount = action === 'count-tokens';
     this.#headers = headers;
     this.#body = body;
@@ -41,9 +44,9 @@ export class BodyNeeds implements RequestNeeds {
       case 'Embeddings':
         return this.operation === 'Embeddings';
       case 'Tools':
-        return !this.#isCount && (this.#lists('tools') || this.#lists('functions'));
+        return !this.#isCount && this.#fields.tools.some(name => this.#lists(name));
       case 'Vision':
-        return !this.#isCount && this.#hasPart(IMAGE_MARK);
+        return !this.#isCount && this.#hasPart(this.#fields.parts.image);
       case 'JSONSchema':
         return !this.#isCount && this.#asksForSchema();
     }
@@ -60,12 +63,7 @@ export class BodyNeeds implements RequestNeeds {
   }
 
   maxOutputTokens(): number | undefined {
-    for (const name of OUTPUT_LIMITS) {
-      const field = this.#body.fields.get(name);
-      const limit = field && Number(this.#body.bytes.toString('latin1', field.start, field.end));
-      if (limit !== undefined && limit > 0) return limit;
-    }
-    return undefined;
+    return this.#fields.outputLimit(this.#body);
   }
 
   prefix(): number {
@@ -85,11 +83,11 @@ export class BodyNeeds implements RequestNeeds {
     return field !== undefined && field.end - field.start > 2 && this.#body.bytes[field.start] === OPEN_BRACKET;
   }
 
-  /** Each dialect has a field of its own for it, one of them two. */
   #asksForSchema(): boolean {
-    for (const name of SCHEMA_FIELDS) {
+    const { schema } = this.#fields;
+    for (const name of schema.in) {
       const field = this.#body.fields.get(name);
-      if (field && this.#body.bytes.subarray(field.start, field.end).includes('"json_schema"')) return true;
+      if (field && this.#body.bytes.subarray(field.start, field.end).includes(schema.mark)) return true;
     }
     return false;
   }
@@ -97,39 +95,40 @@ export class BodyNeeds implements RequestNeeds {
   #least(): number {
     const { bytes } = this.#body;
     // The bytes of an image or a document say nothing of its tokens.
-    if (PART_MARKS.some(mark => this.#hasPart(mark))) return 0;
-    const field = this.#body.fields.get('messages');
+    const { image, document, audio } = this.#fields.parts;
+    if (this.#hasPart(image) || this.#hasPart(document) || this.#hasPart(audio)) return 0;
+    const field = this.#body.fields.get(this.#fields.turns);
     if (!field) return 0;
     const text = bytes.subarray(field.start, field.end);
     return Math.floor(text.length / (isAscii(text) && !text.includes('\\u') ? BYTES_PER_TOKEN_ASCII : BYTES_PER_TOKEN));
   }
 
-  /** A part of a message whose `type` begins with this. Inside of a string the quote would be escaped. */
-  #hasPart(mark: string): boolean {
-    const field = this.#body.fields.get('messages');
+  /** A part of a turn with one of these marks. Inside of a string the quote would be escaped. */
+  #hasPart(marks: readonly string[]): boolean {
+    const { turns, parts } = this.#fields;
+    const field = this.#body.fields.get(turns);
     if (!field) return false;
-    const messages = this.#body.bytes.subarray(field.start, field.end);
-    for (let at = messages.indexOf(mark); at >= 0; at = messages.indexOf(mark, at + mark.length))
-      if (isTypeAt(messages, at)) return true;
+    const bytes = this.#body.bytes.subarray(field.start, field.end);
+    for (const mark of marks)
+      for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + mark.length))
+        if (isValueOf(parts.keys, bytes, at)) return true;
     return false;
   }
 
   #hashPrefix(): number {
     const { bytes, fields } = this.#body;
     let hash = hashText(this.#model, hashText(this.#tenant));
-    const system = fields.get('system');
-    if (system) hash = mix(hash, hashBytes(bytes, system.start, Math.min(system.end, system.start + PREFIX_BYTES)));
-    const messages = fields.get('messages');
-    if (messages) hash = mix(hash, hashBytes(bytes, messages.start, prefixEnd(bytes, messages)));
+    for (const name of this.#fields.instructions) {
+      const field = fields.get(name);
+      if (field) hash = mix(hash, hashBytes(bytes, field.start, Math.min(field.end, field.start + PREFIX_BYTES)));
+    }
+    const turns = fields.get(this.#fields.turns);
+    if (turns) hash = mix(hash, hashBytes(bytes, turns.start, prefixEnd(bytes, turns)));
     return finish(hash);
   }
 }
 
 const OPEN_BRACKET = 0x5b;
-const OUTPUT_LIMITS = ['max_completion_tokens', 'max_tokens'];
-const SCHEMA_FIELDS = ['response_format', 'output_config', 'output_format'];
-const IMAGE_MARK = '"image';
-const PART_MARKS = [IMAGE_MARK, '"document', '"file', '"input_audio'];
 
 /**
  * More than text has anywhere: about 4.5 of English prose, and 11 of scripts of three bytes a letter that have tokens of their own (Tamil
@@ -138,16 +137,15 @@ const PART_MARKS = [IMAGE_MARK, '"document', '"file', '"input_audio'];
 const BYTES_PER_TOKEN_ASCII = 8;
 const BYTES_PER_TOKEN = 32;
 
-/** Whether the string that begins at `at` is the value of a key `type`. */
-function isTypeAt(bytes: Buffer, at: number): boolean {
+/** Whether the string that begins at `at` is the value of one of the keys. */
+function isValueOf(keys: readonly string[], bytes: Buffer, at: number): boolean {
   const colon = beforeSpace(bytes, at);
   if (bytes[colon] !== COLON) return false;
   const end = beforeSpace(bytes, colon) + 1;
-  return end >= TYPE_KEY.length && bytes.toString('latin1', end - TYPE_KEY.length, end) === TYPE_KEY;
+  return keys.some(key => end >= key.length && bytes.toString('latin1', end - key.length, end) === key);
 }
 
 const COLON = 0x3a;
-const TYPE_KEY = '"type"';
 
 /** The last byte before `at` that is no white space. */
 function beforeSpace(bytes: Buffer, at: number): number {

@@ -1,4 +1,4 @@
-// What the body of every dialect has at its top, read in the cheap look at a request: the model, the messages, whether to stream.
+// What the body of nearly every dialect has at its top, read in the cheap look at a request: the model, the messages, whether to stream.
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import type { JsonView } from '#core/json/view.ts';
 
@@ -6,12 +6,13 @@ export type Essentials = { readonly model: string; readonly stream: boolean };
 
 const MODEL_LENGTH_MAX = 256;
 
-export function readEssentials(body: JsonView): Parsed<Essentials> {
+/** @param turns the field that must be a list of at least one message; undefined: the dialect has none that must be there */
+export function readEssentials(body: JsonView, turns: 'messages' | undefined): Parsed<Essentials> {
   const model = body.get('model');
   if (typeof model !== 'string' || model === '' || model.length > MODEL_LENGTH_MAX) {
     return invalid('model', `a string of 1 to ${MODEL_LENGTH_MAX} characters`);
   }
-  if (!isFilledList(body, 'messages')) return invalid('messages', 'a list of at least one message');
+  if (turns && !isFilledList(body, turns)) return invalid(turns, 'a list of at least one message');
   const stream = body.get('stream') ?? false;
   return typeof stream === 'boolean' ? ok({ model, stream }) : invalid('stream', 'true or false');
 }

@@ -5,6 +5,7 @@ import type { ChatRequest } from '#core/chat/request.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { Millis } from '#core/units.ts';
+import type { BodyFields } from './body-fields.ts';
 
 /** What the loop needs to know of a request before, and often instead of, decoding it whole. */
 export type Envelope = {
@@ -69,6 +70,7 @@ export type StreamEncoder = {
 export type Frontend = {
   readonly dialect: Dialect;
   readonly operation: Operation;
+  readonly fields: BodyFields;
   /** The cheap look at the body. Refuses what would be wrong in any case: a missing model, a wrong type of what it reads. */
   inspect(body: JsonView): Parsed<Envelope>;
   /** The whole body, for a provider of another dialect. */

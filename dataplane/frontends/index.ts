@@ -2,6 +2,7 @@
 import type { Operation } from '#core/chat/dialect.ts';
 import type { Tokens } from '#core/units.ts';
 import { anthropicMessages, countTokens } from './anthropic-messages/index.ts';
+import { fieldNames } from './body-fields.ts';
 import { interpretedControls } from './controls.ts';
 import type { Frontend } from './frontend.ts';
 import { openAIChat } from './openai-chat/index.ts';
@@ -48,10 +49,6 @@ export const anyDialect: Frontend = openAIChat;
 export const interpretedFields: ReadonlySet<string> = new Set([
   'model',
   'stream',
-  'stream_options',
-  'messages',
-  'max_tokens',
-  'max_completion_tokens',
-  'n',
+  ...[...endpoints.values()].flatMap(({ frontend }) => fieldNames(frontend.fields)),
   ...interpretedControls,
 ]);

@@ -1,4 +1,5 @@
 // The Anthropic messages dialect, as clients speak it.
+import { limitIn, typedParts } from '../body-fields.ts';
 import type { Frontend } from '../frontend.ts';
 import { encodeTokenCount, estimateInputTokens } from './count-tokens.ts';
 import { decodeRequest } from './decode-request.ts';
@@ -10,6 +11,15 @@ import { inspect, inspectCount } from './inspect.ts';
 export const anthropicMessages: Frontend = {
   dialect: 'anthropic-messages',
   operation: 'Messages',
+  fields: {
+    instructions: ['system'],
+    turns: 'messages',
+    tools: ['tools'],
+    schema: { in: ['output_config', 'output_format'], mark: '"json_schema"' },
+    outputLimit: limitIn('max_tokens'),
+    parts: typedParts,
+    others: ['max_tokens'],
+  },
   inspect,
   decode: decodeRequest,
   encodeReply,

@@ -17,7 +17,7 @@ export function inspect(body: JsonView): Parsed<Envelope> {
 export const inspectCount = inspectAny;
 
 function inspectAny(body: JsonView): Parsed<Envelope> {
-  const essentials = readEssentials(body);
+  const essentials = readEssentials(body, 'messages');
   if (!essentials.ok) return essentials;
   const read = readControls(body);
   if (!read.ok) return read;

@@ -1,4 +1,5 @@
 // The OpenAI chat completions dialect, as clients speak it.
+import { limitIn, typedParts } from '../body-fields.ts';
 import type { Frontend } from '../frontend.ts';
 import { decodeRequest } from './decode-request.ts';
 import { encodeReply } from './encode-reply.ts';
@@ -9,6 +10,15 @@ import { inspect } from './inspect.ts';
 export const openAIChat: Frontend = {
   dialect: 'openai-chat',
   operation: 'Chat',
+  fields: {
+    instructions: [],
+    turns: 'messages',
+    tools: ['tools', 'functions'],
+    schema: { in: ['response_format'], mark: '"json_schema"' },
+    outputLimit: limitIn('max_completion_tokens', 'max_tokens'),
+    parts: typedParts,
+    others: ['max_completion_tokens', 'max_tokens', 'n', 'stream_options'],
+  },
   inspect,
   decode: decodeRequest,
   encodeReply,

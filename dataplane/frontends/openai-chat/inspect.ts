@@ -8,7 +8,7 @@ import { invalid, readEssentials } from '../essentials.ts';
 import type { Envelope } from '../frontend.ts';
 
 export function inspect(body: JsonView): Parsed<Envelope> {
-  const essentials = readEssentials(body);
+  const essentials = readEssentials(body, 'messages');
   if (!essentials.ok) return essentials;
   const includeUsage = readIncludeUsage(body);
   if (!includeUsage.ok) return includeUsage;
