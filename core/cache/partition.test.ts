@@ -27,6 +27,7 @@ const facts = (request: ChatRequest, changes: Partial<PartitionFacts> = {}): Par
   operation: 'Chat',
   tenant: 'acme',
   route: 'default/r',
+  answerers: ['default/p/m'],
   metadata: [],
   embedder: 'e1',
   guards: 'g1',
@@ -63,6 +64,7 @@ const around = fc.record({
   tenant: text,
   key: maybe(text),
   route: text,
+  answerers: fc.array(text, { maxLength: 2 }),
   namespace: maybe(text),
   user: maybe(text),
   betas: maybe(text),
@@ -114,13 +116,16 @@ test('a prompt cannot write itself into another field', () => {
   );
 });
 
-test('tenants, keys, routes, users, namespaces, betas, fallbacks, versions and metadata are apart; absent is not empty', () => {
+test('tenants, keys, routes, who may answer, users, namespaces, betas, fallbacks, versions and metadata are apart; absent is not empty', () => {
   const variants: Partial<PartitionFacts>[] = [
     {},
     { tenant: 'other' },
     { key: 'k1' },
     { key: '' },
     { route: 'default/s' },
+    { answerers: [] },
+    { answerers: ['default/p/other'] },
+    { answerers: ['default/p/m', 'default/p/other'] },
     { namespace: 'n' },
     { user: 'n' },
     { betas: 'n' },

@@ -12,10 +12,12 @@ export type PartitionFacts = {
   readonly body: Readonly<Record<string, unknown>>;
   readonly operation: Operation;
   readonly tenant: string;
-  /** Id of the key, where the route's `cache.scope` is Key. Absent: all keys of the tenant share. */
+  /** Digest of the key, where the route's `cache.scope` is Key: one made anew under an old name is another. Absent: all keys of the tenant share. */
   readonly key?: string;
   /** Id of the route. */
   readonly route: string;
+  /** Providers and models that may answer: one that is no longer asked is not quoted either. */
+  readonly answerers: readonly string[];
   /** The request's own `cache.namespace`. */
   readonly namespace?: string;
   /** Headers of the client that go to upstreams of its own dialect and change what a model does. */
@@ -76,6 +78,7 @@ export function partitionText(facts: PartitionFacts): string {
     text(facts.tenant),
     optional(facts.key, text),
     text(facts.route),
+    list(facts.answerers, text),
     text(familyOf(facts.operation)),
     optional(facts.namespace, text),
     optional(facts.user, text),

@@ -107,6 +107,15 @@ export function modelOf(provider: ProviderEntry, name: string): ModelEntry | und
   return provider.models.find(m => m.name === name) ?? provider.models.find(m => m.aliases.includes(name));
 }
 
+/** Who may answer for a route at all, as `provider/upstream model`, sorted: the same however its backends are ranked, resting or weighted. */
+export function answerersOf({ providers }: Pick<Snapshot, 'providers'>, route: RouteEntry, modelRequested: string): string[] {
+  const names = route.backends.map(({ provider: id, model }) => {
+    const provider = providers[id];
+    return `${id}/${(provider && modelOf(provider, model ?? modelRequested))?.upstreamName ?? ''}`;
+  });
+  return [...new Set(names)].sort();
+}
+
 function settle(snapshot: Snapshot, served: Served, route: RouteEntry, modelRequested: string, downgrades: Downgrades): Backends {
   const places = new Map<number, Candidate[]>();
   const excluded: Excluded[] = [];

@@ -69,7 +69,7 @@ function partition(dialect: Dialect, body: unknown): { partition: string; key: s
   const decoded = scanned.ok ? frontends[dialect].decode(scanned.value) : undefined;
   if (!scanned.ok || !decoded?.ok) return undefined;
   const request = decoded.value;
-  const around = { operation: 'Chat', tenant: 't', route: 'r', metadata: [], embedder: 'e', guards: 'g' } as const;
+  const around = { operation: 'Chat', tenant: 't', route: 'r', answerers: [], metadata: [], embedder: 'e', guards: 'g' } as const;
   const turn = lastUserTurn(request);
   return {
     partition: partitionOf({ request, body: scanned.value.whole(), ...around }, digest),

@@ -3,6 +3,7 @@ import { keyOf, lastUserTurn, partitionOf } from '#core/cache/partition.ts';
 import { type CacheUse, cacheUse } from '#core/cache/use.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
 import { isRecord } from '#core/json/record.ts';
+import { answerersOf } from '#core/plan/backends.ts';
 import type { AnswerCache } from '#core/snapshot/snapshot.ts';
 import { type EpochMillis, type Millis, millis } from '#core/units.ts';
 import type { Call } from '../call.ts';
@@ -51,15 +52,16 @@ export function questionOf(
   const use = cacheUse(request, cache, wishes, takesTemperature(exchange, call));
   if (use.kind === 'bypass') return use.reason;
   const { entry } = call.key;
-  const route = call.plan.route!.id;
+  const route = call.plan.route!;
   const partition = partitionOf(
     {
       request,
       body: call.body.whole(),
       operation: exchange.frontend.operation,
       tenant: entry.tenant,
-      ...(cache.scope === 'Key' && { key: `${entry.namespace}/${entry.name}` }),
-      route,
+      ...(cache.scope === 'Key' && { key: entry.id }),
+      route: route.id,
+      answerers: answerersOf(call.config.snapshot, route, call.envelope.model),
       ...(wishes.namespace !== undefined && { namespace: wishes.namespace }),
       ...(use.perUser && userOf(request, call)),
       ...betasOf(exchange),
@@ -72,7 +74,7 @@ export function questionOf(
   return {
     ...use,
     cache,
-    route,
+    route: route.id,
     tenant: entry.tenant,
     model: request.model,
     tags: tagNames(call.tags),
