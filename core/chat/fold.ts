@@ -68,6 +68,7 @@ export function fold(events: Iterable<ChatEvent>): Folded {
       case 'error':
         failure = event.failure;
         break;
+      case 'server-tool':
       case 'end':
         break;
     }

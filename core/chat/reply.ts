@@ -60,6 +60,8 @@ export type ChatEvent =
   | { readonly kind: 'part-end' }
   /** A part that arrives in one piece and has no deltas; it opens and closes itself. */
   | { readonly kind: 'redacted-thinking'; readonly data: string }
+  /** The provider runs a tool of its own (a search, code): the model has begun. What it does has no neutral form. */
+  | { readonly kind: 'server-tool' }
   | { readonly kind: 'logprobs'; readonly logprobs: Logprobs }
   /** `alone`: the wire event held nothing but the usage (OpenAI's last chunk under `include_usage`). */
   | { readonly kind: 'usage'; readonly usage: Usage; readonly alone: boolean }
@@ -76,6 +78,7 @@ export function isContent(event: ChatEvent): boolean {
       return event.text !== '';
     case 'tool-call-start':
     case 'redacted-thinking':
+    case 'server-tool':
       return true;
     default:
       return false;

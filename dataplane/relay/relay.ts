@@ -72,6 +72,7 @@ export class SpokenText {
       case 'refusal-start':
       case 'redacted-thinking':
       case 'tool-call-start':
+      case 'server-tool':
         this.isMixed = true;
         break;
     }

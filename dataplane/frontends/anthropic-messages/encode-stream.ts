@@ -91,6 +91,7 @@ const on: Handlers = {
     return state.open === 'tool_use' && json !== '' ? delta(state, { type: 'input_json_delta', partial_json: json }) : '';
   },
   'part-end': closeBlock,
+  'server-tool': nothing,
 
   logprobs: nothing,
   // The usage may still follow: message_delta, which carries both, waits for it or for the end.

@@ -51,6 +51,7 @@ const on: Handlers = {
   'thinking-delta': nothing,
   'thinking-signature': nothing,
   'redacted-thinking': nothing,
+  'server-tool': nothing,
   'refusal-start'(state) {
     state.kinds.add('refusal');
     return '';
