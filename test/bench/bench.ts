@@ -32,6 +32,9 @@ const names = options.only?.split(',') ?? [...Object.keys(rows), ...OTHERS];
 const unknown = names.filter(name => !OTHERS.includes(name) && !rows[name]);
 if (unknown.length > 0) throw new Error(`no such row: ${unknown}. There are: ${[...Object.keys(rows), ...OTHERS]}`);
 
+/** What V8 compiles meanwhile, on threads of its own, is no cost of a request. */
+const WARM_UP_SECONDS = 5;
+
 type Servers = { readonly bare: Server; readonly gateway: Server; readonly tenants: Server | undefined };
 
 process.setMaxListeners(50);
@@ -65,7 +68,7 @@ if (!options.only && !options['no-write']) writeReport(PAGE, [preamble(new Date(
 async function measure(row: Row, servers: Servers): Promise<Rounds> {
   const results: Rounds = [[], []];
   const once = (name: SubjectName, duration: number) => load(servers[subjects[name].server]!, row, name, duration);
-  for (const name of row.pair) await once(name, Math.min(1, seconds));
+  for (const name of row.pair) await once(name, Math.min(WARM_UP_SECONDS, 2 * seconds));
   for (let round = 0; round < rounds; round++) {
     for (const i of [0, 1] as const) results[i].push(await once(row.pair[i], seconds));
   }
