@@ -12,8 +12,11 @@ COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 # .dockerignore lists what comes along.
 COPY . .
-# Node's compile cache: a start takes half the time, and the type stripper is never loaded. It goes by paths, so /app stays /app.
-RUN NODE_COMPILE_CACHE=/app/.cache/compile node cli/main.ts warm
+RUN chmod -R a+rX /app && install --directory --owner=1000 /app/.cache
+# Node's compile cache: a start takes half the time, and the type stripper is never loaded. It goes by path and by user, so both are those
+# of the image below; another user works, without it.
+USER 1000:1000
+RUN NODE_COMPILE_CACHE=/app/.cache/compile node cli/main.ts warm && chmod -R a+rX /app/.cache
 
 FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title="Tollgate" \

@@ -2,6 +2,13 @@
 import type { Log } from '#platform/log.ts';
 import type { DataPlane } from './start.ts';
 
+/** Until there is something to drain, a signal ends the process: the first process of a container has no such default. */
+export function endOnSignal(): { readonly over: () => void } {
+  const end = () => process.exit(0);
+  process.on('SIGTERM', end).on('SIGINT', end);
+  return { over: () => void process.off('SIGTERM', end).off('SIGINT', end) };
+}
+
 /** Resolves when the process may end: what was begun is answered, or the time for that is over, or somebody insists. */
 export function stopSignal(log: Log, drainMs: number, plane: Pick<DataPlane, 'drain'>): Promise<void> {
   return new Promise(resolve => {
