@@ -15,6 +15,7 @@ import { Publisher } from './publish/publisher.ts';
 import { LEASE_NAME } from './resources.ts';
 import { type ControllerOptions, keysFrom, type Outcome, runController } from './runtime/controller.ts';
 import type { ElectionTiming } from './runtime/elector.ts';
+import { EventRecorder, type Happening } from './runtime/events.ts';
 import { fenced } from './runtime/fence.ts';
 import { LeaseElector, type Term } from './runtime/lease.ts';
 import type { RuntimeMetrics } from './runtime/metrics.ts';
@@ -45,6 +46,8 @@ export type OperatorOptions = {
 
 const ALL = 'all';
 const STATUS_WORKERS = 32;
+/** Whom events are from. */
+const CONTROLLER = 'tollgate.dev/operator';
 
 export class Operator {
   readonly #options: OperatorOptions;
@@ -136,6 +139,13 @@ export class Operator {
     const client = kubeClient(fenced(this.#options.connection, term));
     const publisher = new Publisher(client, this.#options.namespace);
     const common = { clock, random, log, metrics };
+    const events = new EventRecorder({
+      ...{ client, clock, random, log },
+      controller: CONTROLLER,
+      instance: this.#options.identity,
+      onOutcome: outcome => this.#options.ownMetrics.event(outcome),
+    });
+    const tell = (happening: Happening) => events.record(happening);
     this.#isLeading = true;
     const run = (options: Omit<ControllerOptions, keyof typeof common>) => runController({ ...options, ...common }, term.signal);
     const { providers, routes, keys } = this.world;
@@ -159,13 +169,14 @@ export class Operator {
             around: () => this.#surroundings(),
             pending: this.#pending,
             clock,
+            tell,
           }),
         }),
         run({
           name: 'generated-keys',
           sources: [keysFrom(keys), this.#secrets],
           workers: 4,
-          reconcile: generatedKeysReconciler({ client, keys, clock }),
+          reconcile: generatedKeysReconciler({ client, keys, clock, tell }),
         }),
       ];
       this.#changes.call([ALL]);
@@ -184,7 +195,7 @@ export class Operator {
     const { generation: before } = this.configuration;
     const changed = await this.configuration.update(publisher);
     const { generation, compiled } = this.configuration;
-    if (generation > before && before > 0) ownMetrics.published(generation, changedAt);
+    ownMetrics.published(generation, generation > before && before > 0 ? changedAt : undefined);
     ownMetrics.unsound(compiled?.verdicts.filter(({ sound }) => !sound).length ?? 0);
     this.#pods.expect(generation);
     this.#statuses.call(changed);

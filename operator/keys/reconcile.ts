@@ -6,8 +6,9 @@ import type { EpochMillis } from '#core/units.ts';
 import type { Clock } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
 import type { KubeClient } from '#platform/kube/client.ts';
-import { type OurObject, type SecretObject, secrets } from '../resources.ts';
+import { type OurObject, ourResources, type SecretObject, secrets } from '../resources.ts';
 import type { Outcome, Reconcile } from '../runtime/controller.ts';
+import type { Happening } from '../runtime/events.ts';
 import type { Source } from '../runtime/source.ts';
 import { type GeneratedKey, generatedKey, keptKey } from './kept.ts';
 
@@ -16,12 +17,13 @@ export type GeneratedKeysOptions = {
   readonly client: KubeClient;
   readonly keys: Source<OurObject>;
   readonly clock: Clock;
+  readonly tell: (happening: Happening) => void;
 };
 
 const DONE: Outcome = { kind: 'done' };
 const LABELS = { 'app.kubernetes.io/managed-by': 'tollgate' };
 
-export function generatedKeysReconciler({ client, keys, clock }: GeneratedKeysOptions): Reconcile {
+export function generatedKeysReconciler({ client, keys, clock, tell }: GeneratedKeysOptions): Reconcile {
   return async (id, signal) => {
     const object = keys.get(id);
     const wanted = object && generatedKey(object);
@@ -34,11 +36,20 @@ export function generatedKeysReconciler({ client, keys, clock }: GeneratedKeysOp
       const fresh = secretWith(object, wanted.generate, decision.annotations, secret);
       // Only onto what was read: two who do it at once make one key.
       await (secret ? client.replace(secrets, fresh, signal) : client.create(secrets, fresh, signal));
+      const isFirst = secret === undefined || keptKey(secret, object).key === undefined;
+      tell({ resource: ourResources.TenantKey, object, isWarning: false, action: 'Generate', ...toldOf(isFirst, wanted) });
       return { kind: 'again', afterMs: 0 };
     }
     if (nextRotation === undefined) return DONE;
     return { kind: 'again', afterMs: Math.max(0, nextRotation - now) };
   };
+}
+
+/** Never of the key itself. */
+function toldOf(isFirst: boolean, { generate: { secretName }, rotation }: GeneratedKey) {
+  if (isFirst) return { reason: 'KeyGenerated', note: `a key was made, in the Secret ${secretName}` };
+  const earlier = rotation ? `works for another ${rotation.overlap}` : 'works no more';
+  return { reason: 'KeyRotated', note: `another key was made, in the Secret ${secretName}; the one before ${earlier}` };
 }
 
 function secretWith(

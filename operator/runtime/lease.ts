@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '#platform/clock.ts';
 import type { KubeClient } from '#platform/kube/client.ts';
 import { isKubeError } from '#platform/kube/errors.ts';
-import type { KubeObject, KubeResource } from '#platform/kube/resource.ts';
+import { type KubeObject, type KubeResource, microTime } from '#platform/kube/resource.ts';
 import type { Log } from '#platform/log.ts';
 import { Election, type ElectionTiming, type Instant, type LeaseRecord, usualElection } from './elector.ts';
 
@@ -240,6 +240,3 @@ function recordOf({ metadata, spec }: Lease): LeaseRecord {
     transitions: spec?.leaseTransitions ?? 0,
   };
 }
-
-/** `metav1.MicroTime`. */
-const microTime = (at: number): string => new Date(at).toISOString().replace('Z', '000Z');

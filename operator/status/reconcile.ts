@@ -3,6 +3,7 @@
 import type { Kind } from '#core/resources/index.ts';
 import { conditionsOf, type StatusCondition } from '#core/status/conditions.ts';
 import { type Delivery, deliveryOf } from '#core/status/delivery.ts';
+import { newsOf } from '#core/status/news.ts';
 import type { Clock } from '#platform/clock.ts';
 import type { KubeClient } from '#platform/kube/client.ts';
 import { differences } from '#platform/kube/diff.ts';
@@ -11,6 +12,7 @@ import type { Configuration, Standing } from '../configuration.ts';
 import type { DataPlanePods } from '../publish/pods.ts';
 import { type OurObject, ourResources } from '../resources.ts';
 import type { Outcome, Reconcile } from '../runtime/controller.ts';
+import type { Happening } from '../runtime/events.ts';
 import type { Source } from '../runtime/source.ts';
 import { type Indexed, statusFields } from './status-of.ts';
 
@@ -27,6 +29,7 @@ export type StatusOptions = {
   /** Those that are not known to be served as they are. */
   readonly pending: Set<string>;
   readonly clock: Clock;
+  readonly tell: (happening: Happening) => void;
 };
 
 /** What only follows the surroundings is written at most so often. */
@@ -106,8 +109,9 @@ async function write(subject: Subject, options: StatusOptions, { writtenAt, writ
   const waitMs = (writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) + SURROUNDINGS_EVERY_MS - now;
   if (waitMs > 0 && !isUrgent(conditions.conditions, object)) return { kind: 'again', afterMs: waitMs };
   writtenAt.set(key, now);
-  if (await apply(subject, status, options, signal))
-    writtenOver.set(key, { version: object.metadata.resourceVersion, until: now + SEEN_MS });
+  if (!(await apply(subject, status, options, signal))) return DONE;
+  writtenOver.set(key, { version: object.metadata.resourceVersion, until: now + SEEN_MS });
+  for (const news of newsOf(before, conditions.conditions)) options.tell({ resource: ourResources[kind], object, ...news });
   return DONE;
 }
 

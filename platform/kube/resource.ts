@@ -61,3 +61,6 @@ export function objectPath(resource: KubeResource, { namespace, name }: ObjectNa
   const path = `${collectionPath(resource, namespace)}/${encodeURIComponent(name)}`;
   return subresource === undefined ? path : `${path}/${subresource}`;
 }
+
+/** `metav1.MicroTime` of epoch milliseconds. */
+export const microTime = (at: number): string => new Date(at).toISOString().replace('Z', '000Z');
