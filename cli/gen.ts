@@ -7,22 +7,22 @@ import { KINDS } from '../core/resources/index.ts';
 import { referencePage } from '../core/resources/reference.ts';
 import { alertRulesYaml } from '../deploy/alerts/rules-file.ts';
 import { dashboardFiles } from '../deploy/dashboards/index.ts';
+import { chartFiles } from './chart.ts';
 import { crdYaml } from './crds.ts';
 import { errorsPage } from './errors-page.ts';
 import { metricsPage } from './metrics-page.ts';
-import { DEFAULT_NAMESPACE, rbacYaml } from './rbac.ts';
 
 /** By path from the project's root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   const crds = KINDS.map(kind => [`crds/${crdOf(kind).metadata.name}.yaml`, crdYaml(kind)] as const);
   return new Map([
     ...crds,
-    ['deploy/manifests/rbac.yaml', rbacYaml({ namespace: DEFAULT_NAMESPACE })],
     ['docs/resources.md', referencePage()],
     ['docs/errors.md', errorsPage()],
     ['docs/metrics.md', metricsPage()],
     ['deploy/alerts/tollgate.rules.yaml', alertRulesYaml()],
     ...dashboardFiles(),
+    ...chartFiles(),
   ]);
 }
 

@@ -56,10 +56,6 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'say what the semantic cache would do with pairs of prompts',
     run: async args => (await import('./cache-eval.ts')).cacheEval(args, { out, err }),
   },
-  rbac: {
-    summary: 'print the roles that the operator and the data plane need',
-    run: async args => (await import('./rbac.ts')).rbac(args, { out, err }),
-  },
   crds: {
     summary: 'print the CustomResourceDefinitions',
     run: async args => (await import('./crds.ts')).crds(args, { out, err }),

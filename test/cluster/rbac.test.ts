@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CONFIG_OBJECTS, CREDENTIALS_OBJECT, POINTER_OBJECT } from '#core/snapshot/layout.ts';
-import { rbacManifests } from '../../cli/rbac.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
+import { isRbac, rendered } from './support/chart.ts';
 import { rbacPath, SYSTEM } from './support/deployment.ts';
 
 const as = (name: string) => ({ 'impersonate-user': `system:serviceaccount:${SYSTEM}:${name}` });
@@ -15,7 +15,7 @@ describe('roles', { skip: withoutApiServer }, () => {
   before(async () => {
     server = await startApiServer();
     for (const name of [SYSTEM, 'team', 'other']) await server.namespace(name);
-    for (const manifest of rbacManifests({ namespace: SYSTEM })) await server.apply(rbacPath(manifest), manifest);
+    for (const manifest of (await rendered(SYSTEM)).filter(isRbac)) await server.apply(rbacPath(manifest), manifest);
   });
   after(() => server?.stop());
 

@@ -10,7 +10,7 @@ import { Agent, request } from 'undici';
 import { selfSigned } from '#test/support/certificate.ts';
 import { freePort } from '#test/support/ports.ts';
 import { until } from '#test/support/until.ts';
-import { apiServerPath, etcdPath } from '../../../tools/places.ts';
+import { apiServerPath, etcdPath, helmPath } from '../../../tools/places.ts';
 import { applyCrds } from './crds.ts';
 import { type Etcd, startEtcd } from './etcd.ts';
 import { ownNetwork } from './network.ts';
@@ -18,7 +18,7 @@ import { ended } from './process.ts';
 
 /** false, or why a test that needs an API server is skipped. */
 export const withoutApiServer: string | false =
-  etcdPath() && apiServerPath() ? false : 'etcd or kube-apiserver is not on this machine: npm run tools';
+  etcdPath() && apiServerPath() && helmPath() ? false : 'etcd, kube-apiserver or helm is not on this machine: npm run tools';
 
 export type ApiServerOptions = {
   /** More flags, as `{'min-request-timeout': '5'}`. */

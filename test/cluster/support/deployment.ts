@@ -1,20 +1,22 @@
-// Tollgate in a cluster, as processes: an operator, and data-plane pods that each have an address of their own. What a kubelet and a
-// controller manager would do, the EndpointSlice of the pods that are ready, is done here.
+// Tollgate in a cluster, as processes: an operator, and data-plane pods that each have an address of their own. Service accounts, roles,
+// commands, environments and ports are those of the chart. What a kubelet and a controller manager would do, the EndpointSlice of the
+// pods that are ready, is done here.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { until, within } from '#test/support/until.ts';
-import { type Manifest, rbacManifests } from '../../../cli/rbac.ts';
 import type { ApiServer } from './api-server.ts';
+import { type Container, environmentOf, isRbac, type Manifest, podSpec, portOf, rendered, stores } from './chart.ts';
 import { ownNetwork } from './network.ts';
 import { ended } from './process.ts';
 
 const root = path.join(import.meta.dirname, '..', '..', '..');
 export const SYSTEM = 'tollgate-system';
+/** Headless, of the chart. */
+export const DATA_PLANE_SERVICE = 'tollgate-dataplane';
 export const MASTER_KEY = 'sk-master-00112233445566778899aabbccddeeff';
-const SERVICE = 'tollgate';
-const [PUBLIC_PORT, INTERNAL_PORT] = [4000, 4001];
+const SECRETS = { 'tollgate-master-key/TOLLGATE_MASTER_KEY': MASTER_KEY };
 const READY_MS = 30_000;
 /** Of the operator in the network of the test; pods come after it. */
 const OPERATOR_ADDRESS = 10;
@@ -49,28 +51,27 @@ export class Deployment {
   readonly pods: Pod[] = [];
   operator: Process | undefined;
   #podToken: string | undefined;
+  readonly #operator: Container;
+  readonly #dataPlane: Container;
 
-  constructor(options: DeploymentOptions, folder: string) {
+  constructor(options: DeploymentOptions, chart: readonly Manifest[], folder: string) {
     this.#options = options;
     this.#folder = folder;
+    this.#operator = podSpec(chart, 'tollgate-operator').containers[0]!;
+    this.#dataPlane = podSpec(chart, 'tollgate-dataplane').containers[0]!;
   }
 
   get operatorUrl(): string {
-    return `http://${ownNetwork!.address(OPERATOR_ADDRESS)}:${INTERNAL_PORT}`;
+    return `http://${ownNetwork!.address(OPERATOR_ADDRESS)}:${portOf(this.#operator, 'internal')}`;
   }
 
   async startOperator(): Promise<Process> {
-    const { server, watchNamespaces, operatorEnv } = this.#options;
+    const { server, operatorEnv } = this.#options;
     const { inCluster } = await server.access(await server.serviceAccountToken(SYSTEM, 'tollgate-operator'));
-    this.operator = started('operator/main.ts', {
+    this.operator = started(this.#operator, {
       ...inCluster,
-      POD_NAMESPACE: SYSTEM,
-      POD_NAME: 'operator',
+      ...environmentOf(this.#operator, { 'metadata.namespace': SYSTEM, 'metadata.name': 'operator' }, SECRETS),
       HOST: ownNetwork!.address(OPERATOR_ADDRESS),
-      INTERNAL_PORT: String(INTERNAL_PORT),
-      DATAPLANE_SERVICE: SERVICE,
-      TOLLGATE_MASTER_KEY: MASTER_KEY,
-      ...(watchNamespaces && { WATCH_NAMESPACES: watchNamespaces.join(',') }),
       ...operatorEnv,
     });
     const { operator } = this;
@@ -84,21 +85,21 @@ export class Deployment {
     const inCluster = await this.#podAccess();
     const address = ownNetwork!.address(OPERATOR_ADDRESS + 1 + index);
     const name = `pod-${index}`;
-    const process = started('dataplane/main.ts', {
+    const fields = { 'metadata.namespace': SYSTEM, 'metadata.name': name, 'status.podIP': address };
+    const process = started(this.#dataPlane, {
       ...inCluster,
-      POD_NAMESPACE: SYSTEM,
-      POD_NAME: name,
-      POD_IP: address,
-      HOST: address,
-      PORT: String(PUBLIC_PORT),
-      INTERNAL_PORT: String(INTERNAL_PORT),
+      ...environmentOf(this.#dataPlane, fields, SECRETS),
+      // There are no volumes here and no names of Services.
       TOLLGATE_DATA: path.join(this.#folder, name),
-      TOLLGATE_MASTER_KEY: MASTER_KEY,
+      CONFIG_MOUNT: '',
       OPERATOR_URL: this.operatorUrl,
-      LOG_LEVEL: 'info',
+      HOST: address,
       ...podEnv,
     });
-    const [url, internalUrl] = [`http://${address}:${PUBLIC_PORT}`, `http://${address}:${INTERNAL_PORT}`];
+    const [url, internalUrl] = ['http', 'internal'].map(port => `http://${address}:${portOf(this.#dataPlane, port)}`) as [
+      string,
+      string,
+    ];
     const configz = async () => (await (await fetch(`${internalUrl}/configz`)).json()) as Awaited<ReturnType<Pod['configz']>>;
     const pod: Pod = { ...process, name, address, url, internalUrl, configz };
     await alive(name, pod, async () => (await fetch(`${internalUrl}/readyz`)).status === 200);
@@ -115,17 +116,18 @@ export class Deployment {
 
   /** As the control plane does it when pods become ready or go. */
   async announce(pods: readonly Pod[] = this.pods): Promise<void> {
-    await this.#options.server.apply(`/apis/discovery.k8s.io/v1/namespaces/${SYSTEM}/endpointslices/${SERVICE}-1`, {
+    const name = `${DATA_PLANE_SERVICE}-1`;
+    await this.#options.server.apply(`/apis/discovery.k8s.io/v1/namespaces/${SYSTEM}/endpointslices/${name}`, {
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
-      metadata: { name: `${SERVICE}-1`, namespace: SYSTEM, labels: { 'kubernetes.io/service-name': SERVICE } },
+      metadata: { name, namespace: SYSTEM, labels: { 'kubernetes.io/service-name': DATA_PLANE_SERVICE } },
       addressType: 'IPv4',
       endpoints: pods.map(({ name, address }) => ({
         addresses: [address],
         conditions: { ready: true, serving: true, terminating: false },
         targetRef: { kind: 'Pod', name, namespace: SYSTEM },
       })),
-      ports: [{ name: 'internal', port: INTERNAL_PORT, protocol: 'TCP' }],
+      ports: [{ name: 'internal', port: portOf(this.#dataPlane, 'internal'), protocol: 'TCP' }],
     });
   }
 
@@ -153,9 +155,9 @@ export async function askPod({ url }: Pod, model: string, key: string): Promise<
 /** An operator that leads, and pods that are ready and announced. */
 export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   await options.server.namespace(SYSTEM);
-  for (const manifest of rbacManifests({ namespace: SYSTEM, watchNamespaces: options.watchNamespaces }))
-    await options.server.apply(rbacPath(manifest), manifest);
-  const deployment = new Deployment(options, await mkdtemp(path.join(options.server.folder, 'deployment-')));
+  const chart = await rendered(SYSTEM, { ...stores, operator: { watchNamespaces: options.watchNamespaces ?? [] } });
+  for (const manifest of chart.filter(isRbac)) await options.server.apply(rbacPath(manifest), manifest);
+  const deployment = new Deployment(options, chart, await mkdtemp(path.join(options.server.folder, 'deployment-')));
   try {
     await deployment.startOperator();
     await Promise.all(Array.from({ length: options.pods }, (_, index) => deployment.startPod(index)));
@@ -172,8 +174,8 @@ export function rbacPath({ apiVersion, kind, metadata: { namespace, name } }: Ma
   return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${kind.toLowerCase()}s/${name}`;
 }
 
-function started(file: string, env: Readonly<Record<string, string>>): Process {
-  const child = spawn(process.execPath, [file], {
+function started({ args, name }: Container, env: Readonly<Record<string, string>>): Process {
+  const child = spawn(process.execPath, args, {
     cwd: root,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_COMPILE_CACHE: 'node_modules/.cache/compile', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -188,7 +190,7 @@ function started(file: string, env: Readonly<Record<string, string>>): Process {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exit = once(child, 'exit');
       child.kill('SIGTERM');
-      await within(20_000, `${file} stops`, exit);
+      await within(20_000, `${name} stops`, exit);
     },
     kill: () => ended(child),
   };
