@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isUnsigned, type Maker, portableToolId, signatureOf, signedBy, UNSIGNED } from './foreign.ts';
+import { isUnsigned, type Maker, portableToolId, shortToolId, signatureOf, signedBy, UNSIGNED } from './foreign.ts';
 
 describe('a tool id', () => {
   test('stays as it is where every provider takes it', () => {
@@ -21,6 +21,22 @@ describe('a tool id', () => {
   test('stays apart from one that differs in a replaced character or behind the cut', () => {
     assert.notEqual(portableToolId('a.b'), portableToolId('a:b'));
     assert.notEqual(portableToolId(`${'x'.repeat(70)}1`), portableToolId(`${'x'.repeat(70)}2`));
+  });
+});
+
+describe('a short tool id', () => {
+  test('stays as it is where it is one', () => {
+    assert.equal(shortToolId('a1B2c3D4e'), 'a1B2c3D4e');
+  });
+
+  test('is nine letters and digits for any id, and another one for another', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string({ unit: 'binary' }), { maxLength: 50 }), ids => {
+        const short = ids.map(shortToolId);
+        for (const id of short) assert.match(id, /^[a-zA-Z0-9]{9}$/);
+        assert.equal(new Set(short).size, ids.length);
+      }),
+    );
   });
 });
 

@@ -41,6 +41,14 @@ export function portableToolId(id: string): string {
   return `${id.slice(0, 48).replace(/[^a-zA-Z0-9_-]/g, '_')}_${fnv1a(id)}`;
 }
 
+const SHORT = /^[a-zA-Z0-9]{9}$/;
+
+/** The same for Mistral's models, which take nine letters and digits and nothing else. */
+export function shortToolId(id: string): string {
+  if (SHORT.test(id)) return id;
+  return (BigInt(`0x${fnv1a(id)}${fnv1a(`#${id}`)}`) % 36n ** 9n).toString(36).padStart(9, '0');
+}
+
 /** FNV-1a, 32 bits, as 8 hex digits. */
 function fnv1a(text: string): string {
   let hash = 0x811c9dc5;

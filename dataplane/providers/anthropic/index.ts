@@ -46,3 +46,9 @@ export const anthropic: Provider<AnthropicConnection> = {
   takesTemperature: ({ upstreamName }) => abilitiesOf(upstreamName).sampling,
   classify,
 };
+
+// For Anthropic's models where others serve them.
+export { abilitiesOf } from './models.ts';
+export { closedSchema } from './schema.ts';
+export type { AnthropicTarget } from './target.ts';
+export { planThinking } from './thinking.ts';
