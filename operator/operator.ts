@@ -44,8 +44,10 @@ export type OperatorOptions = {
   readonly election?: ElectionTiming;
 };
 
-const ALL = 'all';
+const [ALL, LOOK] = ['all', 'look'] as const;
 const STATUS_WORKERS = 32;
+/** How often it is made sure that what was published is still there: nobody but this operator would mend it. */
+const LOOK_EVERY_MS = 30_000;
 /** Whom events are from. */
 const CONTROLLER = 'tollgate.dev/operator';
 
@@ -67,7 +69,8 @@ export class Operator {
   #spending: ReadonlySet<string> = new Set();
   /** Monotonic: since when something waits to be published. */
   #changedAt = Number.POSITIVE_INFINITY;
-  #isLeading = false;
+  /** Of a leader. */
+  #publisher: Publisher | undefined;
   #isReady = false;
 
   constructor(options: OperatorOptions) {
@@ -120,7 +123,7 @@ export class Operator {
   }
 
   get isLeading(): boolean {
-    return this.#isLeading;
+    return this.#publisher !== undefined;
   }
 
   get client(): KubeClient {
@@ -137,7 +140,7 @@ export class Operator {
   async #lead(term: Term): Promise<void> {
     const { clock, random, log, metrics } = this.#options;
     const client = kubeClient(fenced(this.#options.connection, term));
-    const publisher = new Publisher(client, this.#options.namespace);
+    const publisher = new Publisher({ client, namespace: this.#options.namespace, schemas: () => this.#pods.schemas() });
     const common = { clock, random, log, metrics };
     const events = new EventRecorder({
       ...{ client, clock, random, log },
@@ -146,7 +149,7 @@ export class Operator {
       onOutcome: outcome => this.#options.ownMetrics.event(outcome),
     });
     const tell = (happening: Happening) => events.record(happening);
-    this.#isLeading = true;
+    this.#publisher = publisher;
     const run = (options: Omit<ControllerOptions, keyof typeof common>) => runController({ ...options, ...common }, term.signal);
     const { providers, routes, keys } = this.world;
     try {
@@ -155,7 +158,7 @@ export class Operator {
           name: 'configuration',
           sources: [this.#changes],
           workers: 1,
-          reconcile: () => this.#publish(publisher),
+          reconcile: async key => (key === ALL ? this.#publish(publisher) : this.#look(publisher)),
         }),
         run({
           name: 'status',
@@ -166,6 +169,7 @@ export class Operator {
             sources: { LLMProvider: providers, LLMRoute: routes, TenantKey: keys },
             configuration: this.configuration,
             pods: this.#pods,
+            newest: () => publisher.newest,
             around: () => this.#surroundings(),
             pending: this.#pending,
             clock,
@@ -179,10 +183,11 @@ export class Operator {
           reconcile: generatedKeysReconciler({ client, keys, clock, tell }),
         }),
       ];
-      this.#changes.call([ALL]);
+      this.#changes.call([ALL, LOOK]);
       await Promise.all(running);
     } finally {
-      this.#isLeading = false;
+      this.#publisher = undefined;
+      this.#pods.expect(undefined);
       this.#pending.clear();
       this.configuration.endTerm();
     }
@@ -204,11 +209,19 @@ export class Operator {
     return { kind: 'again', afterMs: Math.max(0, nextChangeAt - clock.now()) };
   }
 
+  async #look(publisher: Publisher): Promise<Outcome> {
+    if (!(await publisher.isThere())) {
+      this.#options.log.warn({}, 'what was published is not there any more: it is published again');
+      this.#changes.call([ALL]);
+    }
+    return { kind: 'again', afterMs: LOOK_EVERY_MS };
+  }
+
   /** One who does not lead compiles as well: its administration has to know the keys. */
   #changed(since: number): void {
     if (!this.#isReady) return;
     this.#changedAt = Math.min(this.#changedAt, since);
-    if (this.#isLeading) this.#changes.call([ALL]);
+    if (this.isLeading) this.#changes.call([ALL]);
     else
       this.configuration.update(undefined).catch(error => {
         this.#options.log.error({ error }, 'the configuration could not be compiled');
@@ -234,6 +247,7 @@ export class Operator {
   }
 
   #acknowledged(): void {
+    if (this.#publisher?.isOfAnotherSchema) this.#changes.call([ALL]);
     const reports = this.#pods.reports();
     const served = Math.min(...reports.map(({ generation = 0 }) => generation));
     if (reports.length > 0) this.#options.ownMetrics.served(served, this.#options.clock.monotonic());

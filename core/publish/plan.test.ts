@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { anyKey, anySnapshot } from '#test/support/snapshots.ts';
 import { joined, type Pointer, readShard } from '../snapshot/codec.ts';
-import type { KeyEntry, Snapshot } from '../snapshot/snapshot.ts';
+import { type KeyEntry, SCHEMA_VERSION, type Snapshot } from '../snapshot/snapshot.ts';
 import { type PublishPlan, publishPlan } from './plan.ts';
 
 const tools = {
@@ -84,16 +84,37 @@ describe('publishing', () => {
         (keys, max) => {
           const snapshot = { schemaVersion: 1, providers: {}, routes: [], keys, tenants: {} };
           const objects = new Objects();
-          const plan = publishPlan(snapshot, 0, undefined, tools, max);
+          const plan = publishPlan(snapshot, 0, undefined, tools, { maxPackedBytes: max });
           objects.write(plan);
           assert.ok(plan.shards.every(({ packed }) => packed.length <= max));
           const read = objects.readable(objects.pointer!);
           assert.ok(read !== 'torn');
           const [there, not] = [read.keys.map(named), plan.tooLarge.map(({ id }) => id)];
           assert.deepEqual([...there, ...not].sort(), keys.map(named).sort());
-          assert.deepEqual([publishPlan(snapshot, 0, objects.pointer, tools, max).pointer], [undefined]);
+          assert.deepEqual([publishPlan(snapshot, 0, objects.pointer, tools, { maxPackedBytes: max }).pointer], [undefined]);
         },
       ),
+    );
+  });
+
+  test('for pods of the version before is read by both versions, and is written anew for this one', () => {
+    fc.assert(
+      fc.property(anySnapshot, snapshot => {
+        const objects = new Objects();
+        objects.write(publishPlan(snapshot, 0, undefined, tools, { schemaVersion: SCHEMA_VERSION - 1 }));
+        const before = objects.pointer!;
+        assert.equal(before.schemaVersion, SCHEMA_VERSION - 1);
+        const ids = (of: Snapshot | 'torn') => (of === 'torn' ? of : of.keys.map(named).sort());
+        assert.deepEqual(ids(objects.readable(before)), snapshot.keys.map(named).sort());
+        const again = publishPlan(snapshot, 0, before, tools);
+        assert.equal(again.pointer?.value.schemaVersion, SCHEMA_VERSION);
+        assert.equal(again.pointer?.value.generation, before.generation + 1);
+        assert.equal(again.shards.length, Object.keys(before.shards).length);
+        objects.write(again);
+        assert.deepEqual(ids(objects.readable(objects.pointer!)), snapshot.keys.map(named).sort());
+        for (const { object } of again.shards)
+          assert.ok(!Object.values(before.shards).some(shard => shard.object === object), 'what pods read was written over');
+      }),
     );
   });
 });

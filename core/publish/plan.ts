@@ -35,13 +35,19 @@ export type PublishTools = {
 /** A ConfigMap holds a mebibyte, and a request to etcd one and a half; half of that leaves room and keeps each change cheap to send to all pods. */
 export const MAX_PACKED_BYTES = 512 * 1024;
 
+export type PublishOptions = {
+  /** Default: this one. */
+  readonly schemaVersion?: number;
+  readonly maxPackedBytes?: number;
+};
+
 /** @param credentials the version of the credentials that the snapshot needs */
 export function publishPlan(
   snapshot: Snapshot,
   credentials: number,
   published: Pointer | undefined,
   tools: PublishTools,
-  maxPackedBytes = MAX_PACKED_BYTES,
+  { schemaVersion = SCHEMA_VERSION, maxPackedBytes = MAX_PACKED_BYTES }: PublishOptions = {},
 ): PublishPlan {
   const byShard = entriesByShard(snapshot, tools.digest);
   const writes: ShardWrite[] = [];
@@ -50,7 +56,8 @@ export function publishPlan(
   const shards: Record<ShardName, Pointer['shards'][ShardName]> = {};
   for (const name of SHARDS) {
     const before = published?.shards[name];
-    const fitted = fit(byShard.get(name) ?? [], before?.sha256, tools, maxPackedBytes);
+    const written = (fitting: readonly EntryText[]) => shardText(fitting, schemaVersion);
+    const fitted = fit(byShard.get(name) ?? [], written, before?.sha256, tools, maxPackedBytes);
     tooLarge.push(...fitted.leftOut);
     for (const { kind, id, text } of fitted.entries) entries.set(`${kind} ${id}`, text);
     if (fitted.entries.length === 0) continue;
@@ -61,7 +68,7 @@ export function publishPlan(
       writes.push({ object, packed: fitted.packed });
     }
   }
-  const value = { schemaVersion: SCHEMA_VERSION, generation: (published?.generation ?? 0) + 1, credentials, shards };
+  const value = { schemaVersion, generation: (published?.generation ?? 0) + 1, credentials, shards };
   const pointer = isPublished(value, published) ? {} : { pointer: { value, text: pointerText(value) } };
   return { shards: writes, ...pointer, tooLarge, entries };
 }
@@ -75,10 +82,16 @@ type Fitted = {
 };
 
 /** Leaves out the largest entries until the rest has room: those are what fills it, and the fewest that have to go. */
-function fit(all: readonly EntryText[], published: string | undefined, { digest, pack }: PublishTools, maxBytes: number): Fitted {
+function fit(
+  all: readonly EntryText[],
+  written: (entries: readonly EntryText[]) => string,
+  published: string | undefined,
+  { digest, pack }: PublishTools,
+  maxBytes: number,
+): Fitted {
   let entries = all;
   for (;;) {
-    const text = shardText(entries);
+    const text = written(entries);
     const sha256 = digest(text);
     const leftOut = all.filter(entry => !entries.includes(entry));
     if (sha256 === published) return { entries, leftOut, sha256 };

@@ -83,12 +83,13 @@ const FIELD_OF: Readonly<Record<Exclude<EntryKind, 'Tenant'>, keyof Shard>> = {
   TenantKey: 'keys',
 };
 
-export function shardText(entries: readonly EntryText[]): string {
+/** @param schemaVersion this one, or the one before. A version that changes the form of an entry has to write the form before, too */
+export function shardText(entries: readonly EntryText[], schemaVersion: number = SCHEMA_VERSION): string {
   const lists = Object.entries(FIELD_OF).map(
     ([kind, field]) => `"${field}":[${entries.flatMap(e => (e.kind === kind ? e.text : [])).join(',')}]`,
   );
   const tenants = entries.flatMap(e => (e.kind === 'Tenant' ? `${JSON.stringify(e.id)}:${e.text}` : []));
-  return `{"schemaVersion":${SCHEMA_VERSION},${lists.join(',')},"tenants":{${tenants.join(',')}}}`;
+  return `{"schemaVersion":${schemaVersion},${lists.join(',')},"tenants":{${tenants.join(',')}}}`;
 }
 
 export const pointerText = (pointer: Pointer): string => canonical(pointer);

@@ -21,15 +21,21 @@ export type Delivery =
 export type Published = {
   /** The generation of the configuration that first had this version of the object; undefined: it is not published yet. */
   readonly generation: number | undefined;
+  /** Of the newest configuration. A pod that has a higher one has not read it: it was published before all was lost, and began anew. */
+  readonly newest: number;
   /** Epoch milliseconds: since when it waits to be served. */
   readonly since: number;
 };
 
 /** @param object `kind namespace/name` */
-export function deliveryOf(object: string, { generation, since }: Published, pods: readonly PodReport[], now: number): Delivery {
+export function deliveryOf(object: string, published: Published, pods: readonly PodReport[], now: number): Delivery {
   if (pods.length === 0) return { kind: 'no-data-plane' };
-  const waitingFor = pods.filter(pod => generation === undefined || pod.generation === undefined || pod.generation < generation);
-  if (waitingFor.length > 0) return { kind: 'travelling', waitingFor: waitingFor.map(p => p.pod).sort(), forMs: now - since };
+  const waitingFor = pods.filter(pod => !hasIt(pod, published));
+  if (waitingFor.length > 0)
+    return { kind: 'travelling', waitingFor: waitingFor.map(p => p.pod).sort(), forMs: now - published.since };
   const refusing = pods.filter(pod => pod.rejected.has(object)).sort((a, b) => (a.pod < b.pod ? -1 : 1))[0];
   return refusing ? { kind: 'rejected', message: `${refusing.pod}: ${refusing.rejected.get(object)}` } : { kind: 'delivered' };
 }
+
+const hasIt = (pod: PodReport, { generation, newest }: Published): boolean =>
+  generation !== undefined && pod.generation !== undefined && pod.generation >= generation && pod.generation <= newest;

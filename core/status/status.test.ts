@@ -133,7 +133,7 @@ describe('delivery', () => {
     rejected: new Map(Object.entries(rejected)),
   });
   const of = (pods: readonly PodReport[], generation: number | undefined = 5) =>
-    deliveryOf('LLMRoute a/b', { generation, since: NOW - 300 }, pods, NOW);
+    deliveryOf('LLMRoute a/b', { generation, newest: 9, since: NOW - 300 }, pods, NOW);
 
   test('is over when every pod serves its generation or a later one', () => {
     assert.deepEqual(of([pod('a', 5), pod('b', 9)]), { kind: 'delivered' });
@@ -143,7 +143,13 @@ describe('delivery', () => {
       forMs: 300,
     });
     assert.deepEqual(of([]), { kind: 'no-data-plane' });
-    assert.equal(deliveryOf('LLMRoute a/b', { generation: undefined, since: NOW }, [pod('a', 9)], NOW).kind, 'travelling');
+    const unpublished = deliveryOf('LLMRoute a/b', { generation: undefined, newest: 9, since: NOW }, [pod('a', 9)], NOW);
+    assert.equal(unpublished.kind, 'travelling');
+  });
+
+  test('is not over at a pod whose generation is of before all began anew', () => {
+    const delivery = deliveryOf('LLMRoute a/b', { generation: 1, newest: 2, since: NOW }, [pod('a', 1), pod('b', 57)], NOW);
+    assert.deepEqual(delivery.kind === 'travelling' && delivery.waitingFor, ['b']);
   });
 
   test('is refused where a pod cannot read the object, and says which', () => {

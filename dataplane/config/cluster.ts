@@ -128,7 +128,7 @@ class ClusterLoader {
         ...each,
         resource: secrets,
         name: CREDENTIALS_OBJECT,
-        onChange: object => this.#credentialsAre(credentialsIn(object)),
+        onChange: object => this.#credentialsAre(credentialsIn(object), true),
       }),
     ];
     this.#poll = setInterval(() => {
@@ -213,9 +213,9 @@ class ClusterLoader {
     if (from !== 'kept') this.#keep(text, loaded);
   }
 
-  #credentialsAre(text: string | undefined): void {
+  #credentialsAre(text: string | undefined, isNewest = false): void {
     try {
-      if (!this.#use(text)) return;
+      if (!this.#use(text, isNewest)) return;
       const { values } = this.credentials;
       this.live = { ...this.live, credential: ref => values.get(ref) };
       if (this.#loaded) this.#keep(undefined, this.#loaded);
@@ -224,11 +224,11 @@ class ClusterLoader {
     }
   }
 
-  /** Never back to older ones: a volume may be minutes behind. */
-  #use(text: string | undefined): boolean {
+  /** Never back to older ones: a volume may be minutes behind, and an answer slower than the watch. @param isNewest as the watch tells it */
+  #use(text: string | undefined, isNewest = false): boolean {
     if (text === undefined || text === this.#credentialsText) return false;
     const read = readCredentials(text);
-    if (read.version < this.credentials.version) return false;
+    if (read.version < this.credentials.version && !isNewest) return false;
     this.credentials = read;
     this.#credentialsText = text;
     return true;

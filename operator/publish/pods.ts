@@ -42,7 +42,8 @@ export class DataPlanePods {
   #pods = new Map<string, Pod>();
   #leave: (() => void) | undefined;
   #idle: NodeJS.Timeout | undefined;
-  #wanted = 0;
+  /** undefined: nothing is expected. */
+  #wanted: number | undefined;
   #hasSettled = false;
 
   constructor(options: DataPlanePodsOptions) {
@@ -90,9 +91,14 @@ export class DataPlanePods {
     return this.#hasSettled;
   }
 
-  /** Asks every pod until it serves this generation. */
-  expect(generation: number): void {
-    this.#wanted = Math.max(this.#wanted, generation);
+  /** By each pod the version of the schema that it reads best; undefined: it has not said yet. */
+  schemas(): readonly (number | undefined)[] {
+    return [...this.#pods.values()].map(({ report }) => report?.config.schemaVersion);
+  }
+
+  /** Asks every pod until it serves this generation. @param generation undefined: another operator sees to that */
+  expect(generation: number | undefined): void {
+    this.#wanted = generation;
     for (const pod of this.#pods.values()) void this.#ask(pod);
   }
 
@@ -129,8 +135,8 @@ export class DataPlanePods {
       const read = readConfigReport(answer);
       if (read.ok) this.#take(pod, read.value);
       if (!this.#isCounted(pod)) return;
-      if (read.ok && read.value.generation >= this.#wanted) return;
-      if (this.#wanted > wanted) tries = 0;
+      if (read.ok && (this.#wanted === undefined || read.value.generation === this.#wanted)) return;
+      if (this.#wanted !== wanted) tries = 0;
       await new Promise(resolve => setTimeout(resolve, DUE_MS[Math.min(tries, DUE_MS.length - 1)]).unref());
     }
   }
@@ -143,6 +149,7 @@ export class DataPlanePods {
     const before = pod.report;
     const isNews =
       before?.config.generation !== config.generation ||
+      before.config.schemaVersion !== config.schemaVersion ||
       JSON.stringify(before.config.rejected) !== JSON.stringify(config.rejected);
     if (!isNews) return;
     pod.report = { config, rejected: new Map(config.rejected.map(({ kind, id, message }) => [`${kind} ${id}`, message])) };

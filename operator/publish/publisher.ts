@@ -1,7 +1,8 @@
 // Writes configuration to the API server, as the leader alone may: credentials first, then shards, then the pointer that names them.
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type PublishPlan, publishPlan } from '#core/publish/plan.ts';
-import { type Pointer, readPointer } from '#core/snapshot/codec.ts';
+import { schemaToWrite } from '#core/publish/schema.ts';
+import { type Pointer, pointerText, readPointer, type ShardRef } from '#core/snapshot/codec.ts';
 import {
   CREDENTIALS_FIELD,
   CREDENTIALS_OBJECT,
@@ -10,7 +11,7 @@ import {
   SHARD_FIELD,
   shardObjects,
 } from '#core/snapshot/layout.ts';
-import type { CredentialRef, Snapshot } from '#core/snapshot/snapshot.ts';
+import { type CredentialRef, SCHEMA_VERSION, type Snapshot } from '#core/snapshot/snapshot.ts';
 import { sha256 } from '#platform/digest.ts';
 import type { KubeClient } from '#platform/kube/client.ts';
 import type { KubeObject, KubeResource } from '#platform/kube/resource.ts';
@@ -25,28 +26,65 @@ export type Publication = Pick<PublishPlan, 'entries' | 'tooLarge'> & {
   readonly writes: number;
 };
 
+export type PublisherOptions = {
+  /** Whose writes are of one term of leadership. */
+  readonly client: KubeClient;
+  /** Where the data plane is. */
+  readonly namespace: string;
+  /** By each ready pod the version of the schema that it reads best; undefined: it has not said yet. */
+  readonly schemas: () => readonly (number | undefined)[];
+};
+
 type Credentials = { readonly version: number; readonly text: string };
 
+/** A sum that no text has: such a shard is written, into the other buffer. */
+const LOST = '';
+
 export class Publisher {
-  readonly #client: KubeClient;
-  readonly #namespace: string;
+  readonly #options: PublisherOptions;
   #published: Pointer | undefined;
   #credentials: Credentials | undefined;
   /** What is there was read, and is whole. */
   #isKnown = false;
+  #looks = 0;
+  /** The highest generation that may have been published. */
+  newest = 0;
 
-  /** @param client whose writes are of one term of leadership */
-  constructor(client: KubeClient, namespace: string) {
-    this.#client = client;
-    this.#namespace = namespace;
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /** Pods ask for another version of the schema than what is published has. */
+  get isOfAnotherSchema(): boolean {
+    return this.#published !== undefined && this.#schemaVersion() !== this.#published.schemaVersion;
+  }
+
+  #schemaVersion(): number {
+    return schemaToWrite(this.#options.schemas(), this.#published?.schemaVersion);
+  }
+
+  /** Whether what was published is still there, as far as one look tells: at each, another shard. If not, the next `publish` writes it again. */
+  async isThere(): Promise<boolean> {
+    const published = this.#published;
+    if (!published) return true;
+    const [pointer, secret] = await this.#read();
+    const names = Object.keys(published.shards);
+    const name = names[this.#looks++ % names.length];
+    this.#isKnown =
+      pointer?.data?.[POINTER_FIELD] === pointerText(published) &&
+      credentialsOf(secret)?.text === this.#credentials?.text &&
+      (name === undefined || (await this.#isWhole(name, published.shards[name]!)));
+    return this.#isKnown;
   }
 
   async publish(snapshot: Snapshot, credentials: ReadonlyMap<CredentialRef, string>): Promise<Publication> {
     try {
       await this.#look();
       const version = await this.#putCredentials(credentials);
-      const plan = publishPlan(snapshot, version, this.#published, { digest: sha256, pack: text => gzipSync(text) });
+      const tools = { digest: sha256, pack: (text: string) => gzipSync(text) };
+      const plan = publishPlan(snapshot, version, this.#published, tools, { schemaVersion: this.#schemaVersion() });
       await Promise.all(plan.shards.map(({ object, packed }) => this.#putShard(object, packed)));
+      this.newest = plan.pointer?.value.generation ?? this.#published!.generation;
       if (plan.pointer) await this.#put(configMaps, POINTER_OBJECT, { data: { [POINTER_FIELD]: plan.pointer.text } });
       if (plan.pointer) this.#published = plan.pointer.value;
       const { entries, tooLarge } = plan;
@@ -62,27 +100,39 @@ export class Publisher {
   /** What a predecessor published, as far as it can be relied upon: a shard that is not there, or not what the pointer says, is written again. */
   async #look(): Promise<void> {
     if (this.#isKnown) return;
-    const [object, secret] = await Promise.all([
+    const [object, secret] = await this.#read();
+    const text = object?.data?.[POINTER_FIELD] ?? '';
+    const pointer = readPointer(text);
+    this.newest = Math.max(this.newest, generationIn(text));
+    // Pods know what was there: generations and versions go on, whatever was lost.
+    this.#published = pointer.ok ? await this.#whole(pointer.value) : emptyPointer(this.newest);
+    this.#credentials = credentialsOf(secret) ?? {
+      version: Math.max(this.#published?.credentials ?? 0, this.#credentials?.version ?? 0),
+      text: '',
+    };
+    this.#isKnown = true;
+  }
+
+  #read() {
+    return Promise.all([
       this.#find<ConfigMapObject>(configMaps, POINTER_OBJECT),
       this.#find<SecretObject>(secrets, CREDENTIALS_OBJECT),
     ]);
-    const pointer = readPointer(object?.data?.[POINTER_FIELD] ?? '');
-    this.#published = pointer.ok ? await this.#whole(pointer.value) : undefined;
-    this.#credentials = credentialsOf(secret);
-    this.#isKnown = true;
   }
 
   async #whole(pointer: Pointer): Promise<Pointer> {
     const checked = await Promise.all(
-      Object.entries(pointer.shards).map(async ([name, ref]) => {
-        const known = shardObjects(name).includes(ref.object);
-        const packed = known ? (await this.#find<ConfigMapObject>(configMaps, ref.object))?.binaryData?.[SHARD_FIELD] : undefined;
-        const isWhole = packed !== undefined && sumOf(packed) === ref.sha256;
-        // A sum that no text has: the shard is written, into the other buffer.
-        return [name, isWhole ? ref : { ...ref, sha256: '' }] as const;
-      }),
+      Object.entries(pointer.shards).map(
+        async ([name, ref]) => [name, (await this.#isWhole(name, ref)) ? ref : { ...ref, sha256: LOST }] as const,
+      ),
     );
     return { ...pointer, shards: Object.fromEntries(checked) };
+  }
+
+  async #isWhole(name: string, { object, sha256 }: ShardRef): Promise<boolean> {
+    const isOurs = shardObjects(name).includes(object);
+    const packed = isOurs ? (await this.#find<ConfigMapObject>(configMaps, object))?.binaryData?.[SHARD_FIELD] : undefined;
+    return packed !== undefined && sumOf(packed) === sha256;
   }
 
   async #putCredentials(credentials: ReadonlyMap<CredentialRef, string>): Promise<number> {
@@ -101,12 +151,12 @@ export class Publisher {
   }
 
   #put(resource: KubeResource, name: string, fields: object): Promise<unknown> {
-    const object = { metadata: { name, namespace: this.#namespace, labels: LABELS }, ...fields };
-    return this.#client.apply(resource, object as KubeObject, { fieldManager: FIELD_MANAGER, force: true });
+    const object = { metadata: { name, namespace: this.#options.namespace, labels: LABELS }, ...fields };
+    return this.#options.client.apply(resource, object as KubeObject, { fieldManager: FIELD_MANAGER, force: true });
   }
 
   #find<T extends KubeObject>(resource: KubeResource, name: string): Promise<T | undefined> {
-    return this.#client.find<T>(resource, { namespace: this.#namespace, name });
+    return this.#options.client.find<T>(resource, { namespace: this.#options.namespace, name });
   }
 }
 
@@ -117,6 +167,16 @@ function sumOf(encoded: string): string | undefined {
     return undefined;
   }
 }
+
+/** Also of a pointer that cannot be read here; 0: it has none. */
+function generationIn(text: string): number {
+  const generation = Number(/"generation":(\d{1,15})/.exec(text)?.[1]);
+  return Number.isSafeInteger(generation) ? generation : 0;
+}
+
+/** Nothing is published, and the next generation is one higher; undefined: it is the first. */
+const emptyPointer = (generation: number): Pointer | undefined =>
+  generation > 0 ? { schemaVersion: SCHEMA_VERSION, generation, credentials: 0, shards: {} } : undefined;
 
 function credentialsOf(secret: SecretObject | undefined): Credentials | undefined {
   const encoded = secret?.data?.[CREDENTIALS_FIELD];

@@ -24,6 +24,8 @@ export type StatusOptions = {
   readonly sources: Readonly<Record<Kind, Source<OurObject>>>;
   readonly configuration: Configuration;
   readonly pods: DataPlanePods;
+  /** The highest generation that may have been published. */
+  readonly newest: () => number;
   /** The state of the world that statuses tell of. */
   readonly around: () => Indexed | undefined;
   /** Those that are not known to be served as they are. */
@@ -79,9 +81,13 @@ type Subject = {
   readonly signal: AbortSignal;
 };
 
-function deliveryFor(key: string, { isTooLarge, publishedIn, since }: Standing, { pods, clock }: StatusOptions): Delivery {
+function deliveryFor(
+  key: string,
+  { isTooLarge, publishedIn, since }: Standing,
+  { pods, newest, clock }: StatusOptions,
+): Delivery {
   if (isTooLarge) return { kind: 'too-large' };
-  return deliveryOf(key, { generation: publishedIn, since }, pods.reports(), clock.monotonic());
+  return deliveryOf(key, { generation: publishedIn, newest: newest(), since }, pods.reports(), clock.monotonic());
 }
 
 type Written = { readonly writtenAt: Map<string, number>; readonly writtenOver: Map<string, Over> };

@@ -79,14 +79,14 @@ export class Deployment {
     return operator;
   }
 
-  /** Resolves when it is ready; then it is in the Service. */
-  async startPod(index: number): Promise<Pod> {
+  /** Resolves when it is ready; then it is in the Service. @param release folder of its sources */
+  async startPod(index: number, release: string = root): Promise<Pod> {
     const { podEnv } = this.#options;
     const inCluster = await this.#podAccess();
     const address = ownNetwork!.address(OPERATOR_ADDRESS + 1 + index);
     const name = `pod-${index}`;
     const fields = { 'metadata.namespace': SYSTEM, 'metadata.name': name, 'status.podIP': address };
-    const process = started(this.#dataPlane, {
+    const env = {
       ...inCluster,
       ...environmentOf(this.#dataPlane, fields, SECRETS),
       // There are no volumes here and no names of Services.
@@ -95,7 +95,8 @@ export class Deployment {
       OPERATOR_URL: this.operatorUrl,
       HOST: address,
       ...podEnv,
-    });
+    };
+    const process = started(this.#dataPlane, env, release);
     const [url, internalUrl] = ['http', 'internal'].map(port => `http://${address}:${portOf(this.#dataPlane, port)}`) as [
       string,
       string,
@@ -174,9 +175,9 @@ export function rbacPath({ apiVersion, kind, metadata: { namespace, name } }: Ma
   return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${kind.toLowerCase()}s/${name}`;
 }
 
-function started({ args, name }: Container, env: Readonly<Record<string, string>>): Process {
+function started({ args, name }: Container, env: Readonly<Record<string, string>>, folder: string = root): Process {
   const child = spawn(process.execPath, args, {
-    cwd: root,
+    cwd: folder,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_COMPILE_CACHE: 'node_modules/.cache/compile', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
