@@ -6,14 +6,14 @@ import type { Operation } from '#core/chat/dialect.ts';
 import { compile } from '#core/compile/index.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type Explanation, explainRoutes } from '#core/plan/explain.ts';
-import { NEEDED, noNeeds, type RequestNeeds } from '#core/plan/needs.ts';
+import { CAPABILITY_OF, NEEDED, noNeeds, type RequestNeeds } from '#core/plan/needs.ts';
 import type { Plan, Score } from '#core/plan/plan.ts';
 import type { Cascade, KeyEntry, Snapshot } from '#core/snapshot/snapshot.ts';
 import { epochMillis, type NanoUsd } from '#core/units.ts';
 import { liveConfig } from '#dataplane/config/live.ts';
-import { frontendOf } from '#dataplane/frontends/index.ts';
+import { type Frontend, frontendOf, type UnaryFrontend } from '#dataplane/frontends/index.ts';
 import { planFor } from '#dataplane/open.ts';
-import { served, wireFor } from '#dataplane/providers/index.ts';
+import { served, unaryWireFor, wireFor } from '#dataplane/providers/index.ts';
 import { sha256 } from '#platform/digest.ts';
 import { readManifests } from '#platform/manifests.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
@@ -22,9 +22,9 @@ import { BadSetting, type Environment, standalonePolicy } from './settings.ts';
 
 type Io = { readonly out: (text: string) => void; readonly err: (text: string) => void; readonly env: Environment };
 
-const OPERATIONS = ['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings'] as const satisfies readonly Operation[];
+const OPERATIONS = Object.keys(CAPABILITY_OF) as readonly Operation[];
 
-const NEEDS = NEEDED.filter(name => name !== 'Chat' && name !== 'Embeddings');
+const NEEDS = NEEDED.filter(name => !Object.values(CAPABILITY_OF).includes(name));
 
 const help = `Usage: tollgate explain --config DIR --model MODEL [options]
        tollgate explain REQUEST_ID [--url URL] [--json]
@@ -150,7 +150,7 @@ function needsOf(values: Flags, operation: Operation, headers: Readonly<Record<s
   return {
     ...noNeeds,
     operation,
-    needs: capability => values.needs.includes(capability),
+    needs: capability => CAPABILITY_OF[operation] === capability || values.needs.includes(capability),
     inputTokens: () => input,
     leastInputTokens: () => input,
     maxOutputTokens: () => output,
@@ -201,22 +201,24 @@ function forMachines({ key, model, operation, refusal, routes, plan, scores }: S
 }
 
 function describe({ backend, provider, model }: Candidate, operation: Operation) {
-  const dialect = frontendOf(operation)?.dialect;
-  const native = dialect && wireFor(dialect, { provider, model })?.dialect;
+  const frontend = frontendOf(operation);
   return {
     backend,
     provider: provider.id,
     type: provider.connection.type,
     model: model.name,
     upstreamModel: model.upstreamName,
-    path:
-      dialect === undefined
-        ? 'this operation is not built yet'
-        : native === dialect
-          ? 'passed through'
-          : `translated from ${dialect} to ${native}`,
+    path: frontend ? pathOf(frontend, { provider, model }) : 'this operation is not built yet',
     price: priceText(model.price?.rates),
   };
+}
+
+/** How the client's dialect becomes that of the target. */
+function pathOf(frontend: Frontend | UnaryFrontend, target: Pick<Candidate, 'provider' | 'model'>): string {
+  const wire = 'extent' in frontend ? unaryWireFor(frontend.operation, target) : wireFor(frontend.dialect, target);
+  if (!wire) return `refused: the model has no ${frontend.operation}`;
+  if (wire.dialect === frontend.dialect) return 'passed through';
+  return `translated from ${frontend.dialect} to ${wire.dialect ?? `the wire of type ${target.provider.connection.type}`}`;
 }
 
 const priceText = (rates: { input: number; output: number } | undefined): string =>

@@ -7,7 +7,7 @@ import type { Candidate } from '#core/plan/candidate.ts';
 import type { ModelAt } from '#core/snapshot/snapshot.ts';
 import type { Call } from './call.ts';
 import { dispatch } from './dispatch.ts';
-import type { Exchange } from './exchange.ts';
+import type { ChatExchange } from './exchange.ts';
 import { chat } from './frontends/index.ts';
 import { HeldAnswer } from './held-answer.ts';
 import { SCAN_LIMITS } from './open.ts';
@@ -15,7 +15,7 @@ import type { Ports } from './ports.ts';
 import { asChat } from './providers/index.ts';
 import { type Leg, Trip } from './trip.ts';
 
-export type Aside = { readonly exchange: Exchange; readonly call: Call };
+export type Aside = { readonly exchange: ChatExchange; readonly call: Call };
 
 /**
  * A question about a request, as a call in the dialect that the gateway asks in, whatever the client's is.

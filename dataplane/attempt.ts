@@ -48,7 +48,7 @@ export type AttemptInput = {
   readonly client: ClientSide;
   /** How to answer the client; a streamed request has a relay. */
   readonly stream?: { readonly relay: Relay; readonly framing: Provider['framing']; begin(upstream: HttpHeaders): void };
-  readonly read: (body: Buffer) => ReadReply;
+  readonly read: (body: Buffer, headers: HttpHeaders) => ReadReply;
   readonly classify: (error: UpstreamError) => Failure;
   /** Whether this attempt may go on reading for the usage figure when its client has left; taken up at most once. */
   readonly mayDrain: () => boolean;
@@ -244,7 +244,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
   }
 
   #wholeEnded(): void {
-    const read = this.#in.read(this.#body.all());
+    const read = this.#in.read(this.#body.all(), this.#headers);
     if (!read.ok) {
       this.#usage = 'usage' in read ? read.usage : undefined;
       return this.#fail(read.failure);

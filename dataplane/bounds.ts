@@ -13,9 +13,9 @@ import {
 import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type Millis, type NanoUsd, nanoUsd, type Tokens, tokens } from '#core/units.ts';
-import type { Exchange } from './exchange.ts';
+import type { ChatExchange, Exchange } from './exchange.ts';
 import { estimateInputTokens } from './frontends/index.ts';
-import type { OutputAsked, Provider } from './providers/provider.ts';
+import type { OutputAsked, Wire } from './providers/provider.ts';
 
 /** Tokens of a text. */
 export type Estimate = (text: string) => Promise<number>;
@@ -59,23 +59,33 @@ export class InputKnowledge {
     return field ? field.end - field.start : 0;
   }
 
+  /** See InputFacts. */
+  get requests(): number | undefined {
+    if (this.#exchange.action !== 'unary') return undefined;
+    this.#bytes ??= this.#look();
+    return this.#bytes.requests;
+  }
+
   /** A provider's count of tokens is no answer of a model: it takes nothing of limits and budgets but a request. */
   get isFree(): boolean {
     return this.#exchange.action === 'count-tokens';
   }
 
   #look(): InputFacts {
+    const exchange = this.#exchange;
+    if (exchange.action === 'unary')
+      return { ...exchange.frontend.extent(this.#body), attachments: noAttachments, tools: false, isBatch: true };
     const { bytes } = this.#body;
-    const tools = this.#exchange.frontend.fields.tools.some(name => this.#body.has(name));
-    return { bytes: bytes.length, attachments: this.#attachments(), tools };
+    const tools = exchange.frontend.fields.tools.some(name => this.#body.has(name));
+    return { bytes: bytes.length, attachments: this.#attachments(exchange), tools };
   }
 
   /** Only a body that names such a part is read for them. */
-  #attachments(): Attachments {
-    const { image, document } = this.#exchange.frontend.fields.parts;
+  #attachments({ frontend }: ChatExchange): Attachments {
+    const { image, document } = frontend.fields.parts;
     const marks = [...image, ...document];
     if (!this.#mayHave(marks)) return noAttachments;
-    const request = this.#exchange.frontend.decode(this.#body);
+    const request = frontend.decode(this.#body);
     // Parts that we do not know, in a body that its own dialect may take: each mark counts as an image.
     return request.ok ? attachmentsOf(request.value) : { ...noAttachments, images: occurrences(this.#body.bytes, marks) };
   }
@@ -89,7 +99,12 @@ export class InputKnowledge {
   }
 
   async #count(facts: InputFacts): Promise<InputFacts> {
-    const request = this.#exchange.frontend.decode(this.#body);
+    const exchange = this.#exchange;
+    if (exchange.action === 'unary') {
+      const { tokens, texts } = await exchange.frontend.count(this.#body, this.#estimate);
+      return { ...facts, counted: { tokens, messages: texts, tokenizer: 'own' } };
+    }
+    const request = exchange.frontend.decode(this.#body);
     if (!request.ok) return facts;
     const told = await estimateInputTokens(request.value, this.#estimate);
     const counted = tokens(told + (await this.#estimate(this.#besides())));
@@ -130,16 +145,22 @@ function occurrences(bytes: Buffer, marks: readonly string[]): number {
 export class AttemptBounds {
   readonly #input: InputKnowledge;
   readonly #candidate: Candidate;
-  readonly #provider: Provider;
+  readonly #provider: Pick<Wire, 'tokenizer'>;
   readonly #output: OutputAsked;
   readonly #price: PriceFacts;
 
-  constructor(input: InputKnowledge, candidate: Candidate, provider: Provider, output: OutputAsked, timeLimit: Millis) {
+  constructor(
+    input: InputKnowledge,
+    candidate: Candidate,
+    provider: Pick<Wire, 'tokenizer'>,
+    output: OutputAsked,
+    timeLimit: Millis,
+  ) {
     this.#input = input;
     this.#candidate = candidate;
     this.#provider = provider;
     this.#output = output;
-    this.#price = { audio: input.hasAudio, duration: timeLimit };
+    this.#price = { audio: input.hasAudio, duration: timeLimit, requests: input.requests };
   }
 
   async bound(basis: Basis, outputLimit = this.#output.maxTokens): Promise<Bound> {

@@ -11,15 +11,15 @@ import type { CachedAnswer } from './cache/store.ts';
 import type { Answers, Ports } from './ports.ts';
 import { piecesOf, writePieces } from './replay.ts';
 import { keptRow, reportedCost } from './settle.ts';
-import type { Trip } from './trip.ts';
+import type { ChatTrip, Trip } from './trip.ts';
 import type { Heard, KeptAnswer } from './visit.ts';
 
 /** What keeps answers for the trip's route; a request of any other route is not held up, nor one that is to fail on purpose. */
-export const cacheOf = ({ plan, exchange, call }: Trip, { answers }: Ports): Answers | undefined =>
+export const cacheOf = ({ plan, exchange, call }: ChatTrip, { answers }: Ports): Answers | undefined =>
   plan.route?.cache && exchange.action === 'generate' && !call.envelope.controls.mock ? answers : undefined;
 
 /** @returns true: the client has its answer, or is gone */
-export async function answerFromCache(trip: Trip, answers: Answers, ports: Ports): Promise<boolean> {
+export async function answerFromCache(trip: ChatTrip, answers: Answers, ports: Ports): Promise<boolean> {
   const { exchange, call } = trip;
   const visit = await answers.visit(exchange, call);
   trip.visit = visit;
@@ -33,7 +33,7 @@ export async function answerFromCache(trip: Trip, answers: Answers, ports: Ports
 }
 
 /** An answer that was kept, in the client's dialect, streamed or whole as it asked. A hit counts in the limits of its key, and costs nothing. */
-export async function answerKept(trip: Trip, kept: KeptAnswer, state: 'hit' | 'stale', ports: Ports): Promise<void> {
+export async function answerKept(trip: ChatTrip, kept: KeptAnswer, state: 'hit' | 'stale', ports: Ports): Promise<void> {
   const { exchange, call } = trip;
   const candidate = whoAnswered(trip, kept);
   const begun = { exchange, call, candidate, attempt: trip.attempts, isFirst: trip.isFirst(candidate), cache: state };
@@ -51,7 +51,7 @@ export async function answerKept(trip: Trip, kept: KeptAnswer, state: 'hit' | 's
   await send(trip, kept, candidate, state, ports);
 }
 
-async function send(trip: Trip, kept: KeptAnswer, candidate: Candidate, state: 'hit' | 'stale', ports: Ports): Promise<void> {
+async function send(trip: ChatTrip, kept: KeptAnswer, candidate: Candidate, state: 'hit' | 'stale', ports: Ports): Promise<void> {
   const { exchange, call } = trip;
   const { client, frontend, id } = exchange;
   const { stream, includeUsage } = call.envelope;

@@ -17,21 +17,21 @@ import { dispatch } from './dispatch.ts';
 import { HeldAnswer } from './held-answer.ts';
 import type { Ports } from './ports.ts';
 import { scored } from './scorer.ts';
-import { type Leg, Trip } from './trip.ts';
+import { type ChatTrip, isChatTrip, type Leg, Trip } from './trip.ts';
 
 type Judge = NonNullable<Accept['judge']>;
 /** `unread`: an answer that is too large to be looked at, or a request that cannot be read. */
 type Verdict = Shortfall | 'unread';
 
 export class CascadeRun {
-  readonly #trip: Trip;
+  readonly #trip: ChatTrip;
   readonly #cascade: Cascade;
   /** A spent budget may bring another one, which is no cascade. */
   readonly #plan: Plan;
   readonly #ports: Ports;
   #request: ChatRequest | undefined;
 
-  private constructor(trip: Trip, cascade: Cascade, ports: Ports) {
+  private constructor(trip: ChatTrip, cascade: Cascade, ports: Ports) {
     this.#trip = trip;
     this.#cascade = cascade;
     this.#plan = trip.plan;
@@ -42,7 +42,7 @@ export class CascadeRun {
   /** undefined: the route has none, or the request asks for no answer. */
   static of(trip: Trip, ports: Ports): CascadeRun | undefined {
     const cascade = trip.plan.route?.cascade;
-    return cascade && trip.exchange.action === 'generate' ? new CascadeRun(trip, cascade, ports) : undefined;
+    return cascade && isChatTrip(trip) && trip.exchange.action === 'generate' ? new CascadeRun(trip, cascade, ports) : undefined;
   }
 
   /** Where to begin: at the first step, or where a scorer says. */

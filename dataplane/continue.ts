@@ -7,6 +7,7 @@ import { scanObject } from '#core/json/scan.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { AttemptResult } from './attempt.ts';
 import { InputKnowledge } from './bounds.ts';
+import { isChat } from './exchange.ts';
 import { SCAN_LIMITS } from './open.ts';
 import type { Ports } from './ports.ts';
 import { wireFor } from './providers/index.ts';
@@ -24,7 +25,7 @@ export async function continuationOf(
 ): Promise<Continuation | undefined> {
   const { spoken } = result;
   const { exchange, call } = trip;
-  if (!spoken || fallback.midStream !== 'Continue') return undefined;
+  if (!spoken || !isChat(exchange) || fallback.midStream !== 'Continue') return undefined;
   const request = exchange.frontend.decode(call.body);
   if (!request.ok || (request.value.choices ?? 1) > 1 || request.value.output) return undefined;
   // The client's own prefill and ours would be two messages, with an end between them.
@@ -57,4 +58,4 @@ function withAnswer(body: JsonView, content: string): JsonView | undefined {
 
 /** Whether models of a backend may be able to: the rest depends on the request. */
 export const canContinue = ({ candidates, exchange }: Trip, index: number): boolean =>
-  wireFor(exchange.frontend.dialect, candidates[index]!)?.continuation !== undefined;
+  isChat(exchange) && wireFor(exchange.frontend.dialect, candidates[index]!)?.continuation !== undefined;

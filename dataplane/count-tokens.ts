@@ -4,10 +4,10 @@ import { answerCount, answerFailure } from './answer.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import type { Ports } from './ports.ts';
 import { wireFor } from './providers/index.ts';
-import type { Trip } from './trip.ts';
+import type { ChatTrip } from './trip.ts';
 
 /** @returns false: not a count, or one that the target makes itself */
-export async function answerOwnCount(trip: Trip, ports: Ports): Promise<boolean> {
+export async function answerOwnCount(trip: ChatTrip, ports: Ports): Promise<boolean> {
   const { exchange, call, candidate } = trip;
   const { encodeCount, frontend } = exchange;
   if (!encodeCount || wireFor(frontend.dialect, candidate)?.dialect === frontend.dialect) return false;

@@ -16,7 +16,6 @@ import { planFor } from './open.ts';
 import { Overheard } from './overheard.ts';
 import type { Observation, Pass, Ports, SpendHold } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import type { Provider } from './providers/provider.ts';
 import { type Begun, openRow, settledRow } from './settle.ts';
 import { type Leg, primaryOf, type Trip } from './trip.ts';
 
@@ -91,7 +90,7 @@ async function inPlace(
   if (!pass.ok) return notSent(pass.failure);
   let used: number | undefined = 0;
   try {
-    const begun = beginning(task, prepared.provider, prepared.request.origin, retryPosition);
+    const begun = beginning(task, prepared, retryPosition);
     const { leaseUntil } = begun;
     const mayClamp = trip.plan.route?.clampMaxTokens === true;
     const rowOf = (reserved: CostRecord['reserved']) => openRow(begun, reserved);
@@ -142,15 +141,15 @@ function prepareFor({ trip, leg, candidate, call, endpoint, ports, held }: Task,
   return prepared.ok && held ? ok(held.prepared(prepared.value)) : prepared;
 }
 
-function beginning(task: Task, provider: Provider, endpoint: string, retryPosition: number): Begun {
+function beginning(task: Task, { chat, request }: Prepared, retryPosition: number): Begun {
   const { trip, leg, call, candidate, ports } = task;
   const at = ports.now() as EpochMillis;
   return {
     exchange: trip.exchange,
     call,
     candidate,
-    provider,
-    endpoint,
+    chat,
+    endpoint: request.origin,
     attempt: trip.attempts,
     purpose: leg.purpose,
     fallbackPosition: trip.fallbacks,
@@ -202,7 +201,7 @@ function warnIfDear({ plan }: Trip, used: Candidate, { usage, cost, fallbackPosi
 async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   const { trip, leg, ports } = task;
   const heard = listening(task);
-  const { provider, request, relay, read, dropped } = heard?.at(prepared) ?? prepared;
+  const { provider, chat, request, relay, read, dropped } = heard?.at(prepared) ?? prepared;
   ports.tracing?.outgoing(trip.exchange.id, trip.attempts - 1, request.headers);
   const startedAt = ports.monotonic();
   const observation = ports.health.began(task.candidate, expectedTokens(task, prepared), startedAt);
@@ -218,7 +217,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
     request,
     limits: limitsOf(task),
     client: leg.client,
-    ...(relay && { stream: { relay, framing: provider.framing, begin } }),
+    ...(relay && { stream: { relay, framing: chat?.framing, begin } }),
     read,
     classify: error => provider.classify(error),
     mayDrain: () => {

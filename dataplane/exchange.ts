@@ -1,10 +1,10 @@
 // One client request as the loop sees it: who asks, in which dialect, how to read its body and how to answer.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Parsed } from '#core/failure.ts';
-import type { Endpoint } from './frontends/index.ts';
+import type { ChatEndpoint, UnaryEndpoint } from './frontends/index.ts';
 import type { ClientResponse } from './http/client-response.ts';
 
-export type Exchange = Endpoint & {
+type Arrived = {
   /** Our own UUIDv7. */
   readonly id: string;
   readonly method: string;
@@ -16,3 +16,12 @@ export type Exchange = Endpoint & {
   /** Bounded in size and time; read once, and only for a caller that is known. */
   readBody(): Promise<Parsed<Buffer>>;
 };
+
+/** One that is about a conversation. */
+export type ChatExchange = Arrived & ChatEndpoint;
+
+export type UnaryExchange = Arrived & UnaryEndpoint;
+
+export type Exchange = ChatExchange | UnaryExchange;
+
+export const isChat = (exchange: Exchange): exchange is ChatExchange => exchange.action !== 'unary';

@@ -12,7 +12,7 @@ type Hedge = NonNullable<RouteEntry['hedge']>;
 /** The first attempt of a request, with another beside it where its route hedges; any later one is alone. */
 export function attempt(trip: Trip, leg: Leg, mayHedge: boolean, ports: Ports): Promise<AttemptResult> {
   const { route } = trip.plan;
-  const isHedged = route?.hedge && leg.purpose === 'first' && trip.exchange.action === 'generate';
+  const isHedged = route?.hedge && leg.purpose === 'first' && trip.exchange.action !== 'count-tokens';
   return isHedged ? new Race(trip, route, route.hedge, ports).run(leg, mayHedge) : dispatch(trip, leg, ports);
 }
 
@@ -65,9 +65,11 @@ class Race {
     return this.#ports.health.routeFirstToken(this.#population).percentile(after.percentile, this.#route.latency.window, now);
   }
 
-  /** A whole answer takes longer than the first token of a streamed one. */
+  /** A whole answer takes longer than the first token of a streamed one, and vectors take another time than words. */
   get #population(): string {
-    return this.#trip.call.envelope.stream ? this.#route.id : `${this.#route.id} whole`;
+    const { exchange, call } = this.#trip;
+    if (exchange.action === 'unary') return `${this.#route.id} ${exchange.frontend.operation}`;
+    return call.envelope.stream ? this.#route.id : `${this.#route.id} whole`;
   }
 
   #measure({ kind, firstToken, duration }: AttemptResult): void {

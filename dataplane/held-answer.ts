@@ -75,8 +75,8 @@ export class HeldAnswer implements ClientSide {
     };
   }
 
-  #asking({ provider, request }: Prepared): Prepared['request'] {
-    const { confidence } = provider;
+  #asking({ chat, request }: Prepared): Prepared['request'] {
+    const confidence = chat?.confidence;
     if (!confidence || request.body === null) return request;
     const body = scanObject(Buffer.from(request.body), SCAN_LIMITS);
     const edits = body.ok ? confidence.asking(body.value, this.#model) : undefined;

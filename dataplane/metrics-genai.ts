@@ -69,6 +69,9 @@ export const operationNames: Readonly<Record<Operation, string>> = {
   Responses: 'chat',
   Completions: 'text_completion',
   Embeddings: 'embeddings',
+  // No well-known values.
+  Rerank: 'rerank',
+  Moderations: 'moderations',
 };
 
 /** Well-known values of gen_ai.provider.name, and names of our own in their manner. */

@@ -156,10 +156,15 @@ const apiProviders: Readonly<Record<ProviderType, string>> = {
   VLLM: 'hosted_vllm',
 };
 
-const paths = { 'openai-chat': '/v1/chat/completions', 'anthropic-messages': '/v1/messages' } as const satisfies Record<
-  Identity['dialect'],
-  string
->;
+const paths = {
+  'openai-chat': '/v1/chat/completions',
+  'anthropic-messages': '/v1/messages',
+  'openai-responses': '/v1/responses',
+  'openai-completions': '/v1/completions',
+  'openai-embeddings': '/v1/embeddings',
+  'openai-moderations': '/v1/moderations',
+  rerank: '/v1/rerank',
+} as const satisfies Record<Identity['dialect'], string>;
 
 /** Names that LiteLLM has for what a cell is of, by the configuration in force. */
 class Names {

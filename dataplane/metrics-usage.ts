@@ -1,7 +1,7 @@
 // What requests and attempts add up to, by who asked and who answered: plain numbers that a request finds by six names, once for itself and
 // once for each attempt. Every metric of traffic, tokens and money is a sum of them, made when somebody scrapes.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
-import type { Dialect, Operation } from '#core/chat/dialect.ts';
+import type { AnyDialect, Operation } from '#core/chat/dialect.ts';
 import { promptTokens, usageClasses } from '#core/chat/usage.ts';
 import type { FailureClass } from '#core/failure.ts';
 import { Distribution } from '#platform/metrics.ts';
@@ -16,7 +16,7 @@ export type Identity = {
   readonly keyAlias: string;
   readonly tenant: string;
   readonly route: string;
-  readonly dialect: Dialect;
+  readonly dialect: AnyDialect;
   readonly operation: Operation;
   readonly provider: string;
   readonly model: string;
@@ -136,7 +136,7 @@ export type UsageBounds = {
 
 const BOUNDS: UsageBounds = { keyed: 1_000, spreads: 200 };
 
-type Names = readonly [tenant: string, keyId: string, route: string, provider: string, model: string, dialect: Dialect];
+type Names = readonly [tenant: string, keyId: string, route: string, provider: string, model: string, dialect: AnyDialect];
 type Branch = Map<string, Branch | UsageCell>;
 
 export class UsageTally {

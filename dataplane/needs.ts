@@ -4,7 +4,7 @@ import { isAscii } from 'node:buffer';
 import type { Operation } from '#core/chat/dialect.ts';
 import type { Field, JsonView } from '#core/json/view.ts';
 import { finish, hashBytes, hashText, mix } from '#core/plan/hash.ts';
-import type { Needed, RequestNeeds } from '#core/plan/needs.ts';
+import { CAPABILITY_OF, type Needed, type RequestNeeds } from '#core/plan/needs.ts';
 import type { NearestTask } from '#core/plan/tasks.ts';
 import type { Exchange } from './exchange.ts';
 import type { BodyFields } from './frontends/body-fields.ts';
@@ -12,8 +12,7 @@ import type { BodyFields } from './frontends/body-fields.ts';
 export class BodyNeeds implements RequestNeeds {
   readonly operation: Operation;
   readonly #fields: BodyFields;
-  /** A count of tokens can be made of anything, by any model. */
-  readonly #isCount: boolean;
+  readonly #action: Exchange['action'];
   readonly #headers: Exchange['headers'];
   readonly #body: JsonView;
   readonly #tenant: string;
@@ -30,7 +29,7 @@ export class BodyNeeds implements RequestNeeds {
   ) {
     this.operation = frontend.operation;
     this.#fields = frontend.fields;
-    this.#isCount = action === 'count-tokens';
+    this.#action = action;
     this.#headers = headers;
     this.#body = body;
     this.#tenant = tenant;
@@ -40,16 +39,22 @@ export class BodyNeeds implements RequestNeeds {
   needs(capability: Needed): boolean {
     switch (capability) {
       case 'Chat':
-        return this.operation !== 'Embeddings';
       case 'Embeddings':
-        return this.operation === 'Embeddings';
+      case 'Rerank':
+      case 'Moderation':
+        return CAPABILITY_OF[this.operation] === capability;
       case 'Tools':
-        return !this.#isCount && this.#fields.tools.some(name => this.#lists(name));
+        return this.#isAnswered && this.#fields.tools.some(name => this.#lists(name));
       case 'Vision':
-        return !this.#isCount && this.#hasPart(this.#fields.parts.image);
+        return this.#isAnswered && this.#hasPart(this.#fields.parts.image);
       case 'JSONSchema':
-        return !this.#isCount && this.#asksForSchema();
+        return this.#isAnswered && this.#asksForSchema();
     }
+  }
+
+  /** A count of tokens can be made of anything, by any model; the texts of a batch each have a window of their own. */
+  get #isAnswered(): boolean {
+    return this.#action === 'generate';
   }
 
   /** About four bytes a token; the structure of the body counts in, which errs on the high side. */
@@ -58,7 +63,7 @@ export class BodyNeeds implements RequestNeeds {
   }
 
   leastInputTokens(): number {
-    this.#leastInput ??= this.#isCount ? 0 : this.#least();
+    this.#leastInput ??= this.#isAnswered ? this.#least() : 0;
     return this.#leastInput;
   }
 

@@ -16,7 +16,7 @@ import type { SemanticTasks } from '#core/snapshot/snapshot.ts';
 import { authenticate } from './authenticate.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, isChat } from './exchange.ts';
 import { interpretedFields } from './frontends/index.ts';
 import { BodyNeeds } from './needs.ts';
 import type { Ports } from './ports.ts';
@@ -67,12 +67,12 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
 
 /** What the last turn of a request is about. */
 async function taskOf(
-  { frontend }: Exchange,
+  exchange: Exchange,
   body: JsonView,
   semantic: SemanticTasks,
   { tasks }: Ports,
 ): Promise<NearestTask | undefined> {
-  const request = tasks && frontend.decode(body);
+  const request = tasks && isChat(exchange) ? exchange.frontend.decode(body) : undefined;
   const turn = request?.ok ? lastUserTurn(request.value) : undefined;
   return turn && tasks?.nearest(semantic, promptOf(turn));
 }

@@ -25,12 +25,12 @@ export class Overheard {
 
   /** The same attempt, with an ear at what comes from the upstream. */
   at(prepared: Prepared): Prepared {
-    this.#provider = prepared.provider;
+    this.#provider = prepared.chat;
     return {
       ...prepared,
-      read: bytes => {
+      read: (bytes, headers) => {
         this.#whole = bytes;
-        return prepared.read(bytes);
+        return prepared.read(bytes, headers);
       },
       relay: prepared.relay && this.#atStream(prepared.relay),
     };

@@ -18,7 +18,7 @@ import type { HttpClient } from '#platform/http-client.ts';
 import type { Admitter } from './admission/admission.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig } from './config/live.ts';
-import type { Exchange } from './exchange.ts';
+import type { ChatExchange, Exchange } from './exchange.ts';
 import type { ClientResponse } from './http/client-response.ts';
 import type { Allowance } from './overheard.ts';
 import type { CloudIdentities } from './providers/provider.ts';
@@ -167,7 +167,7 @@ export type Tasks = {
 /** Answers that were given before. Never throws: a store that is away has none. */
 export type Answers = {
   /** Of a request whose route has a cache. May wait a little for another one that asks the same. */
-  visit(exchange: Exchange, call: Call): Promise<CacheVisit>;
+  visit(exchange: ChatExchange, call: Call): Promise<CacheVisit>;
   /** What all answers that are overheard at this moment may hold. */
   readonly allowance: Allowance;
 };

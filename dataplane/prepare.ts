@@ -5,47 +5,35 @@ import type { AssistantPart } from '#core/chat/request.ts';
 import { noUsage } from '#core/chat/usage.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { editObject } from '#core/json/edit.ts';
-import type { JsonView } from '#core/json/view.ts';
-import type { Candidate } from '#core/plan/candidate.ts';
+import { isRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
-import type { HttpRequest } from '#platform/http-client.ts';
 import type { ReadReply } from './attempt.ts';
 import type { Call } from './call.ts';
-import type { Exchange } from './exchange.ts';
+import { type ChatExchange, isChat } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
+import { prepareUnary } from './prepare-unary.ts';
 import { wireFor } from './providers/index.ts';
-import type { Address, OutputAsked, Provider, RequestFields, StreamDecoder, Target } from './providers/provider.ts';
+import type { Provider, RequestFields, StreamDecoder, Target } from './providers/provider.ts';
 import { passthroughRelay } from './relay/passthrough.ts';
 import type { Relay } from './relay/relay.ts';
 import { resumedRelay, translateRelay } from './relay/translate.ts';
 import type { Continuation } from './trip.ts';
+import {
+  addConfigured,
+  configuredBody,
+  edited,
+  type Preparation,
+  type Prepared,
+  parseJson,
+  post,
+  targetOf,
+} from './upstream-request.ts';
 
-export type Prepared = {
-  readonly request: HttpRequest;
-  readonly target: Target;
-  readonly provider: Provider;
-  /** Present where the client asked for a stream. */
-  readonly relay: Relay | undefined;
-  readonly read: (body: Buffer) => ReadReply;
-  readonly dropped: readonly string[];
-  /** What the body that goes upstream asks for at most. */
-  readonly output: OutputAsked;
-};
-
-export type Preparation = {
-  readonly exchange: Exchange;
-  readonly call: Call;
-  readonly candidate: Candidate;
-  /** Where the provider has several. */
-  readonly endpoint: string | undefined;
-  readonly createdSeconds: number;
-  readonly outputLimit?: number | undefined;
-  readonly continuation?: Continuation | undefined;
-};
+export type { Preparation, Prepared } from './upstream-request.ts';
 
 /** What preparing one attempt goes by. */
 type Task = {
-  readonly exchange: Exchange;
+  readonly exchange: ChatExchange;
   readonly call: Call;
   readonly provider: Provider;
   readonly target: Target;
@@ -59,7 +47,14 @@ type Task = {
 };
 
 export function prepare(preparation: Preparation): Parsed<Prepared> {
-  const { exchange, call, candidate, endpoint, createdSeconds, continuation } = preparation;
+  const { exchange } = preparation;
+  return isChat(exchange) ? prepareChat(preparation, exchange) : prepareUnary(preparation, exchange);
+}
+
+function prepareChat(
+  { call, candidate, endpoint, createdSeconds, continuation, ...preparation }: Preparation,
+  exchange: ChatExchange,
+): Parsed<Prepared> {
   const outputLimit = shorter(preparation.outputLimit, continuation?.outputLimit);
   const provider = wireFor(exchange.frontend.dialect, candidate);
   if (!provider) return refuse('no_backend');
@@ -94,11 +89,6 @@ function continuationEdits(
 
 const nothing: ReadonlyMap<string, string | null> = new Map();
 
-function targetOf(call: Call, { provider, model }: Candidate, endpoint: string | undefined): Target {
-  const credential = provider.auth && call.config.credential(provider.auth.credential);
-  return { provider, model, endpoint, credential };
-}
-
 // ---------------------------------------------------------------- equal dialects
 
 function passThrough(task: Task): Parsed<Prepared> {
@@ -111,6 +101,7 @@ function passThrough(task: Task): Parsed<Prepared> {
   const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
   return ok({
     provider,
+    chat: provider,
     target,
     request: post(address, editObject(call.body, edits), target),
     dropped: [],
@@ -139,27 +130,26 @@ function sameDialectRelay({ exchange, call, provider, context, filteredIsFailure
 function passthroughEdits(
   call: Call,
   provider: Provider,
-  { model, provider: entry }: Target,
+  target: Target,
   outputLimit: number | undefined,
 ): Map<string, string | null> {
+  const { model } = target;
   const edits = new Map(call.envelope.edits);
   for (const [name, value] of provider.passthroughEdits(call.body, call.envelope.stream)) edits.set(name, value);
-  for (const name of entry.parameters.drop) edits.set(name, null);
-  for (const [name, value] of Object.entries(entry.parameters.set)) edits.set(name, JSON.stringify(value));
-  if (outputLimit !== undefined) edits.set(provider.outputLimitField(call.body, model), String(outputLimit));
+  addConfigured(edits, target);
+  if (outputLimit !== undefined) edits.set(...limitEdit(call.body, provider.outputLimitField(call.body, model), outputLimit));
   if (!provider.modelInPath && model.upstreamName !== call.envelope.model) edits.set('model', JSON.stringify(model.upstreamName));
   return edits;
 }
 
-/** The fields of a body as they are after the edits. */
-const edited = (body: JsonView, edits: ReadonlyMap<string, string | null>): RequestFields => ({
-  has: name => (edits.has(name) ? edits.get(name) !== null : body.has(name)),
-  get: name => {
-    const edit = edits.get(name);
-    if (edit === undefined) return body.get(name);
-    return edit === null ? undefined : JSON.parse(edit);
-  },
-});
+/** Where the limit stands inside of a field, the rest of what that holds stays. */
+function limitEdit(body: RequestFields, path: string, limit: number): [field: string, json: string] {
+  const dot = path.indexOf('.');
+  if (dot < 0) return [path, String(limit)];
+  const field = path.slice(0, dot);
+  const settings = body.get(field);
+  return [field, JSON.stringify({ ...(isRecord(settings) && settings), [path.slice(dot + 1)]: limit })];
+}
 
 function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure: boolean): ReadReply {
   const parsed = parseJson(bytes);
@@ -204,11 +194,9 @@ function translate(task: Task): Parsed<Prepared> {
   const encoded = provider.encode(request, target);
   if (!encoded.ok) return encoded;
   const { stream } = call.envelope;
-  const { drop, set } = target.provider.parameters;
   // A history that was cleaned for its own dialect keeps the client's version and betas.
   const sameDialect = provider.dialect === frontend.dialect && { client: exchange.headers };
-  const body: Record<string, unknown> = { ...encoded.value.body, ...set };
-  for (const name of drop) if (!(name in set)) delete body[name];
+  const body = configuredBody(encoded.value.body, target);
   const fields: RequestFields = { has: name => Object.hasOwn(body, name), get: name => body[name] };
   const goOn = continuationEdits(task, fields);
   if (!goOn.ok) return goOn;
@@ -216,6 +204,7 @@ function translate(task: Task): Parsed<Prepared> {
   const decoder = stream ? provider.streamDecoder() : undefined;
   return ok({
     provider,
+    chat: provider,
     target,
     request: post(provider.address(target, { stream, action, request, ...sameDialect }), JSON.stringify(body), target),
     dropped: encoded.value.dropped,
@@ -245,21 +234,4 @@ function readTranslated(
   if (!read.ok) return read;
   const reply = provider.decodeReply(parsed.value);
   return reply.ok ? ok({ ...read.value, body: encode(reply.value) }) : reply;
-}
-
-// ---------------------------------------------------------------- both
-
-function post({ origin, path, headers }: Address, body: Buffer | string, { provider }: Target): HttpRequest {
-  headers['content-type'] = 'application/json';
-  // A compressed stream arrives in lumps, and its size says nothing about what it unfolds to.
-  headers['accept-encoding'] = 'identity';
-  return { method: 'POST', origin, path, headers, body, connectTimeoutMs: provider.timeouts.connect };
-}
-
-function parseJson(bytes: Buffer): Parsed<unknown> {
-  try {
-    return ok(JSON.parse(bytes.toString()));
-  } catch {
-    return refuse(bytes.length === 0 ? 'upstream_empty_answer' : 'upstream_bad_response');
-  }
 }

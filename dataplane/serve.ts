@@ -13,7 +13,7 @@ import { attempt } from './hedge.ts';
 import { answerLast } from './last-stage.ts';
 import { open } from './open.ts';
 import type { Ports } from './ports.ts';
-import { type Leg, Trip } from './trip.ts';
+import { type ChatTrip, isChatTrip, type Leg, Trip } from './trip.ts';
 import { policyOf, stepAfter } from './waterfall.ts';
 
 export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
@@ -25,14 +25,19 @@ export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
   }
   const trip = new Trip(exchange, opened.value, ports);
   try {
-    const answers = cacheOf(trip, ports);
-    const isAnswered = answers ? await answerFromCache(trip, answers, ports) : await answerOwnCount(trip, ports);
+    const isAnswered = isChatTrip(trip) && (await answerOurselves(trip, ports));
     if (!isAnswered) await travel(trip, ports);
     ports.observer.served(trip);
   } finally {
     keepAnswer(trip);
     await trip.settle();
   }
+}
+
+/** @returns true: no upstream has to be asked */
+function answerOurselves(trip: ChatTrip, ports: Ports): Promise<boolean> {
+  const answers = cacheOf(trip, ports);
+  return answers ? answerFromCache(trip, answers, ports) : answerOwnCount(trip, ports);
 }
 
 /** Attempts until the client has its answer, or there is no client any more. */

@@ -28,7 +28,7 @@ async function settled(wire: Wire, chunks: readonly string[]): Promise<CostRecor
       tags: {},
     },
     candidate: { provider: { id: 'p' }, model: { name: 'm', upstreamName: 'm' } },
-    provider: wire === 'openai' ? openAI : anthropic,
+    chat: wire === 'openai' ? openAI : anthropic,
   } as unknown as Begun;
   return settledRow(begun, openRow(begun, nanoUsd(0)), result, undefined, words);
 }
@@ -73,7 +73,7 @@ describe('an answer that its client did not wait for', () => {
         tags: {},
       },
       candidate: { provider: { id: 'p' }, model: { name: 'm', upstreamName: 'm', maxOutputTokens: 600 } },
-      provider: openAI,
+      chat: openAI,
     } as unknown as Begun;
     const left = { kind: 'abandoned', upstreamStatus: 0, duration: millis(duration) } as unknown as AttemptResult;
     return settledRow(begun, openRow(begun, nanoUsd(0)), left, undefined, words);

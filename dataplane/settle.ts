@@ -2,6 +2,7 @@
 import { costOf, ratesFor } from '#core/accounting/cost.ts';
 import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
 import { outputBound } from '#core/admission/bound.ts';
+import type { AnyDialect, Operation } from '#core/chat/dialect.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
@@ -18,7 +19,8 @@ export type Begun = {
   readonly exchange: Exchange;
   readonly call: Call;
   readonly candidate: Candidate;
-  readonly provider: Provider;
+  /** How its conversations are read; absent: there is none. */
+  readonly chat: Provider | undefined;
   /** Origin of the endpoint. */
   readonly endpoint: string;
   /** From 0. */
@@ -58,9 +60,13 @@ export async function settledRow(
 
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */
 async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Estimate): Promise<Usage> {
-  const { exchange, call, provider } = begun;
+  const { exchange, call, chat } = begun;
+  if (exchange.action === 'unary') {
+    const { tokens: inputUncached } = await exchange.frontend.count(call.body, estimate);
+    return { ...noUsage, inputUncached };
+  }
   const isUnseen = (result.kind === 'abandoned' || result.kind === 'lost') && !result.streamed && !result.reply;
-  const output = tokens(isUnseen ? unseenTokens(begun, result) : await outputTokens(result, provider, estimate));
+  const output = tokens(isUnseen ? unseenTokens(begun, result) : await outputTokens(result, chat, estimate));
   // Some wires begin with the count of the input, cached tokens and all, and a placeholder for that of the output.
   if (result.usage) return { ...result.usage, output: tokens(Math.max(result.usage.output, output)) };
   const request = exchange.frontend.decode(call.body);
@@ -75,7 +81,7 @@ async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Est
  * streamed shows nothing until it is whole, and providers bill what was written. What that was only the time tells; never more than the request allowed.
  */
 function unseenTokens({ exchange, call, candidate }: Begun, { duration }: AttemptResult): number {
-  if (call.envelope.stream || exchange.action === 'count-tokens') return 0;
+  if (call.envelope.stream || exchange.action !== 'generate') return 0;
   const request = exchange.frontend.decode(call.body);
   const asked = request.ok ? request.value.maxOutputTokens : undefined;
   return Math.min(Math.ceil((duration * TOKENS_PER_SECOND) / 1000), outputBound(asked, 1, candidate.model));
@@ -84,11 +90,11 @@ function unseenTokens({ exchange, call, candidate }: Begun, { duration }: Attemp
 /** What hosted models commonly write. */
 const TOKENS_PER_SECOND = 100;
 
-async function outputTokens({ streamed, reply }: AttemptResult, provider: Provider, estimate: Estimate): Promise<number> {
+async function outputTokens({ streamed, reply }: AttemptResult, chat: Provider | undefined, estimate: Estimate): Promise<number> {
   if (reply) return estimate(reply.said ?? reply.body.toString());
-  if (!streamed) return 0;
+  if (!streamed || !chat) return 0;
   const { sample, bytes } = streamed;
-  const counted = await estimate(textOf(sample, provider));
+  const counted = await estimate(textOf(sample, chat));
   // 0: the first frame with content is larger than the whole sample.
   return Math.ceil(counted > 0 ? (counted * bytes) / sample.length : bytes / BYTES_PER_TOKEN);
 }
@@ -97,8 +103,8 @@ async function outputTokens({ streamed, reply }: AttemptResult, provider: Provid
 const BYTES_PER_TOKEN = 8;
 
 /** What a piece of the provider's stream says, of all kinds of content. */
-function textOf(block: Buffer, provider: Provider): string {
-  const decoder = provider.streamDecoder();
+function textOf(block: Buffer, chat: Provider): string {
+  const decoder = chat.streamDecoder();
   let text = '';
   for (const message of messagesOf(block))
     for (const event of decoder.push(message)) {
@@ -113,8 +119,10 @@ function textOf(block: Buffer, provider: Provider): string {
 const kept = (text: string | undefined): string | undefined => text?.slice(0, MAX_TEXT);
 
 /** What a row tells of who asks, and for what. */
-export type RowBegun = Omit<Begun, 'provider' | 'exchange' | 'call'> & {
-  readonly exchange: Pick<Exchange, 'id'> & { readonly frontend: Pick<Exchange['frontend'], 'operation' | 'dialect'> };
+export type RowBegun = Omit<Begun, 'chat' | 'exchange' | 'call'> & {
+  readonly exchange: Pick<Exchange, 'id'> & {
+    readonly frontend: { readonly operation: Operation; readonly dialect: AnyDialect };
+  };
   readonly call: Pick<Call, 'tags'> & {
     readonly key: Pick<Call['key'], 'entry'>;
     readonly plan: Pick<Call['plan'], 'route'>;

@@ -8,7 +8,7 @@ import { type Millis, millis } from '#core/units.ts';
 import type { AttemptResult, Claim, ClientSide } from './attempt.ts';
 import { type Estimate, InputKnowledge } from './bounds.ts';
 import type { Call } from './call.ts';
-import type { Exchange } from './exchange.ts';
+import { type ChatExchange, type Exchange, isChat } from './exchange.ts';
 import { Hold, type HoldPorts } from './hold.ts';
 import type { Before } from './relay/translate.ts';
 import type { CacheVisit, Heard } from './visit.ts';
@@ -197,6 +197,11 @@ export class Trip {
     if (failure?.possiblyBilled) this.possiblyBilled++;
   }
 }
+
+/** Of a request about a conversation. */
+export type ChatTrip = Trip & { readonly exchange: ChatExchange };
+
+export const isChatTrip = (trip: Trip): trip is ChatTrip => isChat(trip.exchange);
 
 /** The backend that was meant to answer: the first of the first priority, also where that is out for the moment. */
 export const primaryOf = ({ candidates }: Plan): Candidate | undefined =>

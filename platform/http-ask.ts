@@ -1,8 +1,8 @@
 // A question over HTTP whose answer is a help, not a need: small, whole and soon, or none at all.
 import { collector } from './body.ts';
-import type { HttpClient, HttpRequest } from './http-client.ts';
+import type { HttpClient, HttpHeaders, HttpRequest } from './http-client.ts';
 
-export type Asked = { readonly status: number; readonly body: Buffer };
+export type Asked = { readonly status: number; readonly headers: HttpHeaders; readonly body: Buffer };
 
 /** @returns undefined: no whole answer of at most so many bytes in time */
 export function askOnce(
@@ -13,6 +13,7 @@ export function askOnce(
   const answer = collector(bounds.maxBytes);
   return new Promise(resolve => {
     let status = 0;
+    let headers: HttpHeaders = {};
     const settle = (asked: Asked | undefined) => {
       clearTimeout(timer);
       control.abort();
@@ -20,13 +21,14 @@ export function askOnce(
     };
     const timer = setTimeout(() => settle(undefined), bounds.timeoutMs);
     const control = http.send(request, {
-      onHead: head => {
+      onHead: (head, told) => {
         status = head;
+        headers = told;
       },
       onData: chunk => {
         if (!answer.add(chunk)) settle(undefined);
       },
-      onEnd: () => settle({ status, body: answer.all() }),
+      onEnd: () => settle({ status, headers, body: answer.all() }),
       onError: () => settle(undefined),
     });
   });

@@ -1,5 +1,5 @@
 // One row of the cost log: one upstream attempt or cache hit, with everything finance and the person on call ask about it.
-import type { Dialect, Operation } from '../chat/dialect.ts';
+import type { AnyDialect, Operation } from '../chat/dialect.ts';
 import type { Usage } from '../chat/usage.ts';
 import type { FailureClass } from '../failure.ts';
 import type { Rates } from '../snapshot/snapshot.ts';
@@ -59,7 +59,7 @@ export type CostRecord = {
   readonly provider: string;
   readonly endpoint: string;
   /** What the client speaks. */
-  readonly dialect: Dialect;
+  readonly dialect: AnyDialect;
   readonly streamed: boolean;
   /** HTTP status of the upstream; 0 when there was no answer. */
   readonly upstreamStatus: number;

@@ -11,6 +11,10 @@ export type InputFacts = {
   readonly attachments: Attachments;
   /** The request has tools: providers put a prompt of their own before them. */
   readonly tools: boolean;
+  /** Texts that have nothing to do with each other: together they may be more than fits into the model. */
+  readonly isBatch?: true;
+  /** How many requests it is billed as at most; absent: one. */
+  readonly requests?: number;
   /** What a tokenizer makes of the text. Absent: the bytes are the bound. */
   readonly counted?: { readonly tokens: Tokens; readonly messages: number; readonly tokenizer: Tokenizer };
 };
@@ -52,14 +56,15 @@ const DOCUMENT = 300_000;
 /** A page of dense text is sent as text and as image, and a PDF is compressed: about one token a byte of base64, doubled. */
 const PER_DOCUMENT_BYTE = 2;
 
-/** The input that is reserved for: no token has less than a byte, and no prompt more than fits into the model. */
+/** The input that is reserved for: no token has less than a byte, and no prompt (a batch is many) more than fits into the model. */
 export function inputBound(facts: InputFacts, model: Pick<ModelEntry, 'contextWindow'>): Tokens {
   const { images, documents, imageBytes, documentBytes } = facts.attachments;
   // The bytes of an image say nothing of its tokens: a small file can be a large picture.
   const attached = images * IMAGE + documents * DOCUMENT + documentBytes * PER_DOCUMENT_BYTE;
   const text = textBound(facts, Math.max(0, facts.bytes - imageBytes - documentBytes));
   const all = text + attached + (facts.tools ? TOOL_PROMPT : 0);
-  return tokens(Math.min(all, model.contextWindow ?? Number.MAX_SAFE_INTEGER));
+  const most = facts.isBatch ? undefined : model.contextWindow;
+  return tokens(Math.min(all, most ?? Number.MAX_SAFE_INTEGER));
 }
 
 function textBound({ counted }: InputFacts, bytes: number): number {
@@ -84,6 +89,8 @@ export type PriceFacts = {
   readonly audio: boolean;
   /** How long the attempt may take: for models priced by the time of their GPUs. */
   readonly duration: Millis;
+  /** How many requests it is billed as at most; absent: one. */
+  readonly requests?: number | undefined;
 };
 
 /**
@@ -95,7 +102,7 @@ export function costBound(input: Tokens, output: Tokens, price: Price | undefine
   let dearest = 0;
   for (const { rates, most } of tiersWithin(price, input)) {
     const nano = nanoCeil(most, dearestInput(rates, facts), output, dearestOutput(rates, facts));
-    dearest = Math.max(dearest, nano + rates.perRequest);
+    dearest = Math.max(dearest, nano + rates.perRequest * (facts.requests ?? 1));
   }
   const time = price.gpu ? gpuBound(price.gpu, facts.duration) : 0;
   return nanoUsd(Math.min(dearest + time, MAX_USD));

@@ -14,6 +14,8 @@ export type Usage = {
   readonly reasoning: Tokens;
   readonly audioInput: Tokens;
   readonly audioOutput: Tokens;
+  /** How many requests it is billed as (the search units of a rerank); absent: one. */
+  readonly requests?: number;
 };
 
 const zero = tokens(0);
@@ -38,8 +40,10 @@ export const promptClasses = [
 
 export const promptTokens = (u: Usage): Tokens => tokens(u.inputUncached + u.cacheRead + u.cacheWrite5m + u.cacheWrite1h);
 
+export type UsageClass = Exclude<keyof Usage, 'requests'>;
+
 /** Names of all classes. */
-export const usageClasses = Object.keys(noUsage) as readonly (keyof Usage)[];
+export const usageClasses = Object.keys(noUsage) as readonly UsageClass[];
 
 /** Of two attempts together, as far as it is known of them. */
 export function addUsage(one: Usage | undefined, other: Usage | undefined): Usage | undefined {

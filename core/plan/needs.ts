@@ -5,8 +5,28 @@ import type { Capability } from '../snapshot/snapshot.ts';
 import type { NearestTask } from './tasks.ts';
 
 /** Capabilities that a request may need: a backend without one of those it needs is left out. */
-export const NEEDED = ['Chat', 'Embeddings', 'Tools', 'Vision', 'JSONSchema'] as const satisfies readonly Capability[];
+export const NEEDED = [
+  'Chat',
+  'Embeddings',
+  'Rerank',
+  'Moderation',
+  'Tools',
+  'Vision',
+  'JSONSchema',
+] as const satisfies readonly Capability[];
 export type Needed = (typeof NEEDED)[number];
+
+/** What each kind of request needs whatever is in it. */
+export const CAPABILITY_OF: Readonly<Record<Operation, Needed>> = {
+  Chat: 'Chat',
+  Messages: 'Chat',
+  Responses: 'Chat',
+  Completions: 'Chat',
+  GenerateContent: 'Chat',
+  Embeddings: 'Embeddings',
+  Rerank: 'Rerank',
+  Moderations: 'Moderation',
+};
 
 export type RequestNeeds = {
   readonly operation: Operation;

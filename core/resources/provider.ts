@@ -149,7 +149,7 @@ const price = checked(
   ],
 );
 
-const CAPABILITIES = ['Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings', 'Reasoning'] as const;
+const CAPABILITIES = ['Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings', 'Rerank', 'Moderation', 'Reasoning'] as const;
 
 const model = block({
   name: text(253, 'The public id that clients ask for; also usable as <provider>/<name>.'),

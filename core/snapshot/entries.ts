@@ -117,7 +117,7 @@ const model = object<ModelEntry>({
   name: required(text),
   upstreamName: required(text),
   aliases: required(texts),
-  capabilities: required(knownOf('Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings', 'Reasoning')),
+  capabilities: required(knownOf('Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings', 'Rerank', 'Moderation', 'Reasoning')),
   contextWindow: optional(number),
   maxOutputTokens: optional(number),
   tier: required(oneOf('Frontier', 'Standard', 'Small')),
@@ -188,7 +188,7 @@ const match = object<RouteMatch>({
     list(object<RouteMatch['headers'][number]>({ name: required(text), type: required(matchType), value: required(text) })),
   ),
   // Not `knownOf`: of a list that became empty the route would match every operation.
-  operations: required(list(oneOf('Chat', 'Messages', 'Responses', 'Completions', 'Embeddings'))),
+  operations: required(list(oneOf('Chat', 'Messages', 'Responses', 'Completions', 'Embeddings', 'Rerank', 'Moderations'))),
   minInputTokens: optional(number),
   tags: required(labels),
 });

@@ -92,7 +92,7 @@ export type Connection =
     };
 export type ProviderType = Connection['type'];
 
-export type Capability = 'Chat' | 'Tools' | 'Vision' | 'JSONSchema' | 'Embeddings' | 'Reasoning';
+export type Capability = 'Chat' | 'Tools' | 'Vision' | 'JSONSchema' | 'Embeddings' | 'Rerank' | 'Moderation' | 'Reasoning';
 /** Of a model of which nobody said what it can do. An API server fills it in, so it cannot be told from one that was written. */
 export const DEFAULT_CAPABILITIES = ['Chat', 'Tools', 'JSONSchema'] as const satisfies readonly Capability[];
 

@@ -65,4 +65,6 @@ const callTypes: Readonly<Record<CostRecord['operation'], string>> = {
   Responses: 'aresponses',
   Completions: 'atext_completion',
   Embeddings: 'aembedding',
+  Rerank: 'arerank',
+  Moderations: 'amoderation',
 };

@@ -4,7 +4,7 @@ import { isKeepable } from '#core/cache/keepable.ts';
 import { type Millis, millis } from '#core/units.ts';
 import type { Aside } from '../aside.ts';
 import type { Call } from '../call.ts';
-import type { Exchange } from '../exchange.ts';
+import type { ChatExchange } from '../exchange.ts';
 import type { Answers } from '../ports.ts';
 import type { CacheTold, CacheVisit, KeptAnswer } from '../visit.ts';
 import type { Judging } from './judging.ts';
@@ -38,7 +38,7 @@ export class AnswerCaches implements Pick<Answers, 'visit'> {
     this.#lookup = new Lookup(parts.store, parts.meaning, parts.now);
   }
 
-  async visit(exchange: Exchange, call: Call): Promise<CacheVisit> {
+  async visit(exchange: ChatExchange, call: Call): Promise<CacheVisit> {
     const startedAt = this.#parts.monotonic();
     const cache = call.plan.route!.cache!;
     const question = questionOf(exchange, call, cache, this.#parts.meaning.kindOf(cache), this.#parts);

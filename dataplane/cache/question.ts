@@ -7,7 +7,7 @@ import { answerersOf } from '#core/plan/backends.ts';
 import type { AnswerCache } from '#core/snapshot/snapshot.ts';
 import { type EpochMillis, type Millis, millis } from '#core/units.ts';
 import type { Call } from '../call.ts';
-import type { Exchange } from '../exchange.ts';
+import type { ChatExchange } from '../exchange.ts';
 import { wireFor } from '../providers/index.ts';
 
 export type Question = Exclude<CacheUse, { kind: 'bypass' }> & {
@@ -38,7 +38,7 @@ export type Kind = { readonly embedder: string; readonly guards: string };
 
 /** @returns why the request has nothing to do with the cache, in a word */
 export function questionOf(
-  exchange: Exchange,
+  exchange: ChatExchange,
   call: Call,
   cache: AnswerCache,
   kind: Kind,
@@ -93,7 +93,7 @@ const FOREVER = millis(Number.MAX_SAFE_INTEGER);
 const foreign = /^(?:audio|modalities|web_search_options|mcp_servers|container|tools\[)/;
 const isForeign = (name: string): boolean => foreign.test(name);
 
-function takesTemperature({ frontend }: Exchange, { plan: { candidates } }: Call): boolean {
+function takesTemperature({ frontend }: ChatExchange, { plan: { candidates } }: Call): boolean {
   const { provider, model } = candidates[0]!;
   return wireFor(frontend.dialect, { provider, model })?.takesTemperature?.(model) ?? true;
 }
@@ -103,7 +103,7 @@ function userOf({ user }: ChatRequest, { envelope }: Call): { user?: string } {
   return named === undefined ? {} : { user: named };
 }
 
-function betasOf({ headers }: Exchange): { betas?: string } {
+function betasOf({ headers }: ChatExchange): { betas?: string } {
   const betas = headers['anthropic-beta'];
   return betas === undefined ? {} : { betas: String(betas) };
 }

@@ -1,6 +1,6 @@
 // The columns of the table `attempts`: where a row of the cost log has what is in them, and how it is read back from them.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
-import type { Dialect, Operation } from '#core/chat/dialect.ts';
+import type { AnyDialect, Operation } from '#core/chat/dialect.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import type { FailureClass } from '#core/failure.ts';
 import { epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
@@ -171,7 +171,7 @@ export function recordOf(stored: Row): CostRecord {
     upstreamModel: get.upstream_model,
     provider: get.provider,
     endpoint: get.endpoint,
-    dialect: get.dialect as Dialect,
+    dialect: get.dialect as AnyDialect,
     streamed: flag('streamed'),
     upstreamStatus: number('status'),
     failure: optional('failure', value => value as FailureClass),

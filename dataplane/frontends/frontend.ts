@@ -1,10 +1,11 @@
 // What a client dialect has to provide. One folder per dialect; `index.ts` is the table of all.
-import type { Dialect, Operation } from '#core/chat/dialect.ts';
+import type { Dialect, Operation, UnaryDialect, UnaryOperation } from '#core/chat/dialect.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { JsonView } from '#core/json/view.ts';
-import type { Millis } from '#core/units.ts';
+import type { Translated, UnaryReply, UnaryRequest } from '#core/unary/unary.ts';
+import type { Millis, Tokens } from '#core/units.ts';
 import type { BodyFields } from './body-fields.ts';
 
 /** What the loop needs to know of a request before, and often instead of, decoding it whole. */
@@ -83,4 +84,36 @@ export type Frontend = {
   encodeError(failure: Failure, requestId: string): string;
   /** SSE text of an error inside a stream that has begun; the connection is closed after it, without the terminator of a good stream. */
   encodeStreamError(failure: Failure, requestId: string): string;
+};
+
+/** What a unary request can be at most, whatever tokens its provider makes of it. */
+export type Extent = {
+  /** No token has less than a byte. */
+  readonly bytes: number;
+  /** See Usage. */
+  readonly requests?: number;
+};
+
+/** A client dialect of an operation that is no conversation: one request, one reply. */
+export type UnaryFrontend<O extends UnaryOperation = UnaryOperation> = Pick<
+  Frontend,
+  'fields' | 'inspect' | 'encodeError' | 'encodeStreamError'
+> & {
+  readonly dialect: UnaryDialect;
+  readonly operation: O;
+  extent(body: JsonView): Extent;
+  /** Tokens of the input by our own estimate, and of how many texts. */
+  count(
+    body: JsonView,
+    estimate: (text: string) => Promise<number>,
+  ): Promise<{ readonly tokens: Tokens; readonly texts: number }>;
+  /** For a provider that does not speak this dialect. Absent: all that have the operation do. */
+  readonly translation?: {
+    decode(body: JsonView): Parsed<UnaryRequest<Extract<O, Translated>>>;
+    encodeReply(
+      reply: UnaryReply<Extract<O, Translated>>,
+      request: UnaryRequest<Extract<O, Translated>>,
+      context: ReplyContext,
+    ): EncodedReply;
+  };
 };

@@ -4,15 +4,21 @@ import type { Tokens } from '#core/units.ts';
 import { anthropicMessages, countTokens } from './anthropic-messages/index.ts';
 import { fieldNames } from './body-fields.ts';
 import { interpretedControls } from './controls.ts';
-import type { Frontend } from './frontend.ts';
+import type { Frontend, UnaryFrontend } from './frontend.ts';
 import { openAIChat } from './openai-chat/index.ts';
 
-export type Endpoint = {
+/** Where a conversation is gone on with, or measured. */
+export type ChatEndpoint = {
   readonly frontend: Frontend;
   readonly action: 'generate' | 'count-tokens';
   /** JSON text of a count that the gateway made itself; present where the action is count-tokens. */
   readonly encodeCount?: (tokens: Tokens) => string;
 };
+
+/** Where there is no conversation: one request, one reply, never a stream. */
+export type UnaryEndpoint = { readonly frontend: UnaryFrontend; readonly action: 'unary' };
+
+export type Endpoint = ChatEndpoint | UnaryEndpoint;
 
 const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v1/chat/completions', { frontend: openAIChat, action: 'generate' }],
@@ -31,7 +37,7 @@ export const paths: readonly string[] = [...endpoints.keys()];
 export const endpointOf = (path: string): Endpoint | undefined => endpoints.get(path);
 
 /** The one that clients use most for an operation. */
-export const frontendOf = (operation: Operation): Frontend | undefined =>
+export const frontendOf = (operation: Operation): Frontend | UnaryFrontend | undefined =>
   [...endpoints.values()].find(({ frontend }) => frontend.operation === operation)?.frontend;
 
 /** The dialect in which the gateway asks questions of its own. */
@@ -40,7 +46,7 @@ export const chat: Frontend = openAIChat;
 /** Tokens of a prompt, by our own estimate. */
 export const estimateInputTokens = countTokens.estimate;
 
-export type { Envelope, Frontend } from './frontend.ts';
+export type { Envelope, Frontend, UnaryFrontend } from './frontend.ts';
 
 /** Errors on paths that belong to no dialect take OpenAI's envelope. */
 export const anyDialect: Frontend = openAIChat;

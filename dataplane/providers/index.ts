@@ -1,14 +1,14 @@
 // The table of provider types. A type of the resources' enum that has no adapter yet is `undefined` here, said on purpose.
-import type { Dialect } from '#core/chat/dialect.ts';
+import type { Dialect, UnaryOperation } from '#core/chat/dialect.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
 import type { Connection, ProviderType } from '#core/snapshot/snapshot.ts';
 import { anthropic } from './anthropic/index.ts';
-import { azureOpenAI } from './azure-openai/index.ts';
-import { openAI } from './openai/index.ts';
-import { openAICompatible } from './openai-compatible/index.ts';
-import type { EncodedRequest, Provider, Target, Wires } from './provider.ts';
-import { vllm } from './vllm/index.ts';
+import { azureOpenAI, azureUnary } from './azure-openai/index.ts';
+import { openAI, openAIUnary } from './openai/index.ts';
+import { compatibleUnary, openAICompatible } from './openai-compatible/index.ts';
+import type { EncodedRequest, Provider, Target, UnaryWire, Wires } from './provider.ts';
+import { vllm, vllmUnary } from './vllm/index.ts';
 
 type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type: T }>> | undefined };
 
@@ -16,11 +16,11 @@ type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type
 const always = <C extends Connection>(...wires: readonly [Provider<C>, ...Provider<C>[]]): Wires<C> => ({ of: () => wires });
 
 const adapters = {
-  OpenAI: always(openAI),
+  OpenAI: { ...always(openAI), unary: openAIUnary },
   Anthropic: always(anthropic),
-  AzureOpenAI: always(azureOpenAI),
-  OpenAICompatible: always(openAICompatible),
-  VLLM: always(vllm),
+  AzureOpenAI: { ...always(azureOpenAI), unary: azureUnary },
+  OpenAICompatible: { ...always(openAICompatible), unary: compatibleUnary },
+  VLLM: { ...always(vllm), unary: vllmUnary },
   Gemini: undefined,
   Bedrock: undefined,
 } satisfies Adapters;
@@ -32,6 +32,14 @@ const wires: Readonly<Record<ProviderType, Wires | undefined>> = adapters;
 export function wireFor(dialect: Dialect, target: Pick<Target, 'provider' | 'model'>): Provider | undefined {
   const spoken = wires[target.provider.connection.type]?.of(target);
   return spoken && (spoken.find(wire => wire.dialect === dialect) ?? spoken[0]);
+}
+
+/** How a target is asked for what is no conversation; undefined: it has no such thing. */
+export function unaryWireFor<O extends UnaryOperation>(
+  operation: O,
+  target: Pick<Target, 'provider' | 'model'>,
+): UnaryWire<O> | undefined {
+  return wires[target.provider.connection.type]?.unary?.[operation]?.(target) as UnaryWire<O> | undefined;
 }
 
 /** A request in OpenAI's chat dialect, as this target takes it, or as it is translated from. */

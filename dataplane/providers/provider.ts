@@ -1,11 +1,12 @@
 // What a provider has to bring. One folder per provider type; `index.ts` is the table of all, keyed by the type's enum.
 // A provider imports only core/chat, core/failure, core/units, core/snapshot's types and this file: what a stranger's could import.
-import type { Dialect } from '#core/chat/dialect.ts';
+import type { AnyDialect, Dialect, UnaryDialect, UnaryOperation } from '#core/chat/dialect.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { Connection, ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
+import type { ReplyTold, Translated, UnaryReply, UnaryRequest } from '#core/unary/unary.ts';
 import type { EpochMillis } from '#core/units.ts';
 
 /** One model at one endpoint of one provider: where an attempt goes. */
@@ -113,12 +114,52 @@ export type CloudIdentities = {
 };
 export type AwsKeys = { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string };
 
-/** How one wire of a provider is spoken; a provider has one, or several (`Wires`). */
-export type Provider<C extends Connection = Connection> = {
-  /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. */
-  readonly dialect: Dialect;
+/** What the loop needs of whatever is spoken with a provider. */
+export type Wire<C extends Connection = Connection> = {
+  /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. Absent: no client speaks it. */
+  readonly dialect?: AnyDialect;
   /** Whether its models use the vocabulary that our own counts are made with. */
   readonly tokenizer: 'own' | 'other';
+  /** Present: a fixed header does not do. Adds headers, a signature or a token, to a request that is complete; rejects where nobody can say who we are. */
+  authorize?(request: Unsigned, target: Target<C>, identities: CloudIdentities): Promise<void>;
+  classify(error: UpstreamError): Failure;
+};
+
+/**
+ * How a provider is asked for what is no conversation: one request, one reply. In files of their own beside the chat wire (`embed.ts`,
+ * `rerank.ts`); `Wires.unary` has them.
+ */
+export type UnaryWire<O extends UnaryOperation = UnaryOperation, C extends Connection = Connection> = Wire<C> & {
+  readonly dialect?: UnaryDialect;
+  /** @param client present where the body passes through */
+  address(target: Target<C>, client?: ClientHeaders): Address;
+  /** The model is in the path: a body has no field for it. */
+  readonly modelInPath?: true;
+  /** A body of its own dialect that it would refuse, or answer otherwise than the client expects: such a body is translated. */
+  isForeign?(body: RequestFields): boolean;
+  /** What can be told of a reply without building it. Refuses what is no such reply, an error object in a 200 included. */
+  inspectReply(reply: RequestFields, headers: ClientHeaders): Parsed<ReplyTold>;
+  /** Absent: it takes bodies of its own dialect alone. */
+  readonly translation?: Translation<Extract<O, Translated>, C>;
+};
+
+export type Translation<O extends Translated, C extends Connection = Connection> = {
+  /** Refuses with unsupported_parameter, naming field and target, what it cannot carry, unless `dropUnsupported` lets it leave that out. */
+  encode(request: UnaryRequest<O>, target: Target<C>): Parsed<EncodedRequest>;
+  /** @param headers of the reply: some tell usage there */
+  decodeReply(body: unknown, request: UnaryRequest<O>, headers: ClientHeaders): Parsed<UnaryReply<O>>;
+};
+
+/** By operation, what a target is asked with; undefined: this model has none. */
+export type UnaryWires<C extends Connection = Connection> = {
+  Embeddings?(target: Pick<Target<C>, 'provider' | 'model'>): UnaryWire<'Embeddings', C> | undefined;
+  Rerank?(target: Pick<Target<C>, 'provider' | 'model'>): UnaryWire<'Rerank', C> | undefined;
+  Moderations?(target: Pick<Target<C>, 'provider' | 'model'>): UnaryWire<'Moderations', C> | undefined;
+};
+
+/** How one wire of a provider is spoken; a provider has one, or several (`Wires`). */
+export type Provider<C extends Connection = Connection> = Wire<C> & {
+  readonly dialect: Dialect;
   address(target: Target<C>, options: AddressOptions): Address;
   /** Refuses with unsupported_parameter, naming field and target, what it cannot carry, unless `dropUnsupported` lets it leave that out. */
   encode(request: ChatRequest, target: Target<C>): Parsed<EncodedRequest>;
@@ -126,7 +167,7 @@ export type Provider<C extends Connection = Connection> = {
   passthroughEdits(body: RequestFields, stream: boolean): ReadonlyMap<string, string | null>;
   /** As the body says that is sent upstream. What is no sane number counts as absent: the provider refuses it, or goes by its own limit. */
   outputAsked(body: RequestFields): OutputAsked;
-  /** The field that limits the answer in a same-dialect body for this model. */
+  /** The field that limits the answer in a same-dialect body for this model: `max_tokens`, or `inferenceConfig.maxTokens` inside of another. */
   outputLimitField(body: RequestFields, model: ModelEntry): string;
   /** The path of a body that this provider would refuse although the dialect is its own (a history that another provider made). Such a body takes the translated path. */
   isForeign(body: Buffer): boolean;
@@ -153,13 +194,8 @@ export type Provider<C extends Connection = Connection> = {
   readonly modelInPath?: true;
   /** Absent: its streams are SSE. `contentType` is how the answer to a streamed request begins. */
   readonly framing?: { readonly contentType: string; reframer(): Reframer };
-  /** Present: a fixed header does not do. Adds headers, a signature or a token, to a request that is complete; rejects where nobody can say who we are. */
-  authorize?(request: Unsigned, target: Target<C>, identities: CloudIdentities): Promise<void>;
-  /** Where texts become vectors, in OpenAI's form (`/v1/embeddings`). Absent: none of its models makes them. */
-  embeddingsAddress?(target: Target<C>): Address;
   /** Absent: all of its models do. One that does not answers as it does. */
   takesTemperature?(model: ModelEntry): boolean;
-  classify(error: UpstreamError): Failure;
 };
 
 /**
@@ -168,4 +204,6 @@ export type Provider<C extends Connection = Connection> = {
  */
 export type Wires<C extends Connection = Connection> = {
   of(target: Pick<Target<C>, 'provider' | 'model'>): readonly [Provider<C>, ...Provider<C>[]];
+  /** What it is asked for besides conversations. */
+  readonly unary?: UnaryWires<C>;
 };

@@ -15,10 +15,10 @@ export type Rule = {
   readonly why: string;
 };
 
-const extensionPoint = ['core/chat/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
+const extensionPoint = ['core/chat/**', 'core/unary/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
 /** The request loop is serve.ts; these are its steps, one file each. */
 const loopSteps =
-  'dataplane/{answer,aside,attempt,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,last-stage,needs,open,overheard,prepare,replay,scorer,settle,trip,visit,waterfall}.ts';
+  'dataplane/{answer,aside,attempt,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,last-stage,needs,open,overheard,prepare,prepare-unary,replay,scorer,settle,trip,upstream-request,visit,waterfall}.ts';
 const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 
@@ -113,7 +113,7 @@ export const importRules: readonly Rule[] = [
       'dataplane/{admission/admission,cache/store,counters/counters}.ts',
       'dataplane/http/{client-response,sse}.ts',
       'dataplane/relay/**',
-      'dataplane/frontends/{index,frontend}.ts',
+      'dataplane/frontends/{body-fields,index,frontend}.ts',
       'dataplane/providers/{index,provider}.ts',
       'platform/{body,http-ask,http-client}.ts',
       'node:{buffer,http}',
@@ -136,7 +136,7 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/frontends/<name>/**',
       'dataplane/frontends/*/index.ts',
-      'dataplane/frontends/{frontend,controls,essentials,reading}.ts',
+      'dataplane/frontends/{body-fields,frontend,controls,data-url,essentials,reading}.ts',
       // A dialect's own count of tokens is an estimate: pure, but its tables are a package.
       'platform/token-estimate.ts',
     ],

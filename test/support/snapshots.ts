@@ -52,7 +52,7 @@ const model = partly<ModelEntry>(
     name: word,
     upstreamName: word,
     aliases: fc.array(word, { maxLength: 2 }),
-    capabilities: fc.subarray(['Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings', 'Reasoning']),
+    capabilities: fc.subarray(['Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings', 'Rerank', 'Moderation', 'Reasoning']),
     contextWindow: count,
     maxOutputTokens: count,
     tier: fc.constantFrom('Frontier', 'Standard', 'Small'),
@@ -125,7 +125,7 @@ const match = partly(
   {
     model: whole(pattern),
     headers: fc.array(whole({ name, ...pattern }), { maxLength: 2 }),
-    operations: fc.subarray(['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings']),
+    operations: fc.subarray(['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings', 'Rerank', 'Moderations']),
     minInputTokens: count,
     tags: labels,
   },

@@ -1,20 +1,22 @@
-// Vectors from a provider that speaks OpenAI's `/v1/embeddings` (vLLM, TEI and Ollama do): what is asked for at one moment goes in one
+// Vectors from a provider, on whatever wire it makes them: what is asked for at one moment goes in one
 // request, what was asked for lately is remembered, and each request is a row of the gateway's own. A provider that is slow or away has no
 // vectors: the cache misses then, and nobody waits.
 import { type CostRecord, written } from '#core/accounting/cost-record.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
-import { type Failure, failure } from '#core/failure.ts';
-import { isRecord } from '#core/json/record.ts';
+import { type Parsed, refuse } from '#core/failure.ts';
 import { modelOf } from '#core/plan/backends.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { ModelAt, ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
+import type { EmbeddingRequest } from '#core/unary/embeddings.ts';
+import type { UnaryReply } from '#core/unary/unary.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
 import { type Asked, askOnce } from '#platform/http-ask.ts';
 import type { LiveConfig, LiveKey } from '../../config/live.ts';
 import type { Ports } from '../../ports.ts';
-import { wireFor } from '../../providers/index.ts';
-import type { Provider } from '../../providers/provider.ts';
+import { unaryWireFor } from '../../providers/index.ts';
+import type { Translation, UnaryWire } from '../../providers/provider.ts';
 import { openRow, settled } from '../../settle.ts';
+import { parseJson, post } from '../../upstream-request.ts';
 import { type Embedder, normalised } from './embedder.ts';
 
 export type ProviderEmbedderPorts = Pick<
@@ -31,6 +33,7 @@ export type ProviderEmbedderPorts = Pick<
   | 'random'
   | 'newRequestId'
   | 'estimateTokens'
+  | 'identities'
 > & { readonly key: LiveKey };
 
 /** Nobody waits longer for a hit than this. */
@@ -70,13 +73,20 @@ export function providerEmbedders(ports: ProviderEmbedderPorts): (at: ModelAt) =
   };
 }
 
-type Target = { readonly provider: ProviderEntry; readonly model: ModelEntry; readonly adapter: Provider };
+/** How a model of a provider is asked. */
+type Target = {
+  readonly provider: ProviderEntry;
+  readonly model: ModelEntry;
+  readonly wire: UnaryWire<'Embeddings'>;
+  readonly form: Translation<'Embeddings'>;
+};
 
 function targetOf({ snapshot }: LiveConfig, at: ModelAt): Target | undefined {
   const provider = snapshot.providers[at.provider];
   const model = provider && modelOf(provider, at.model);
-  const adapter = provider && model && wireFor('openai-chat', { provider, model });
-  return provider && model && adapter?.embeddingsAddress ? { provider, model, adapter } : undefined;
+  if (!provider || !model) return undefined;
+  const wire = unaryWireFor('Embeddings', { provider, model });
+  return wire?.translation && { provider, model, wire, form: wire.translation };
 }
 
 class ProviderEmbedder implements Embedder {
@@ -158,74 +168,77 @@ class ProviderEmbedder implements Embedder {
   }
 
   async #sent(
-    { provider, model, adapter }: Target,
+    target: Target,
     candidate: Candidate,
     texts: readonly string[],
     deadline: number,
   ): Promise<readonly Float32Array[] | undefined> {
     const ports = this.#ports;
-    const address = this.#addressOf({ provider, model, adapter }, candidate);
-    const open = this.#openRow(candidate, address.origin);
-    if (!ports.costLog.record(open, written(open).json, true)) {
+    const request = await this.#requestFor(target, candidate, texts);
+    const open = request && this.#openRow(candidate, request.origin);
+    if (!open || !ports.costLog.record(open, written(open).json, true)) {
       ports.health.left(candidate, ports.monotonic());
       return undefined;
     }
     const startedAt = ports.monotonic();
     const observation = ports.health.began(candidate, 0, startedAt);
-    const request = {
-      ...address,
-      method: 'POST',
-      headers: { ...address.headers, 'content-type': 'application/json' },
-      body: JSON.stringify({ model: model.upstreamName, input: texts, encoding_format: 'float' }),
-      connectTimeoutMs: Math.min(provider.timeouts.connect, TIMEOUT_MS),
-    };
     const timeoutMs = Math.max(1, deadline - startedAt);
     const asked = await askOnce(ports.http, request, { timeoutMs, maxBytes: MAX_ANSWER_BYTES });
-    const read = asked?.status === 200 ? readVectors(asked.body, texts.length) : undefined;
-    const outcome = {
-      asked,
-      read,
-      failure: read ? undefined : this.#failureOf(adapter, asked),
-      ms: ports.monotonic() - startedAt,
-    };
-    observation.ended(outcome, ports.monotonic());
-    await this.#record(open, candidate, texts, outcome);
-    return read?.vectors;
+    const read = this.#read(target, asked, texts);
+    const ms = ports.monotonic() - startedAt;
+    observation.ended({ failure: read.ok ? undefined : read.failure, ms }, ports.monotonic());
+    await this.#record(open, candidate, texts, { status: asked?.status ?? 0, read, ms });
+    return read.ok ? read.value.vectors.map(vector => normalised(Float32Array.from(vector))) : undefined;
   }
 
-  #failureOf(adapter: Provider, asked: Asked | undefined): Failure {
-    if (!asked) return failure('request_deadline');
-    if (asked.status === 200) return failure('upstream_bad_response', { upstreamStatus: 200 });
-    const { now } = this.#ports;
-    return adapter.classify({ status: asked.status, headers: {}, body: asked.body.toString(), now: now() as EpochMillis });
+  /** undefined: the provider cannot be asked so, or nobody can say who we are. */
+  async #requestFor({ provider, model, wire, form }: Target, candidate: Candidate, texts: readonly string[]) {
+    const { config, engines, random, identities } = this.#ports;
+    const credential = provider.auth && config.current().credential(provider.auth.credential);
+    const hasSeveral = 'endpoints' in provider.connection;
+    const endpoint = hasSeveral ? engines.pick(candidate, { tried: [], prefix: undefined, random: random() }) : undefined;
+    const target = { provider, model, credential, endpoint };
+    const encoded = form.encode(asking(texts), target);
+    if (!encoded.ok) return undefined;
+    const connectTimeoutMs = Math.min(provider.timeouts.connect, TIMEOUT_MS);
+    const request = { ...post(wire.address(target), JSON.stringify(encoded.value.body), target), connectTimeoutMs };
+    try {
+      await wire.authorize?.(request, target, identities);
+      return request;
+    } catch {
+      return undefined;
+    }
   }
 
-  async #record(open: CostRecord, candidate: Candidate, texts: readonly string[], outcome: Outcome): Promise<void> {
-    const { asked, read, failure: reason, ms } = outcome;
+  #read({ wire, form }: Target, asked: Asked | undefined, texts: readonly string[]): Parsed<UnaryReply<'Embeddings'>> {
+    if (!asked) return refuse('request_deadline');
+    const { status, headers, body } = asked;
+    if (status !== 200) {
+      const now = this.#ports.now() as EpochMillis;
+      return { ok: false, failure: wire.classify({ status, headers, body: body.toString(), now }) };
+    }
+    const json = parseJson(body);
+    return json.ok ? form.decodeReply(json.value, asking(texts), headers) : json;
+  }
+
+  async #record(open: CostRecord, candidate: Candidate, texts: readonly string[], { status, read, ms }: Outcome): Promise<void> {
+    const told = read.ok ? read.value : undefined;
     const row = settled({ candidate }, open, {
       result: {
-        kind: read ? 'answered' : 'refused',
-        failure: reason,
-        model: read?.model,
-        upstreamStatus: asked?.status ?? 0,
-        upstreamId: undefined,
+        kind: read.ok ? 'answered' : 'refused',
+        failure: read.ok ? undefined : read.failure,
+        model: told?.model,
+        upstreamStatus: status,
+        upstreamId: told?.id,
         firstToken: undefined,
         duration: millis(ms),
       },
-      usage: read?.usage ?? (read ? await this.#estimated(texts) : noUsage),
-      estimated: read !== undefined && read.usage === undefined,
+      usage: told?.usage ?? (told ? await this.#estimated(texts) : noUsage),
+      estimated: told !== undefined && told.usage === undefined,
       gpuSeconds: undefined,
     });
     this.#ports.costLog.record(row, written(row).json, false);
     this.#ports.observer.attempted(row);
-  }
-
-  #addressOf({ provider, model, adapter }: Target, candidate: Candidate) {
-    const { config, engines, random } = this.#ports;
-    const credential = provider.auth && config.current().credential(provider.auth.credential);
-    const hasSeveral = 'endpoints' in provider.connection;
-    const endpoint = hasSeveral ? engines.pick(candidate, { tried: [], prefix: undefined, random: random() }) : undefined;
-    return adapter.embeddingsAddress!({ provider, model, credential, endpoint });
   }
 
   #openRow(candidate: Candidate, endpoint: string): CostRecord {
@@ -233,7 +246,7 @@ class ProviderEmbedder implements Embedder {
     const at = now() as EpochMillis;
     return openRow(
       {
-        exchange: { id: newRequestId(), frontend: { operation: 'Embeddings', dialect: 'openai-chat' } },
+        exchange: { id: newRequestId(), frontend: { operation: 'Embeddings', dialect: 'openai-embeddings' } },
         call: { key, tags: {}, plan: {}, envelope: { model: candidate.model.name, stream: false, controls: {} } },
         candidate,
         endpoint,
@@ -260,46 +273,9 @@ const LEASE_MS = 60_000;
 /** Nobody's connection can close: the batch is of many. */
 const nobody = { gone: false, listener: undefined };
 
-type Outcome = {
-  readonly asked: Asked | undefined;
-  readonly read: Read | undefined;
-  readonly failure: Failure | undefined;
-  readonly ms: number;
-};
+type Outcome = { readonly status: number; readonly read: Parsed<UnaryReply<'Embeddings'>>; readonly ms: number };
 
-type Read = { readonly vectors: readonly Float32Array[]; readonly usage: Usage | undefined; readonly model: string | undefined };
-
-/** undefined: it is not what was asked for. */
-function readVectors(body: Buffer, count: number): Read | undefined {
-  const answer = parsed(body);
-  const data = isRecord(answer) && Array.isArray(answer.data) ? answer.data : [];
-  const vectors: Float32Array[] = [];
-  for (const [place, item] of data.entries()) {
-    if (!isRecord(item) || !isVector(item.embedding)) return undefined;
-    const index = typeof item.index === 'number' ? item.index : place;
-    vectors[index] = normalised(Float32Array.from(item.embedding));
-  }
-  const [first] = vectors;
-  if (!isRecord(answer) || vectors.length !== count) return undefined;
-  for (let at = 0; at < count; at++) if (vectors[at]?.length !== first!.length) return undefined;
-  return { vectors, usage: usageIn(answer.usage), model: typeof answer.model === 'string' ? answer.model : undefined };
-}
-
-const isVector = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.length > 0 && value.every(one => typeof one === 'number' && Number.isFinite(one));
-
-function usageIn(usage: unknown): Usage | undefined {
-  const count = isRecord(usage) ? usage.prompt_tokens : undefined;
-  return Number.isSafeInteger(count) ? { ...noUsage, inputUncached: tokens(count as number) } : undefined;
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    return undefined;
-  }
-}
+const asking = (texts: readonly string[]): EmbeddingRequest => ({ model: '', inputs: texts, encoding: 'float', extra: {} });
 
 /** Vectors by text, the least recently used out first. */
 class Remembered {

@@ -7,11 +7,11 @@ import {
   CHAT_COMPLETIONS,
   confidenceOf,
   credentialHeaders,
-  EMBEDDINGS,
+  embeddingsWire,
   encodeFor,
   openAIDialect,
 } from '../openai/index.ts';
-import type { Address, Provider, Target } from '../provider.ts';
+import type { Address, Provider, Target, UnaryWires } from '../provider.ts';
 
 type AzureOpenAI = Extract<Connection, { type: 'AzureOpenAI' }>;
 
@@ -19,11 +19,14 @@ export const azureOpenAI: Provider<AzureOpenAI> = {
   ...openAIDialect,
   tokenizer: 'own',
   address: target => addressOf(target, CHAT_COMPLETIONS),
-  embeddingsAddress: target => addressOf(target, EMBEDDINGS),
   encode: encodeFor(azureProfile),
   confidence: confidenceOf(azureProfile),
   takesTemperature: model => azureProfile.modelTraits(model).samplesFreely,
 };
+
+const embeddings = embeddingsWire('own', addressOf);
+
+export const azureUnary: UnaryWires<AzureOpenAI> = { Embeddings: () => embeddings };
 
 function addressOf(target: Target<AzureOpenAI>, path: string): Address {
   const { endpoint, apiVersion } = target.provider.connection;

@@ -6,19 +6,34 @@ import {
   compatibleProfile,
   confidenceOf,
   credentialHeaders,
-  EMBEDDINGS,
+  embeddingsWire,
   encodeFor,
+  moderationsWire,
   openAIDialect,
+  rerankWire,
 } from '../openai/index.ts';
-import type { Provider } from '../provider.ts';
+import type { Address, Provider, Target, UnaryWires } from '../provider.ts';
 
 type OpenAICompatible = Extract<Connection, { type: 'OpenAICompatible' }>;
 
 export const openAICompatible: Provider<OpenAICompatible> = {
   ...openAIDialect,
   tokenizer: 'other',
-  address: target => addressBelow(target.provider.connection.baseURL, CHAT_COMPLETIONS, credentialHeaders(target)),
-  embeddingsAddress: target => addressBelow(target.provider.connection.baseURL, EMBEDDINGS, credentialHeaders(target)),
+  address: target => addressOf(target, CHAT_COMPLETIONS),
   encode: encodeFor(compatibleProfile),
   confidence: confidenceOf(compatibleProfile),
 };
+
+const embeddings = embeddingsWire('other', addressOf);
+const rerank = rerankWire(addressOf);
+const moderations = moderationsWire('other', addressOf);
+
+export const compatibleUnary: UnaryWires<OpenAICompatible> = {
+  Embeddings: () => embeddings,
+  Rerank: () => rerank,
+  Moderations: () => moderations,
+};
+
+function addressOf(target: Target<OpenAICompatible>, path: string): Address {
+  return addressBelow(target.provider.connection.baseURL, path, credentialHeaders(target));
+}

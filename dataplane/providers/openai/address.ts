@@ -2,7 +2,6 @@
 import { type Address, splitBase, type Target } from '../provider.ts';
 
 export const CHAT_COMPLETIONS = '/chat/completions';
-export const EMBEDDINGS = '/embeddings';
 
 /** `base` is a URL without a trailing slash; it may have a path. */
 export function addressBelow(base: string, path: string, headers: Record<string, string>): Address {

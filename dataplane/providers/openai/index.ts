@@ -1,19 +1,24 @@
 // OpenAI, and the building blocks of every provider that speaks its chat completions dialect.
 import type { Connection } from '#core/snapshot/snapshot.ts';
-import type { Address, Provider, Target } from '../provider.ts';
-import { addressBelow, CHAT_COMPLETIONS, credentialHeaders, EMBEDDINGS } from './address.ts';
+import type { Address, Provider, Target, UnaryWires } from '../provider.ts';
+import { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
 import { confidenceOf } from './confidence.ts';
 import { decodeReply, inspectReply, leavesOut, notable, streamDecoder } from './decode.ts';
+import { embeddingsWire } from './embed.ts';
 import { encodeFor } from './encode.ts';
 import { classify } from './errors.ts';
+import { moderationsWire } from './moderate.ts';
 import { outputAsked, outputLimitField } from './output.ts';
 import { passthroughEdits } from './passthrough.ts';
 import { openAIProfile } from './profile.ts';
 
-export { addressBelow, CHAT_COMPLETIONS, credentialHeaders, EMBEDDINGS } from './address.ts';
+export { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
 export { confidenceOf } from './confidence.ts';
+export { embeddingsWire } from './embed.ts';
 export { encodeFor } from './encode.ts';
+export { moderationsWire } from './moderate.ts';
 export { azureProfile, compatibleProfile } from './profile.ts';
+export { rerankWire } from './rerank.ts';
 
 /** Everything of this dialect that does not depend on who serves it. */
 export const openAIDialect = {
@@ -37,11 +42,15 @@ export const openAI: Provider<OpenAI> = {
   ...openAIDialect,
   tokenizer: 'own',
   address: target => addressOf(target, CHAT_COMPLETIONS),
-  embeddingsAddress: target => addressOf(target, EMBEDDINGS),
   encode: encodeFor(openAIProfile),
   confidence: confidenceOf(openAIProfile),
   takesTemperature: model => openAIProfile.modelTraits(model).samplesFreely,
 };
+
+const embeddings = embeddingsWire('own', addressOf);
+const moderations = moderationsWire('own', addressOf);
+
+export const openAIUnary: UnaryWires<OpenAI> = { Embeddings: () => embeddings, Moderations: () => moderations };
 
 function addressOf(target: Target<OpenAI>, path: string): Address {
   const { baseURL, organization, project } = target.provider.connection;

@@ -8,11 +8,12 @@ import {
   compatibleProfile,
   confidenceOf,
   credentialHeaders,
-  EMBEDDINGS,
+  embeddingsWire,
   encodeFor,
   openAIDialect,
+  rerankWire,
 } from '../openai/index.ts';
-import type { Address, Provider, RequestFields, Target } from '../provider.ts';
+import type { Address, Provider, RequestFields, Target, UnaryWires } from '../provider.ts';
 
 type VLLM = Extract<Connection, { type: 'VLLM' }>;
 
@@ -47,11 +48,15 @@ export const vllm: Provider<VLLM> = {
   ...openAIDialect,
   tokenizer: 'other',
   address: target => addressOf(target, CHAT_COMPLETIONS),
-  embeddingsAddress: target => addressOf(target, EMBEDDINGS),
   encode: encodeFor({ ...compatibleProfile, target: 'VLLM', topK: true }),
   confidence: confidenceOf(compatibleProfile),
   continuation,
 };
+
+const embeddings = embeddingsWire('other', addressOf);
+const rerank = rerankWire(addressOf);
+
+export const vllmUnary: UnaryWires<VLLM> = { Embeddings: () => embeddings, Rerank: () => rerank };
 
 function addressOf(target: Target<VLLM>, path: string): Address {
   const endpoint = target.endpoint ?? target.provider.connection.endpoints[0] ?? '';

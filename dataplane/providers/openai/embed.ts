@@ -1,0 +1,52 @@
+// Embeddings as OpenAI's wire has them: what OpenAI, Azure, vLLM, TEI, Ollama, Mistral and most others speak.
+import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { isRecord } from '#core/json/record.ts';
+import type { Connection } from '#core/snapshot/snapshot.ts';
+import { type EmbeddingReply, type EmbeddingRequest, type Vector, vectorsInOrder } from '#core/unary/embeddings.ts';
+import type { UnaryReply } from '#core/unary/unary.ts';
+import type { Address, EncodedRequest, Target, UnaryWire } from '../provider.ts';
+import { recordsOf } from '../wire.ts';
+import { classify } from './errors.ts';
+import { inspectList, replyTold } from './unary-reply.ts';
+
+const EMBEDDINGS = '/embeddings';
+
+export const embeddingsWire = <C extends Connection>(
+  tokenizer: 'own' | 'other',
+  address: (target: Target<C>, path: string) => Address,
+): UnaryWire<'Embeddings', C> => ({
+  dialect: 'openai-embeddings',
+  tokenizer,
+  address: target => address(target, EMBEDDINGS),
+  inspectReply: reply => inspectList(reply, 'data'),
+  translation: { encode, decodeReply },
+  classify,
+});
+
+function encode({ inputs, dimensions, user, extra }: EmbeddingRequest, { model }: Target): Parsed<EncodedRequest> {
+  const body = {
+    ...extra,
+    model: model.upstreamName,
+    input: inputs,
+    // Numbers: not all who speak this wire know base64.
+    encoding_format: 'float',
+    ...(dimensions !== undefined && { dimensions }),
+    ...(user !== undefined && { user }),
+  };
+  return ok({ body, dropped: [] });
+}
+
+function decodeReply(body: unknown, { inputs }: EmbeddingRequest): Parsed<UnaryReply<'Embeddings'>> {
+  const told = replyTold(body);
+  if (!told.ok) return told;
+  const items = recordsOf(isRecord(body) ? body.data : undefined);
+  const vectors = vectorsInOrder(
+    items.map(({ index, embedding }, place) => ({ index: index ?? place, vector: vectorOf(embedding) })),
+    inputs.length,
+  );
+  return vectors
+    ? ok({ ...told.value, vectors } satisfies UnaryReply<'Embeddings'> & EmbeddingReply)
+    : refuse('upstream_bad_response');
+}
+
+const vectorOf = (value: unknown): Vector | undefined => (Array.isArray(value) ? value : undefined);
