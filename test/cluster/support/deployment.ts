@@ -17,7 +17,7 @@ export const SYSTEM = 'tollgate-system';
 export const DATA_PLANE_SERVICE = 'tollgate-dataplane';
 export const MASTER_KEY = 'sk-master-00112233445566778899aabbccddeeff';
 const SECRETS = { 'tollgate-master-key/TOLLGATE_MASTER_KEY': MASTER_KEY };
-const READY_MS = 30_000;
+const READY_MS = 120_000;
 /** Of the operator in the network of the test; pods come after it. */
 const OPERATOR_ADDRESS = 10;
 
