@@ -18,7 +18,7 @@ export type SimulateIo = {
 
 const help = `Usage: tollgate simulate [options]
 
-A local server that speaks the wires of OpenAI, Azure OpenAI, Anthropic and vLLM and answers from the prompt alone: no key, no network,
+A local server that speaks the wires of OpenAI, Azure OpenAI, Anthropic, Bedrock and vLLM and answers from the prompt alone: no key, no network,
 the same answer each time. Faults on demand: docs/simulator.md.
 
   --port <number>               where to listen (4010; 0: any free port)

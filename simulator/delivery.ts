@@ -104,8 +104,8 @@ function count(entry: Entry, step: Extract<Step, { do: 'write' }>): void {
   entry.tokens += step.tokens;
 }
 
-async function writeBytes(response: ServerResponse, text: string, gone: AbortSignal): Promise<boolean> {
-  for (const byte of Buffer.from(text)) {
+async function writeBytes(response: ServerResponse, text: string | Buffer, gone: AbortSignal): Promise<boolean> {
+  for (const byte of bytesOf(text)) {
     if (gone.aborted) return true;
     response.write(Buffer.of(byte));
     await setImmediate();
@@ -134,13 +134,13 @@ async function breakOff(response: ServerResponse, how: 'cut' | 'reset'): Promise
 }
 
 function sendWhole(response: ServerResponse, head: Head, steps: Iterable<Step>, manner: Manner, entry: Entry): void {
-  const texts: string[] = [];
+  const texts: Buffer[] = [];
   for (const step of steps) {
     if (step.do !== 'write') continue;
     count(entry, step);
-    texts.push(step.text);
+    texts.push(bytesOf(step.text));
   }
-  const plain = Buffer.from(texts.join(''));
+  const plain = Buffer.concat(texts);
   const body = manner.gzip ? gzipSync(plain, { level: constants.Z_BEST_SPEED }) : plain;
   response.writeHead(head.status, {
     ...head.headers,
@@ -151,3 +151,5 @@ function sendWhole(response: ServerResponse, head: Head, steps: Iterable<Step>, 
   if (!manner.lengthOff || manner.lengthOff < 0) response.end(body);
   else response.write(body, () => response.socket?.destroySoon());
 }
+
+const bytesOf = (text: string | Buffer): Buffer => (typeof text === 'string' ? Buffer.from(text) : text);

@@ -326,6 +326,31 @@ faultTest('byte-by-byte', 'the whole answer in many pieces', async () => {
   assert.match(answer.body, /\[DONE\]/);
   assert.ok(answer.pieces > answer.body.length / 20, String(answer.pieces));
 });
+/** A conversation with Bedrock, whose frames are read by their lengths alone. */
+async function binaryAsk(fault: string) {
+  const response = await fetch(`${simulator.origin}/model/amazon.nova-lite-v1%3A0/converse-stream`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer k', 'x-simulate-fault': fault },
+    body: JSON.stringify({ messages: [{ role: 'user', content: [{ text: 'Hello' }] }] }),
+  });
+  const bytes = Buffer.from(await response.arrayBuffer());
+  let at = 0;
+  const wrong: number[] = [];
+  for (let index = 0; at + 12 <= bytes.length && at + bytes.readUInt32BE(at) <= bytes.length; index++) {
+    const frame = bytes.subarray(at, at + bytes.readUInt32BE(at));
+    if (crc32(frame.subarray(0, -4)) !== frame.readUInt32BE(frame.length - 4)) wrong.push(index);
+    at += frame.length;
+  }
+  return { wrong, left: bytes.length - at, isWhole: bytes.includes('messageStop') };
+}
+faultTest('bad-crc', 'a frame with a wrong bit, and the rest', async () => {
+  assert.deepEqual(await binaryAsk('bad-crc;chunks=1'), { wrong: [2], left: 0, isWhole: true });
+});
+faultTest('cut-frame', 'half a frame, and a proper end', async () => {
+  const { wrong, left, isWhole } = await binaryAsk('cut-frame;chunks=1');
+  assert.deepEqual([wrong, isWhole], [[], false]);
+  assert.ok(left > 12, String(left));
+});
 faultTest('crlf', 'lines end in CRLF', async () => {
   const { body } = await ask({ fault: 'crlf' });
   assert.doesNotMatch(body, /[^\r]\n/);

@@ -2,7 +2,7 @@
 // something else (`refuse`), changes the answer (`answer`, `reply`), rewrites the steps of its delivery (`steps`) or their bytes (`manner`).
 import type { Answer, Ask } from './answer.ts';
 import type { Manner } from './delivery.ts';
-import { type Step, sse, write } from './steps.ts';
+import { bytesOf, type Step, write } from './steps.ts';
 import { tokensOf } from './tokens.ts';
 import type { Refusal, Reply, Trouble, Wire } from './wires/wire.ts';
 
@@ -65,7 +65,7 @@ function* cutAfter(steps: Iterable<Step>, chunks: number, after: readonly Step[]
       yield step;
       continue;
     }
-    if (step.kind === 'body' && chunks > 0) yield { ...step, text: step.text.slice(0, step.text.length >> 1) };
+    if (step.kind === 'body' && chunks > 0) yield halved(step);
     if (step.kind === 'body' || step.kind === 'finish' || step.kind === 'end' || (step.kind === 'content' && seen >= chunks))
       break;
     yield step;
@@ -86,7 +86,8 @@ const errorEvent = (about: string, otherwise: number): Fault => ({
   steps: (steps, { wire, model, options }) =>
     streamed(
       steps,
-      stream => cutAfter(stream, chunksIn(options, otherwise), [write('noise', sse(wire.errorFrame(model))), { do: 'end' }]),
+      stream =>
+        cutAfter(stream, chunksIn(options, otherwise), [write('noise', bytesOf(wire.errorFrame(model), wire)), { do: 'end' }]),
       () => [write('body', JSON.stringify(JSON.parse(wire.errorFrame(model).data)))],
     ),
 });
@@ -95,7 +96,7 @@ const errorEvent = (about: string, otherwise: number): Fault => ({
 function* streamed(
   steps: Iterable<Step>,
   stream: (steps: Iterable<Step>) => Iterable<Step>,
-  whole: (body: string) => Iterable<Step>,
+  whole: (body: string | Buffer) => Iterable<Step>,
 ): Iterable<Step> {
   const all = [...steps];
   const body = all.find(step => step.do === 'write' && step.kind === 'body');
@@ -107,6 +108,36 @@ function* edited(steps: Iterable<Step>, edit: (step: Extract<Step, { do: 'write'
   for (const step of steps)
     if (step.do === 'write') yield* edit(step);
     else yield step;
+}
+
+const halved = <S extends Extract<Step, { do: 'write' }>>(step: S): S => ({
+  ...step,
+  text: step.text.slice(0, step.text.length >> 1),
+});
+
+/** What becomes of the first binary frame behind so many of content; undefined: the body ends there. */
+function* afterContent(
+  steps: Iterable<Step>,
+  chunks: number,
+  became: (frame: Buffer) => readonly (Buffer | undefined)[],
+): Iterable<Step> {
+  let seen = 0;
+  for (const step of steps) {
+    if (step.do === 'write' && seen === chunks && typeof step.text !== 'string') {
+      seen = Number.POSITIVE_INFINITY;
+      for (const text of became(step.text)) {
+        if (!text) return yield { do: 'end' };
+        yield { ...step, text };
+      }
+    } else yield step;
+    if (step.do === 'write' && step.kind === 'content') seen += 1;
+  }
+}
+
+function flipped(frame: Buffer): Buffer {
+  const bytes = Buffer.from(frame);
+  bytes[bytes.length >> 1]! ^= 1;
+  return bytes;
 }
 
 const maxWhitespace = 100_000;
@@ -199,12 +230,21 @@ export const faults: Readonly<Record<string, Fault>> = {
     steps: (steps, { options }) => {
       let left = chunksIn(options, 2);
       return edited(steps, function* (step) {
-        if (step.kind === 'body') return yield { ...step, text: step.text.slice(0, step.text.length >> 1) };
+        if (step.kind === 'body') return yield halved(step);
         yield step;
         if (step.kind === 'content' && --left === 0)
           yield write('noise', 'data: {"id":"chatcmpl-broken","choices":[{"delta":{"conte\n\n');
       });
     },
+  },
+  'bad-crc': {
+    about: 'one bit of the frame after `chunks` (2) frames of content is wrong (binary streams)',
+    steps: (steps, { options }) => afterContent(steps, chunksIn(options, 2), frame => [flipped(frame)]),
+  },
+  'cut-frame': {
+    about: 'the body ends properly in the middle of the frame after `chunks` (2) frames of content (binary streams)',
+    steps: (steps, { options }) =>
+      afterContent(steps, chunksIn(options, 2), frame => [frame.subarray(0, frame.length >> 1), undefined]),
   },
   'error-first': errorEvent('200, then an error before any content', 0),
   'error-event': errorEvent('200, `chunks` (2) frames of content, then an error in the stream', 2),
@@ -237,11 +277,15 @@ export const faults: Readonly<Record<string, Fault>> = {
   'byte-by-byte': { about: 'each byte is a write of its own', manner: { split: true } },
   crlf: {
     about: 'the stream’s lines end in CRLF',
-    steps: steps => edited(steps, step => [step.kind === 'body' ? step : { ...step, text: step.text.replaceAll('\n', '\r\n') }]),
+    steps: steps =>
+      edited(steps, step => [
+        typeof step.text !== 'string' || step.kind === 'body' ? step : { ...step, text: step.text.replaceAll('\n', '\r\n') },
+      ]),
   },
   comments: {
     about: 'comments or pings between all frames',
-    steps: (steps, { wire }) => edited(steps, step => (step.kind === 'body' ? [step] : [write('noise', wire.ping), step])),
+    steps: (steps, { wire }) =>
+      edited(steps, step => (step.kind === 'body' || wire.ping === '' ? [step] : [write('noise', wire.ping), step])),
   },
   'no-done': {
     about: 'the answer is complete but the terminator ([DONE], message_stop) is missing',

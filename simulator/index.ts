@@ -1,4 +1,4 @@
-// A provider without a provider: a server that speaks the wires of OpenAI, Azure, Anthropic and vLLM and answers from the prompt alone.
+// A provider without a provider: a server that speaks the wires of OpenAI, Azure, Anthropic, Bedrock and vLLM and answers from the prompt alone.
 // It shares no code with the gateway, so that a mistake in a codec of the gateway cannot hide behind the same mistake here.
 import { listening, type Simulator } from './listening.ts';
 import { type Settings, simulatorServer } from './server.ts';

@@ -91,7 +91,7 @@ export class Requests {
   }
 }
 
-const secret = /^(authorization|x-api-key|api-key|x-goog-api-key|cookie)$/;
+const secret = /^(authorization|x-api-key|api-key|x-goog-api-key|x-amz-security-token|cookie)$/;
 
 /** The last four characters stay, so that a test can tell which key was used. */
 function masked(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {

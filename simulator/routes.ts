@@ -2,6 +2,7 @@
 import { embeddingsReply } from './embeddings.ts';
 import { anthropic, countTokensReply } from './wires/anthropic.ts';
 import { azure, azureVersionRefusal } from './wires/azure.ts';
+import { converse, converseStream, countReply, invoke, invokeStream } from './wires/bedrock.ts';
 import { openai } from './wires/openai.ts';
 import { vllm } from './wires/vllm.ts';
 import type { Headers, Refusal, Wire } from './wires/wire.ts';
@@ -30,6 +31,7 @@ export function routeOf(method: string, url: URL, headers: Headers, only: 'all' 
 /** `/v1/models` is a path of two wires: the version header tells Anthropic's clients. */
 function wireOf(path: string, headers: Headers): Wire {
   if (path.startsWith('/openai/')) return azure;
+  if (path.startsWith('/model/')) return converse;
   return path.startsWith('/v1/messages') || headers['anthropic-version'] !== undefined ? anthropic : openai;
 }
 
@@ -43,6 +45,12 @@ const modelList = (wire: Wire): Route => ({
 
 const embeddings = (wire: Wire): Route => ({ wire, kind: 'count', reply: embeddingsReply });
 
+const bedrock = (wire: Wire, [, model = '']: RegExpExecArray): Route => ({
+  wire,
+  kind: 'generate',
+  deployment: decodeURIComponent(model),
+});
+
 const hostedRoutes: readonly RouteRow[] = [
   ['POST', /^\/v1\/embeddings$/, () => embeddings(openai)],
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: openai, kind: 'generate' })],
@@ -50,6 +58,15 @@ const hostedRoutes: readonly RouteRow[] = [
   ['POST', /^\/v1\/messages$/, () => ({ wire: anthropic, kind: 'generate' })],
   ['POST', /^\/v1\/messages\/count_tokens$/, () => ({ wire: anthropic, kind: 'count', reply: countTokensReply })],
   ['POST', /^\/openai\/v1\/chat\/completions$/, () => ({ wire: azure, kind: 'generate' })],
+  ['POST', /^\/model\/([^/]+)\/converse$/, match => bedrock(converse, match)],
+  ['POST', /^\/model\/([^/]+)\/converse-stream$/, match => bedrock(converseStream, match)],
+  ['POST', /^\/model\/([^/]+)\/invoke$/, match => bedrock(invoke, match)],
+  ['POST', /^\/model\/([^/]+)\/invoke-with-response-stream$/, match => bedrock(invokeStream, match)],
+  [
+    'POST',
+    /^\/model\/([^/]+)\/count-tokens$/,
+    ([, model = '']) => ({ wire: converse, kind: 'count', reply: body => countReply(decodeURIComponent(model), body) }),
+  ],
   [
     'POST',
     /^\/openai\/deployments\/([^/]+)\/chat\/completions$/,

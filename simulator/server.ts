@@ -122,7 +122,9 @@ type Outgoing = {
 
 function considered(context: Context, route: Route, request: IncomingMessage, raw: string, entry: Entry): Outgoing {
   const { wire } = route;
-  const denied = deniedCredential(context, wire, request);
+  const denied = wire.denied
+    ? wire.denied(signedRequest(request, raw), context.keys, Date.now())
+    : deniedCredential(context, wire, request);
   if (denied) return refusing(denied);
   if (route.kind === 'refused') return refusing(route.refusal);
   if (route.kind === 'plain') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(now(), context.models)));
@@ -144,6 +146,8 @@ function perhapsFaulted(context: Context, request: IncomingMessage, entry: Entry
   const call = faultOf(context, request, entry, undefined);
   return call ? faulted(call, wire, () => usual, '') : usual;
 }
+
+const signedRequest = ({ method = '', url = '', headers }: IncomingMessage, body: string) => ({ method, url, headers, body });
 
 function deniedCredential(context: Context, wire: Wire, request: IncomingMessage): Refusal | undefined {
   if (!wire.needsCredential) return undefined;
@@ -209,10 +213,13 @@ function generated(context: Context, wire: Wire, asked: Ask, body: unknown, faul
     ...fault?.reply,
   };
   const steps = ask.stream
-    ? frameSteps(wire.frames(reply))
+    ? frameSteps(wire.frames(reply), wire)
     : [write('body', JSON.stringify(wire.whole(reply)), answers.reduce(addTokens, 0))];
   return {
-    head: { status: 200, headers: { 'content-type': ask.stream ? streamType : 'application/json', ...wire.headers(ask.digest) } },
+    head: {
+      status: 200,
+      headers: { 'content-type': ask.stream ? (wire.streamType ?? streamType) : 'application/json', ...wire.headers(ask.digest) },
+    },
     steps: work ? work.steps(steps) : paced(steps, context.settings, ask.digest),
     settle: () => {
       work?.over();

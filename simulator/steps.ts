@@ -1,10 +1,15 @@
 // An answer as a list of things to do on the connection. Wires and pace make the list, faults rewrite it, delivery carries it out: so a
 // fault is a function from steps to steps, and needs no branch in the server.
-import type { Frame, Refusal } from './wires/wire.ts';
+import type { Frame, Refusal, Wire } from './wires/wire.ts';
 
 export type Step =
   /** `kind` is a frame's, or `body` for an answer that is one piece. */
-  | { readonly do: 'write'; readonly kind: Frame['kind'] | 'body' | 'noise'; readonly text: string; readonly tokens: number }
+  | {
+      readonly do: 'write';
+      readonly kind: Frame['kind'] | 'body' | 'noise';
+      readonly text: string | Buffer;
+      readonly tokens: number;
+    }
   | { readonly do: 'wait'; readonly ms: number }
   /** Goes on when this resolves; it has to when the client goes away. */
   | { readonly do: 'until'; readonly ready: (gone: AbortSignal) => Promise<void> }
@@ -19,16 +24,18 @@ export type Step =
   /** A proper end of the body, however much is missing from it. */
   | { readonly do: 'end' };
 
-export const write = (kind: Extract<Step, { do: 'write' }>['kind'], text: string, tokens = 0): Step => ({
+export const write = (kind: Extract<Step, { do: 'write' }>['kind'], text: string | Buffer, tokens = 0): Step => ({
   do: 'write',
   kind,
   text,
   tokens,
 });
 
-export function* frameSteps(frames: Iterable<Frame>): Iterable<Step> {
-  for (const frame of frames) yield write(frame.kind, sse(frame), frame.tokens);
+export function* frameSteps(frames: Iterable<Frame>, wire: Wire): Iterable<Step> {
+  for (const frame of frames) yield write(frame.kind, bytesOf(frame, wire), frame.tokens);
 }
+
+export const bytesOf = (frame: Frame, wire: Wire): string | Buffer => wire.bytesOf?.(frame) ?? sse(frame);
 
 export const sse = (frame: Frame): string => `${frame.event ? `event: ${frame.event}\n` : ''}data: ${frame.data}\n\n`;
 

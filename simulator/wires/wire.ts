@@ -1,5 +1,6 @@
 // What a wire has to bring: reading a request as strictly as the provider does, and wording answers and troubles as the provider does.
 import type { Answer, Ask } from '../answer.ts';
+import type { SignedRequest } from '../aws-signature.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -49,11 +50,13 @@ export type Trouble =
   | 'content-filter';
 
 export type Wire = {
-  readonly name: 'openai' | 'azure' | 'anthropic' | 'vllm';
+  readonly name: 'openai' | 'azure' | 'anthropic' | 'vllm' | 'bedrock';
   readonly credential: (headers: Headers) => string | undefined;
   readonly needsCredential: boolean;
   /** What is said when there is none. */
   readonly missingCredential: string;
+  /** Where requests are signed: looks at all of one. `now`: milliseconds since the epoch. */
+  readonly denied?: (request: SignedRequest, keys: readonly string[] | undefined, now: number) => Refusal | undefined;
   /** A filtered prompt is a 200 that declines, not an error. */
   readonly answersFiltered: boolean;
   readonly read: (body: unknown, headers: Headers, deployment?: string) => Read;
@@ -67,6 +70,9 @@ export type Wire = {
   readonly errorFrame: (model: string) => Frame;
   /** A sign of life between frames, as SSE text. */
   readonly ping: string;
+  /** Where a stream is none of SSE: its type, and a frame as its bytes. */
+  readonly streamType?: string;
+  readonly bytesOf?: (frame: Frame) => Buffer;
   readonly headers: (digest: string) => Readonly<Record<string, string>>;
   /** @param names what a server of one's own serves; a hosted provider has its own list */
   readonly models: (created: number, names: readonly string[]) => unknown;
