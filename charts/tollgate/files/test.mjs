@@ -5,7 +5,8 @@ async function expectStatus(what, url, status, headers = {}) {
   const answer = await fetch(url, { headers, signal: AbortSignal.timeout(10_000) });
   const body = await answer.text();
   console.log(`${what}: ${answer.status}`);
-  if (answer.status !== status) throw new Error(`${what}: ${url} answered ${answer.status}, not ${status}: ${body.slice(0, 500)}`);
+  if (answer.status !== status)
+    throw new Error(`${what}: ${url} answered ${answer.status}, not ${status}: ${body.slice(0, 500)}`);
 }
 
 await expectStatus('the operator is ready', `${OPERATOR}/readyz`, 200);

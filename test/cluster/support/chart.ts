@@ -3,6 +3,9 @@ import { spawn } from 'node:child_process';
 import { parseAllDocuments, stringify } from 'yaml';
 import { helmPath } from '../../../tools/places.ts';
 
+/** false, or why a test that needs Helm is skipped. */
+export const withoutHelm: string | false = helmPath() ? false : 'helm is not on this machine: npm run tools';
+
 export const CHART = 'charts/tollgate';
 export const RELEASE = 'tollgate';
 
@@ -59,8 +62,11 @@ type RunOptions = { readonly input?: string; readonly env?: Readonly<Record<stri
 
 /** Helm with values on its standard input. Rejects with what it says when it fails. */
 export async function helm(args: readonly string[], values: object = {}, env: Readonly<Record<string, string>> = {}) {
-  const { status, stdout, stderr } = await run(helmPath()!, [...args, '--values', '-'], { input: stringify(values), env });
-  if (status !== 0) throw new Error(`helm ${args.join(' ')}: ${stderr}`);
+  const { status, stdout, stderr } = await run(helmPath()!, [...args, '--values', '-'], {
+    input: stringify(values, { version: '1.1' }),
+    env,
+  });
+  if (status !== 0) throw new Error(`helm ${args.join(' ')}: ${stdout}${stderr}`);
   return stdout;
 }
 

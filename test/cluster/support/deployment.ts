@@ -85,7 +85,7 @@ export class Deployment {
     const inCluster = await this.#podAccess();
     const address = ownNetwork!.address(OPERATOR_ADDRESS + 1 + index);
     const name = `pod-${index}`;
-    const fields = { 'metadata.namespace': SYSTEM, 'metadata.name': name, 'status.podIP': address };
+    const fields = { 'metadata.namespace': SYSTEM, 'metadata.name': name };
     const env = {
       ...inCluster,
       ...environmentOf(this.#dataPlane, fields, SECRETS),
