@@ -55,7 +55,7 @@ async function send(trip: ChatTrip, kept: KeptAnswer, candidate: Candidate, stat
   const { exchange, call } = trip;
   const { client, frontend, id } = exchange;
   const { stream, includeUsage } = call.envelope;
-  const context = { requestId: id, createdSeconds: Math.floor(ports.now() / 1000), includeUsage };
+  const context = { requestId: id, createdSeconds: Math.floor(ports.now() / 1000), includeUsage, body: call.body };
   // The provider's id is that of the first answer: two answers of one id would be one to those who collect them.
   const reply = { ...kept.reply, id: '' };
   const told = { key: kept.key, similarity: call.key.entry.exposeSimilarity ? kept.similarity : undefined };

@@ -64,7 +64,7 @@ function prepareChat(
     call,
     provider,
     target,
-    context: { requestId: exchange.id, createdSeconds, includeUsage: call.envelope.includeUsage },
+    context: { requestId: exchange.id, createdSeconds, includeUsage: call.envelope.includeUsage, body: call.body },
     filteredIsFailure: call.plan.route?.fallback.on.includes('ContentFiltered') === true,
     outputLimit,
     mayResume: call.envelope.stream && call.plan.route?.fallback.midStream === 'Continue',

@@ -122,8 +122,8 @@ function residueText({ request: { dialect, thinking }, body }: PartitionFacts): 
   return told.length === 0 ? '-' : text(dialect) + list(told, ([path, value]) => text(path) + json(value));
 }
 
-/** Chat completions and messages are two ways to ask the same. */
-const familyOf = (operation: Operation): string => (operation === 'Messages' ? 'Chat' : operation);
+/** Ways to ask the same. */
+const familyOf = (operation: Operation): string => (operation === 'Messages' || operation === 'Responses' ? 'Chat' : operation);
 
 /** The models never see these: where it runs, what it is billed to, who is to be blamed. */
 const silent: ReadonlySet<string> = new Set([

@@ -66,6 +66,15 @@ const anthropicText = fields('type text cache_control');
 const anthropicFormat = { by: 'type', of: { json_schema: fields('type schema') } };
 const anthropicTool = fields('type name description input_schema strict cache_control');
 
+const responsesText = { input_text: fields('type text'), output_text: fields('type text logprobs'), refusal: fields('type refusal') };
+// Others than text bypass the cache.
+const responsesParts = each({
+  by: 'type',
+  of: { ...responsesText, input_image: 'all', input_file: 'all', input_audio: 'all' },
+});
+const responsesMessage = fields('type role id status', { content: responsesParts });
+const nothingOfIt: Variants = { by: 'type', of: {} };
+
 const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
   'openai-chat': {
     messages: each({
@@ -89,6 +98,35 @@ const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
     tool_choice: { by: 'type', of: { function: fields('type', { function: fields('name') }), allowed_tools: 'all' } },
     response_format: fields('type', { json_schema: fields('name description schema strict') }),
   },
+  'openai-responses': {
+    input: each({
+      by: 'type',
+      of: {
+        message: responsesMessage,
+        function_call: fields('type id call_id name arguments status'),
+        reasoning: fields('type id status encrypted_content', {
+          summary: each({ by: 'type', of: { summary_text: fields('type text') } }),
+          content: nothingOfIt,
+        }),
+        // Results of tools bypass the cache.
+        function_call_output: 'all',
+      },
+      absent: responsesMessage,
+    }),
+    tools: each({ by: 'type', of: { function: fields('type name description parameters strict') } }),
+    tool_choice: { by: 'type', of: { function: fields('type name'), allowed_tools: 'all' } },
+    text: fields('verbosity', {
+      format: {
+        by: 'type',
+        of: { text: fields('type'), json_object: fields('type'), json_schema: fields('type name description schema strict') },
+      },
+    }),
+    reasoning: fields('effort'),
+    // What an answer shows besides.
+    include: nothingOfIt,
+  },
+  // A text, or what bypasses the cache.
+  'openai-completions': {},
   'anthropic-messages': {
     system: each({ by: 'type', of: { text: anthropicText } }),
     messages: each(

@@ -1,7 +1,7 @@
 // The wire formats ("dialects") that clients and providers speak. Where both sides speak the same one, bytes pass through.
 
 /** Of conversations. */
-export type Dialect = 'openai-chat' | 'anthropic-messages';
+export type Dialect = 'openai-chat' | 'anthropic-messages' | 'openai-responses' | 'openai-completions';
 
 /** Of operations that are one request and one reply (core/unary). `rerank` is Cohere's and Jina's form, which vLLM speaks too. */
 export type UnaryDialect = 'openai-embeddings' | 'rerank' | 'openai-moderations';

@@ -81,7 +81,8 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
   },
   OpenAICompatible: {
     connection: ({ openAICompatible }) =>
-      openAICompatible && { type: 'OpenAICompatible', baseURL: withoutSlash(openAICompatible.baseURL) },
+      openAICompatible &&
+      ({ type: 'OpenAICompatible', ...openAICompatible, baseURL: withoutSlash(openAICompatible.baseURL) } as Connection),
     urls: spec => at(['openAICompatible', 'baseURL'], spec.openAICompatible?.baseURL),
     header: bearer,
     catalogue: 'by-url',
@@ -108,6 +109,7 @@ function engines({ vLLM, probes = PROBE_DEFAULTS }: ProviderSpec, found: EngineA
     ...(draining.length > 0 && { draining }),
     engine: vLLM.engine,
     metricsPath: vLLM.metricsPath.replace(/^\/*/, '/'),
+    ...(vLLM.dialects && { dialects: vLLM.dialects }),
     probes: {
       interval: durationOf(probes.interval),
       staleAfter: durationOf(probes.staleAfter),

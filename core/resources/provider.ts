@@ -48,10 +48,18 @@ export const PUBLIC_BASE_URL = {
   gemini: 'https://generativelanguage.googleapis.com',
 } as const;
 
+const DIALECTS = ['Chat', 'Responses', 'Completions', 'Messages'] as const;
+
+/** What a server speaks; clients of any of them are passed through, others are translated to the first. */
+const dialects = (what: string) => list(choice(DIALECTS, 'A wire of its own.'), DIALECTS.length, what).min(1).optional();
+
 const openAI = block({
   baseURL: baseURL('Base URL, ending in /v1.').default(PUBLIC_BASE_URL.openAI),
   organization: text(128, 'Sent as OpenAI-Organization.').optional(),
   project: text(128, 'Sent as OpenAI-Project.').optional(),
+  dialects: dialects(
+    'What the models are spoken to in, their own first. Default: Chat and Responses; Responses alone, or Completions alone, for those that OpenAI serves only there.',
+  ),
 }).meta({ description: 'Settings of type OpenAI.' });
 
 const anthropic = block({
@@ -75,6 +83,7 @@ const bedrock = block({
 
 const openAICompatible = block({
   baseURL: baseURL('Base URL, usually ending in /v1.'),
+  dialects: dialects('What the server speaks below the base URL, its own first. Default: Chat and Completions.'),
 }).meta({ description: 'Settings of type OpenAICompatible: Ollama, LM Studio, TGI, Groq, Together and others.' });
 
 const port = count(1, 65535, 'A port number.');
@@ -93,6 +102,7 @@ const vLLM = checked(
       .optional(),
     engine: choice(['vLLM', 'SGLang', 'TRTLLM', 'TGI'], 'Which engine it is, and so which metric names to read.').default('vLLM'),
     metricsPath: text(256, 'Path of the metrics.').default('/metrics'),
+    dialects: dialects('What the engine speaks below /v1, its own first. Default: all of them for vLLM, Chat and Completions for the others.'),
   }),
   'Settings of type VLLM: a self-hosted engine.',
   [

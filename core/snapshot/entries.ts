@@ -48,12 +48,15 @@ type Block<T, K extends keyof T> = NonNullable<T[K]>;
 
 type ConnectionOf<T extends Connection['type']> = Extract<Connection, { readonly type: T }>;
 
+const dialects = optional(knownOf('Chat', 'Responses', 'Completions', 'Messages'));
+
 const connections: { readonly [T in Connection['type']]: Reader<ConnectionOf<T>> } = {
   OpenAI: object<ConnectionOf<'OpenAI'>>({
     type: required(oneOf('OpenAI')),
     baseURL: required(text),
     organization: optional(text),
     project: optional(text),
+    dialects,
   }),
   Anthropic: object<ConnectionOf<'Anthropic'>>({
     type: required(oneOf('Anthropic')),
@@ -74,6 +77,7 @@ const connections: { readonly [T in Connection['type']]: Reader<ConnectionOf<T>>
   OpenAICompatible: object<ConnectionOf<'OpenAICompatible'>>({
     type: required(oneOf('OpenAICompatible')),
     baseURL: required(text),
+    dialects,
   }),
   VLLM: object<ConnectionOf<'VLLM'>>({
     type: required(oneOf('VLLM')),
@@ -81,6 +85,7 @@ const connections: { readonly [T in Connection['type']]: Reader<ConnectionOf<T>>
     draining: optional(texts),
     engine: required(oneOf('vLLM', 'SGLang', 'TRTLLM', 'TGI')),
     metricsPath: required(text),
+    dialects,
     probes: required(
       object<ConnectionOf<'VLLM'>['probes']>({
         interval: required(number),

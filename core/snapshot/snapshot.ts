@@ -68,12 +68,18 @@ export type ProviderEntry = {
 
 /** Base URLs have no trailing slash. OpenAI-shaped ones end in `/v1` (or whatever stands there), Anthropic's do not. */
 export type Connection =
-  | { readonly type: 'OpenAI'; readonly baseURL: string; readonly organization?: string; readonly project?: string }
+  | {
+      readonly type: 'OpenAI';
+      readonly baseURL: string;
+      readonly organization?: string;
+      readonly project?: string;
+      readonly dialects?: readonly SpokenDialect[];
+    }
   | { readonly type: 'Anthropic'; readonly baseURL: string; readonly version?: string }
   | { readonly type: 'AzureOpenAI'; readonly endpoint: string; readonly apiVersion?: string }
   | { readonly type: 'Gemini'; readonly baseURL: string }
   | { readonly type: 'Bedrock'; readonly region: string; readonly endpoint?: string }
-  | { readonly type: 'OpenAICompatible'; readonly baseURL: string }
+  | { readonly type: 'OpenAICompatible'; readonly baseURL: string; readonly dialects?: readonly SpokenDialect[] }
   | {
       readonly type: 'VLLM';
       /** Bases such as `http://10.0.0.5:8000`, without `/v1`. */
@@ -82,6 +88,7 @@ export type Connection =
       readonly draining?: readonly string[];
       readonly engine: 'vLLM' | 'SGLang' | 'TRTLLM' | 'TGI';
       readonly metricsPath: string;
+      readonly dialects?: readonly SpokenDialect[];
       readonly probes: {
         readonly interval: Millis;
         readonly staleAfter: Millis;
@@ -91,6 +98,9 @@ export type Connection =
       };
     };
 export type ProviderType = Connection['type'];
+
+/** Where a provider does not speak the same for all: what it does, its own first. Absent: as known of the model, or of the engine. */
+export type SpokenDialect = 'Chat' | 'Responses' | 'Completions' | 'Messages';
 
 export type Capability = 'Chat' | 'Tools' | 'Vision' | 'JSONSchema' | 'Embeddings' | 'Rerank' | 'Moderation' | 'Reasoning';
 /** Of a model of which nobody said what it can do. An API server fills it in, so it cannot be told from one that was written. */

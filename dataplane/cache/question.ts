@@ -44,6 +44,8 @@ export function questionOf(
   kind: Kind,
   { digest, now }: QuestionParts,
 ): Question | string {
+  // An answer that goes on with what a provider keeps depends on that, and one that is to be kept there has to come from there.
+  if (call.envelope.names || call.envelope.keeps) return 'stored-state';
   const decoded = exchange.frontend.decode(call.body);
   if (!decoded.ok) return 'unreadable';
   const request = decoded.value;
@@ -90,7 +92,7 @@ export function questionOf(
 const FOREVER = millis(Number.MAX_SAFE_INTEGER);
 
 /** Fields by which an answer gets content that only its own dialect knows: it cannot be kept. */
-const foreign = /^(?:audio|modalities|web_search_options|mcp_servers|container|tools\[)/;
+const foreign = /^(?:audio|modalities|web_search_options|mcp_servers|container|tools\[|input\[|prompt$|logprobs$|echo$)/;
 const isForeign = (name: string): boolean => foreign.test(name);
 
 function takesTemperature({ frontend }: ChatExchange, { plan: { candidates } }: Call): boolean {

@@ -1,5 +1,6 @@
 // What the body of nearly every dialect has at its top, read in the cheap look at a request: the model, the messages, whether to stream.
 import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { isRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 
 export type Essentials = { readonly model: string; readonly stream: boolean };
@@ -15,6 +16,16 @@ export function readEssentials(body: JsonView, turns: 'messages' | undefined): P
   if (turns && !isFilledList(body, turns)) return invalid(turns, 'a list of at least one message');
   const stream = body.get('stream') ?? false;
   return typeof stream === 'boolean' ? ok({ model, stream }) : invalid('stream', 'true or false');
+}
+
+/** `stream_options.include_usage`, of the dialects of OpenAI that have it. */
+export function readIncludeUsage(body: JsonView): Parsed<boolean> {
+  if (!body.has('stream_options')) return ok(false);
+  const options = body.get('stream_options');
+  if (options === null) return ok(false);
+  if (!isRecord(options)) return invalid('stream_options', 'an object');
+  const wanted = options.include_usage ?? false;
+  return typeof wanted === 'boolean' ? ok(wanted) : invalid('stream_options.include_usage', 'true or false');
 }
 
 export const invalid = (param: string, must: string) =>

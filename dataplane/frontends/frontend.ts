@@ -17,6 +17,21 @@ export type Envelope = {
   readonly controls: Controls;
   /** Edits of the body that take our request controls out before it goes to an upstream of the same dialect: a JSON text, or null to remove the field. */
   readonly edits: ReadonlyMap<string, string | null>;
+  /** What it goes on with. Absent: it brings all it needs. */
+  readonly names?: readonly StateName[];
+  /** A provider of its dialect keeps the answer, for later requests to name. */
+  readonly keeps?: boolean;
+  /** The answer comes later than the reply: it is asked for by its id. */
+  readonly inBackground?: true;
+};
+
+/** Something that a provider keeps, as a request names it: only where that is can the request go. */
+export type StateName = {
+  /** `item`: one of what a response, or a conversation, is made of. */
+  readonly kind: 'response' | 'conversation' | 'item';
+  readonly id: string;
+  /** Where it stands in the body. */
+  readonly param: string;
 };
 
 /** Request controls of the body (architecture.md, "Request controls"), the same in all dialects. */
@@ -60,6 +75,8 @@ export type ReplyContext = {
   /** Seconds since the epoch, for dialects that carry a creation time. */
   readonly createdSeconds: number;
   readonly includeUsage: boolean;
+  /** What the client asked for, of which some dialects tell again. */
+  readonly body?: JsonView;
 };
 
 /** Turns neutral events into the dialect's SSE text. Holds the state of one stream; never throws. */

@@ -6,6 +6,8 @@ import { fieldNames } from './body-fields.ts';
 import { interpretedControls } from './controls.ts';
 import type { Frontend, UnaryFrontend } from './frontend.ts';
 import { openAIChat } from './openai-chat/index.ts';
+import { openAICompletions } from './openai-completions/index.ts';
+import { openAIResponses } from './openai-responses/index.ts';
 
 /** Where a conversation is gone on with, or measured. */
 export type ChatEndpoint = {
@@ -23,6 +25,8 @@ export type Endpoint = ChatEndpoint | UnaryEndpoint;
 const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v1/chat/completions', { frontend: openAIChat, action: 'generate' }],
   ['/chat/completions', { frontend: openAIChat, action: 'generate' }],
+  ['/v1/responses', { frontend: openAIResponses, action: 'generate' }],
+  ['/v1/completions', { frontend: openAICompletions, action: 'generate' }],
   ['/v1/messages', { frontend: anthropicMessages, action: 'generate' }],
   [
     '/v1/messages/count_tokens',

@@ -28,7 +28,7 @@ export type RouterOptions = {
 };
 
 /** Paths of the contract whose issue is still to come: they say so instead of 404. */
-const toCome = ['/v1/responses', '/v1/completions', '/v1/embeddings'];
+const toCome = ['/v1/embeddings'];
 
 export function publicRouter(options: RouterOptions): Handler {
   const pages = pageHandler(options);

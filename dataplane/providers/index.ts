@@ -4,11 +4,11 @@ import type { ChatRequest } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
 import type { Connection, ProviderType } from '#core/snapshot/snapshot.ts';
 import { anthropic } from './anthropic/index.ts';
-import { azureOpenAI, azureUnary } from './azure-openai/index.ts';
-import { openAI, openAIUnary } from './openai/index.ts';
-import { compatibleUnary, openAICompatible } from './openai-compatible/index.ts';
+import { azureUnary, azureWires } from './azure-openai/index.ts';
+import { openAIUnary, openAIWires } from './openai/index.ts';
+import { compatibleUnary, compatibleWires, openAICompatible } from './openai-compatible/index.ts';
 import type { EncodedRequest, Provider, Target, UnaryWire, Wires } from './provider.ts';
-import { vllm, vllmUnary } from './vllm/index.ts';
+import { vllmUnary, vllmWires } from './vllm/index.ts';
 
 type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type: T }>> | undefined };
 
@@ -16,11 +16,11 @@ type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type
 const always = <C extends Connection>(...wires: readonly [Provider<C>, ...Provider<C>[]]): Wires<C> => ({ of: () => wires });
 
 const adapters = {
-  OpenAI: { ...always(openAI), unary: openAIUnary },
+  OpenAI: { of: openAIWires, unary: openAIUnary },
   Anthropic: always(anthropic),
-  AzureOpenAI: { ...always(azureOpenAI), unary: azureUnary },
-  OpenAICompatible: { ...always(openAICompatible), unary: compatibleUnary },
-  VLLM: { ...always(vllm), unary: vllmUnary },
+  AzureOpenAI: { of: azureWires, unary: azureUnary },
+  OpenAICompatible: { of: compatibleWires, unary: compatibleUnary },
+  VLLM: { of: vllmWires, unary: vllmUnary },
   Gemini: undefined,
   Bedrock: undefined,
 } satisfies Adapters;

@@ -7,6 +7,8 @@ import { streamEncoder, TERMINATOR } from './encode-stream.ts';
 import { encodeError, encodeStreamError } from './errors.ts';
 import { inspect } from './inspect.ts';
 
+export { usageOf } from './encode-reply.ts';
+
 export const openAIChat: Frontend = {
   dialect: 'openai-chat',
   operation: 'Chat',

@@ -10,8 +10,11 @@ import {
   embeddingsWire,
   encodeFor,
   openAIDialect,
+  responsesWire,
+  type Spoken,
+  wiresOfModel,
 } from '../openai/index.ts';
-import type { Address, Provider, Target, UnaryWires } from '../provider.ts';
+import type { Address, Provider, Target, UnaryWires, Wires } from '../provider.ts';
 
 type AzureOpenAI = Extract<Connection, { type: 'AzureOpenAI' }>;
 
@@ -27,6 +30,20 @@ export const azureOpenAI: Provider<AzureOpenAI> = {
 const embeddings = embeddingsWire('own', addressOf);
 
 export const azureUnary: UnaryWires<AzureOpenAI> = { Embeddings: () => embeddings };
+
+const responses = responsesWire(azureProfile, 'own', addressOf);
+const both: Spoken<AzureOpenAI> = [azureOpenAI, responses];
+const responsesAlone: Spoken<AzureOpenAI> = [responses];
+const chatAlone: Spoken<AzureOpenAI> = [azureOpenAI];
+
+/** Responses are a part of the v1 form alone; deployments are named freely, and mostly after their model. */
+export const azureWires: Wires<AzureOpenAI>['of'] = ({ provider, model }) => {
+  if (!isV1(provider.connection.apiVersion)) return chatAlone;
+  return wiresOfModel(model) === 'responses-only' ? responsesAlone : both;
+};
+
+const isV1 = (apiVersion: string | undefined): boolean =>
+  apiVersion === undefined || apiVersion === 'v1' || apiVersion === 'preview';
 
 function addressOf(target: Target<AzureOpenAI>, path: string): Address {
   const { endpoint, apiVersion } = target.provider.connection;

@@ -23,7 +23,7 @@ export const embeddingsWire = <C extends Connection>(
   classify,
 });
 
-function encode({ inputs, dimensions, user, extra }: EmbeddingRequest, { model }: Target): Parsed<EncodedRequest> {
+function encode({ inputs, dimensions, purpose, user, extra }: EmbeddingRequest, { model }: Target): Parsed<EncodedRequest> {
   const body = {
     ...extra,
     model: model.upstreamName,
@@ -31,6 +31,7 @@ function encode({ inputs, dimensions, user, extra }: EmbeddingRequest, { model }
     // Numbers: not all who speak this wire know base64.
     encoding_format: 'float',
     ...(dimensions !== undefined && { dimensions }),
+    ...(purpose !== undefined && { input_type: purpose }),
     ...(user !== undefined && { user }),
   };
   return ok({ body, dropped: [] });

@@ -1,11 +1,12 @@
 // The neutral request as a chat completions body, for any target of this dialect.
-import type { ChatRequest, Effort, OutputFormat, ThinkingRequest, Tool, ToolChoice } from '#core/chat/request.ts';
+import type { ChatRequest, OutputFormat, Tool, ToolChoice } from '#core/chat/request.ts';
 import { ok, type Parsed } from '#core/failure.ts';
 import type { Connection } from '#core/snapshot/snapshot.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { EncodedRequest, Target } from '../provider.ts';
+import { effortOf } from './effort.ts';
 import { encodeMessages } from './encode-messages.ts';
-import type { ModelTraits, Profile } from './profile.ts';
+import type { Profile } from './profile.ts';
 
 type Body = Record<string, unknown>;
 
@@ -31,7 +32,7 @@ export const encodeFor =
     return limits.refusal ? { ok: false, failure: limits.refusal } : ok({ body, dropped: limits.dropped });
   };
 
-function withoutAbsent(body: Body): Body {
+export function withoutAbsent(body: Body): Body {
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }
 
@@ -78,39 +79,4 @@ function sampling(request: ChatRequest, profile: Profile, free: boolean, limits:
     stop: taken(stop, 'stop', free && (stop?.length ?? 0) <= profile.stopMax),
     ...(logprobs && { logprobs: true, top_logprobs: logprobs.top }),
   };
-}
-
-/** From this budget of tokens on. Only efforts that every reasoning model knows. */
-const effortOfBudget: readonly { readonly from: number; readonly effort: Effort }[] = [
-  { from: 16_384, effort: 'high' },
-  { from: 4_096, effort: 'medium' },
-  { from: 0, effort: 'low' },
-];
-
-const scale: readonly Effort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
-
-function effortOf(thinking: ThinkingRequest | undefined, { efforts }: ModelTraits, limits: LeavingOut): Effort | undefined {
-  const wanted = thinking && wantedEffort(thinking);
-  if (wanted === undefined) return undefined;
-  // Not to think is what a model does that cannot.
-  if (efforts.length === 0) return wanted === 'none' ? undefined : limits.leaveOut('reasoning_effort');
-  return nearest(wanted, efforts);
-}
-
-function wantedEffort(thinking: ThinkingRequest): Effort | undefined {
-  switch (thinking.kind) {
-    case 'disabled':
-      return 'none';
-    case 'budget':
-      return effortOfBudget.find(({ from }) => thinking.tokens >= from)?.effort;
-    case 'effort':
-    case 'adaptive':
-      return thinking.effort;
-  }
-}
-
-/** The effort itself where the model knows it, else the next lower one, else its lowest. */
-function nearest(wanted: Effort, efforts: readonly Effort[]): Effort | undefined {
-  const rank = scale.indexOf(wanted);
-  return efforts.findLast(effort => scale.indexOf(effort) <= rank) ?? efforts[0];
 }

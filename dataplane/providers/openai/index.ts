@@ -1,7 +1,8 @@
 // OpenAI, and the building blocks of every provider that speaks its chat completions dialect.
 import type { Connection } from '#core/snapshot/snapshot.ts';
-import type { Address, Provider, Target, UnaryWires } from '../provider.ts';
+import type { Address, Provider, Target, UnaryWires, Wires } from '../provider.ts';
 import { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
+import { completionsWire } from './completions/index.ts';
 import { confidenceOf } from './confidence.ts';
 import { decodeReply, inspectReply, leavesOut, notable, streamDecoder } from './decode.ts';
 import { embeddingsWire } from './embed.ts';
@@ -10,15 +11,21 @@ import { classify } from './errors.ts';
 import { moderationsWire } from './moderate.ts';
 import { outputAsked, outputLimitField } from './output.ts';
 import { passthroughEdits } from './passthrough.ts';
-import { openAIProfile } from './profile.ts';
+import { openAIProfile, wiresOfModel } from './profile.ts';
+import { responsesWire } from './responses/index.ts';
+import { declared, type Spoken } from './wires.ts';
 
 export { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
+export { completionsWire } from './completions/index.ts';
 export { confidenceOf } from './confidence.ts';
 export { embeddingsWire } from './embed.ts';
 export { encodeFor } from './encode.ts';
+export { messagesWire } from './messages.ts';
 export { moderationsWire } from './moderate.ts';
-export { azureProfile, compatibleProfile } from './profile.ts';
+export { azureProfile, compatibleProfile, wiresOfModel } from './profile.ts';
 export { rerankWire } from './rerank.ts';
+export { responsesWire } from './responses/index.ts';
+export { declared, type Spoken } from './wires.ts';
 
 /** Everything of this dialect that does not depend on who serves it. */
 export const openAIDialect = {
@@ -60,3 +67,16 @@ function addressOf(target: Target<OpenAI>, path: string): Address {
     ...(project !== undefined && { 'openai-project': project }),
   });
 }
+
+const responses = responsesWire(openAIProfile, 'own', addressOf);
+const completions = completionsWire('OpenAI', 'own', addressOf);
+const all = { Chat: openAI, Responses: responses, Completions: completions };
+
+const byModel: Readonly<Record<ReturnType<typeof wiresOfModel>, Spoken<OpenAI>>> = {
+  conversation: [openAI, responses],
+  'responses-only': [responses],
+  text: [completions],
+};
+
+export const openAIWires: Wires<OpenAI>['of'] = ({ provider, model }) =>
+  declared(all, provider.connection.dialects) ?? byModel[wiresOfModel(model)];

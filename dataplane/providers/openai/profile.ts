@@ -9,6 +9,8 @@ export type Profile = {
   /** Takes PDF as `file` parts. */
   readonly files: boolean;
   readonly stopMax: number;
+  /** Gives its reasoning sealed, to those who keep it themselves (`reasoning.encrypted_content`). */
+  readonly sealsReasoning: boolean;
   modelTraits(model: ModelEntry): ModelTraits;
 };
 
@@ -42,6 +44,17 @@ function familyOf({ upstreamName }: ModelEntry): ModelTraits | undefined {
   return families.find(({ name }) => name.test(base))?.traits;
 }
 
+/** Models by the wire that OpenAI serves them on, where that is not the chat wire. */
+const textModels = /^(?:gpt-3\.5-turbo-instruct|davinci-002|babbage-002)/;
+const responsesModels = /^(?:o\d-pro|gpt-5(?:\.\d+)?-(?:pro|codex)|codex-|o\d(?:-mini)?-deep-research|computer-use-)/;
+
+/** On which wires OpenAI serves a model, its own first. */
+export function wiresOfModel({ upstreamName }: ModelEntry): 'conversation' | 'responses-only' | 'text' {
+  const base = upstreamName.toLowerCase().replace(/^ft:/, '');
+  if (responsesModels.test(base)) return 'responses-only';
+  return textModels.test(base) ? 'text' : 'conversation';
+}
+
 /** Every model that reasons knows these three. */
 const commonEfforts = (model: ModelEntry): readonly Effort[] =>
   model.capabilities.includes('Reasoning') ? ['low', 'medium', 'high'] : [];
@@ -59,6 +72,7 @@ export const openAIProfile: Profile = {
   files: true,
   // "Up to 4 sequences", says OpenAI's reference; more is answered 400.
   stopMax: 4,
+  sealsReasoning: true,
   modelTraits: model => familyOf(model) ?? unknownModel(model),
 };
 
@@ -76,5 +90,6 @@ export const compatibleProfile: Profile = {
   topK: false,
   files: false,
   stopMax: 64,
+  sealsReasoning: false,
   modelTraits: model => ({ ...chatModel, efforts: commonEfforts(model) }),
 };

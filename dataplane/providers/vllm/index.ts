@@ -6,14 +6,19 @@ import {
   addressBelow,
   CHAT_COMPLETIONS,
   compatibleProfile,
+  completionsWire,
   confidenceOf,
   credentialHeaders,
+  declared,
   embeddingsWire,
   encodeFor,
+  messagesWire,
   openAIDialect,
   rerankWire,
+  responsesWire,
+  type Spoken,
 } from '../openai/index.ts';
-import type { Address, Provider, RequestFields, Target, UnaryWires } from '../provider.ts';
+import type { Address, Provider, RequestFields, Target, UnaryWires, Wires } from '../provider.ts';
 
 type VLLM = Extract<Connection, { type: 'VLLM' }>;
 
@@ -44,14 +49,29 @@ function continuation(body: RequestFields, { model, provider }: Target<VLLM>): R
   return isKnown && isFree && !model.capabilities.includes('Reasoning') ? goOn : undefined;
 }
 
+const profile = { ...compatibleProfile, target: 'VLLM', topK: true };
+
 export const vllm: Provider<VLLM> = {
   ...openAIDialect,
   tokenizer: 'other',
   address: target => addressOf(target, CHAT_COMPLETIONS),
-  encode: encodeFor({ ...compatibleProfile, target: 'VLLM', topK: true }),
+  encode: encodeFor(profile),
   confidence: confidenceOf(compatibleProfile),
   continuation,
 };
+
+const completions = completionsWire('VLLM', 'other', addressOf);
+const all = {
+  Chat: vllm,
+  Responses: responsesWire(profile, 'other', addressOf),
+  Completions: completions,
+  Messages: messagesWire<VLLM>(endpointOf),
+};
+const wiresOfVLLM: Spoken<VLLM> = [vllm, all.Responses, completions, all.Messages];
+const common: Spoken<VLLM> = [vllm, completions];
+
+export const vllmWires: Wires<VLLM>['of'] = ({ provider: { connection } }) =>
+  declared(all, connection.dialects) ?? (connection.engine === 'vLLM' ? wiresOfVLLM : common);
 
 const embeddings = embeddingsWire('other', addressOf);
 const rerank = rerankWire(addressOf);
@@ -59,6 +79,9 @@ const rerank = rerankWire(addressOf);
 export const vllmUnary: UnaryWires<VLLM> = { Embeddings: () => embeddings, Rerank: () => rerank };
 
 function addressOf(target: Target<VLLM>, path: string): Address {
-  const endpoint = target.endpoint ?? target.provider.connection.endpoints[0] ?? '';
-  return addressBelow(endpoint, `/v1${path}`, credentialHeaders(target));
+  return addressBelow(endpointOf(target), `/v1${path}`, credentialHeaders(target));
+}
+
+function endpointOf({ endpoint, provider }: Target<VLLM>): string {
+  return endpoint ?? provider.connection.endpoints[0] ?? '';
 }

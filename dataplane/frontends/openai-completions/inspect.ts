@@ -1,0 +1,17 @@
+// The cheap look at a completions body: that of the chat dialect, with a prompt where that has messages.
+import { ok, type Parsed } from '#core/failure.ts';
+import type { JsonView } from '#core/json/view.ts';
+import { readControls } from '../controls.ts';
+import { readEssentials, readIncludeUsage } from '../essentials.ts';
+import type { Envelope } from '../frontend.ts';
+
+export function inspect(body: JsonView): Parsed<Envelope> {
+  const essentials = readEssentials(body, undefined);
+  if (!essentials.ok) return essentials;
+  const includeUsage = readIncludeUsage(body);
+  if (!includeUsage.ok) return includeUsage;
+  const read = readControls(body);
+  if (!read.ok) return read;
+  const { model, stream } = essentials.value;
+  return ok({ model, stream, includeUsage: includeUsage.value, ...read.value });
+}
