@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { until } from '#test/support/until.ts';
+import { MANIFESTS, renderedManifests } from '../../tools/manifests.ts';
 import { helmPath, kubeconformPath, kubectlPath } from '../../tools/places.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
 import { CHART, helm, parsed, RELEASE, run, stores, template } from './support/chart.ts';
@@ -101,6 +102,11 @@ describe('the chart on an API server', { skip: withoutApiServer || toolsMissing 
     const { status, body } = await create({ ...pods[0], hostNetwork: true });
     assert.equal(status, 403);
     assert.match(body.message!, /violates PodSecurity/);
+  });
+
+  test('the manifests for kubectl are what the chart says, and are taken', async () => {
+    assert.equal(await readFile(MANIFESTS, 'utf8'), renderedManifests(helmPath()!), 'npm run gen');
+    await kubectl(['apply', '--dry-run=server', '--validate=strict', '-f', MANIFESTS]);
   });
 
   describe('installed', () => {
