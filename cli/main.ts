@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'say which route and which backends a request would take, and why',
     run: async args => (await import('./explain.ts')).explain(args, { out, err, env: process.env }),
   },
+  import: {
+    summary: 'write the configuration of another gateway (LiteLLM) as manifests',
+    run: async args => (await import('./import.ts')).importFrom(args, { out, err, env: process.env, now: Date.now }),
+  },
   simulate: {
     summary: 'run a local stand-in for OpenAI, Azure OpenAI, Anthropic and vLLM',
     run: async args => (await import('./simulate.ts')).simulate(args, { out, err, stopped: stopped() }),
