@@ -26,7 +26,7 @@ export async function deliver(
 ): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => {
-    entry.endedAt = Date.now();
+    entry.endedAt ??= Date.now();
     if (response.writableFinished) return;
     if (entry.outcome === 'open') Object.assign(entry, { aborted: true, outcome: 'aborted' });
     gone.abort();
@@ -95,6 +95,8 @@ async function sendSteps(
     }
   }
   writeHead();
+  // Who has the last byte may ask again before this end hears that the connection is free.
+  entry.endedAt = Date.now();
   response.end();
   if (entry.outcome === 'open') entry.outcome = 'done';
 }

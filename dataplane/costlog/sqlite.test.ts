@@ -40,6 +40,7 @@ test('SQLite: a long report blocks neither the event loop nor a write', async ()
     let reported = 0;
     const reports = [1, 2].map(() => ledger.figures({ ...query, groupBy: ['user', 'day'] }).then(() => reported++));
     let worst = 0;
+    const startedAt = performance.now();
     for (let last = performance.now(), writes = 0; reported < 2; writes++) {
       await ledger.write([costRecord(Date.UTC(2026, 10, 1) + writes)]);
       await new Promise(resolve => setImmediate(resolve));
@@ -47,8 +48,9 @@ test('SQLite: a long report blocks neither the event loop nor a write', async ()
       last = performance.now();
       if (writes === 0) assert.equal(reported, 0, 'the first write did not wait for the reports');
     }
+    const took = performance.now() - startedAt;
     await Promise.all(reports);
-    assert.ok(worst < 1000, `a write and a turn of the event loop took ${worst} ms`);
+    assert.ok(worst < took / 3, `a write and a turn of the event loop took ${worst} of ${took} ms`);
   } finally {
     await ledger.close();
   }

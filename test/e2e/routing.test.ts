@@ -144,7 +144,7 @@ test('a session stays with its backend, and sessions spread', async () => {
 });
 
 test('the fastest backend is asked once both are known', async () => {
-  simulator.addFault({ fault: 'slow-first-token;ms=60', match: { model: 'here' } });
+  simulator.addFault({ fault: 'slow-first-token;ms=400', match: { model: 'here' } });
   const seen: string[] = [];
   for (let i = 0; i < 60; i++) seen.push(await asked(chat('slow')));
   assert.ok(seen.includes('here'), 'it was tried');

@@ -98,7 +98,7 @@ function resourcesFor(one: Target, simulators: { hosted: Simulator; engine: Simu
   const name = one.type.toLowerCase();
   const origin = one.type === 'VLLM' ? simulators.engine.origin : simulators.hosted.origin;
   const spec = {
-    timeouts: { firstToken: '2s', streamIdle: '2s', request: '4s' },
+    timeouts: { firstToken: '5s', streamIdle: '5s', request: '10s' },
     ...patient,
     // Looks at many providers, four times a second, would push the requests out of the simulator's memory.
     ...(one.type === 'VLLM' && { probes: { interval: '60s', staleAfter: '10m' } }),
