@@ -10,7 +10,9 @@ import type { ChatTrip } from './trip.ts';
 export async function answerOwnCount(trip: ChatTrip, ports: Ports): Promise<boolean> {
   const { exchange, call, candidate } = trip;
   const { encodeCount, frontend } = exchange;
-  if (!encodeCount || wireFor(frontend.dialect, candidate)?.dialect === frontend.dialect) return false;
+  const wire = wireFor(frontend.dialect, candidate);
+  const counts = wire?.dialect === frontend.dialect && (!wire.tokenCount || wire.tokenCount(candidate.model));
+  if (!encodeCount || counts) return false;
   const request = frontend.decode(call.body);
   if (request.ok) answerCount(trip, encodeCount(tokens(await estimateInputTokens(request.value, ports.estimateTokens))), ports);
   else answerFailure(exchange, request.failure);

@@ -4,7 +4,7 @@ import { fold } from '#core/chat/fold.ts';
 import type { ChatReply } from '#core/chat/reply.ts';
 import { messagesOf } from './http/sse.ts';
 import type { Prepared } from './prepare.ts';
-import type { Provider } from './providers/provider.ts';
+import type { Provider, Target } from './providers/provider.ts';
 import type { Relay } from './relay/relay.ts';
 
 /** Memory that many share. */
@@ -12,6 +12,7 @@ export type Allowance = { held: number; readonly max: number };
 
 export class Overheard {
   #provider: Provider | undefined;
+  #model: Target['model'] | undefined;
   /** As the upstream sent it: whole, or the frames of a stream. */
   #whole: Buffer | undefined;
   readonly #frames: Pile;
@@ -26,6 +27,7 @@ export class Overheard {
   /** The same attempt, with an ear at what comes from the upstream. */
   at(prepared: Prepared): Prepared {
     this.#provider = prepared.chat;
+    this.#model = prepared.target.model;
     return {
       ...prepared,
       read: (bytes, headers) => {
@@ -57,12 +59,12 @@ export class Overheard {
     if (!this.#whole) return this.#streamed(this.#provider);
     const body: unknown = JSON.parse(this.#whole.toString());
     this.hasMore = this.#provider.leavesOut(body);
-    const decoded = this.#provider.decodeReply(body);
+    const decoded = this.#provider.decodeReply(body, this.#model);
     return decoded.ok ? decoded.value : undefined;
   }
 
   #streamed(provider: Provider): ChatReply {
-    const decoder = provider.streamDecoder();
+    const decoder = provider.streamDecoder(undefined, this.#model);
     const events = messagesOf(this.#frames.all()).flatMap(message => decoder.push(message));
     const { reply } = fold([...events, ...decoder.close()]);
     this.hasMore = decoder.leftOut?.() === true;

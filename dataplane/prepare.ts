@@ -13,7 +13,7 @@ import { type ChatExchange, isChat } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
 import { prepareUnary } from './prepare-unary.ts';
 import { wireFor } from './providers/index.ts';
-import type { Provider, RequestFields, StreamDecoder, Target } from './providers/provider.ts';
+import type { Provider, RequestFields, StreamDecoder, Target, TokenCount } from './providers/provider.ts';
 import { passthroughRelay } from './relay/passthrough.ts';
 import type { Relay } from './relay/relay.ts';
 import { resumedRelay, translateRelay } from './relay/translate.ts';
@@ -92,30 +92,37 @@ const nothing: ReadonlyMap<string, string | null> = new Map();
 // ---------------------------------------------------------------- equal dialects
 
 function passThrough(task: Task): Parsed<Prepared> {
-  const { exchange, call, provider, target, filteredIsFailure, outputLimit } = task;
+  const { exchange, call, provider, target, filteredIsFailure } = task;
   const { stream } = call.envelope;
-  const edits = passthroughEdits(call, provider, target, outputLimit);
+  const edits = passthroughEdits(task);
   const goOn = continuationEdits(task, edited(call.body, edits));
   if (!goOn.ok) return goOn;
   for (const [name, value] of goOn.value) edits.set(name, value);
   const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
+  const body = editObject(call.body, edits);
+  const count = exchange.action === 'count-tokens' ? provider.tokenCount?.(target.model) : undefined;
   return ok({
     provider,
     chat: provider,
     target,
-    request: post(address, editObject(call.body, edits), target),
+    request: post(address, count ? JSON.stringify(count.body(JSON.parse(body.toString()))) : body, target),
     dropped: [],
     output: provider.outputAsked(edited(call.body, edits)),
-    read: bytes => (exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes)),
+    read: bytes =>
+      exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes, count),
     relay: stream ? sameDialectRelay(task) : undefined,
   });
 }
 
-function sameDialectRelay({ exchange, call, provider, context, filteredIsFailure, mayResume, continuation }: Task): Relay {
+function sameDialectRelay(task: Task): Relay {
+  const { exchange, call, provider, target, context, filteredIsFailure, mayResume, continuation } = task;
   const { frontend } = exchange;
-  const decoder = provider.streamDecoder(call.body);
+  const decoder = provider.streamDecoder(call.body, target.model);
   if (continuation) return resumedRelay(decoder, continuation);
-  const resume = { decoder: () => provider.streamDecoder(), encoder: () => frontend.streamEncoder(context) };
+  const resume = {
+    decoder: () => provider.streamDecoder(undefined, target.model),
+    encoder: () => frontend.streamEncoder(context),
+  };
   return passthroughRelay({
     decoder,
     notable: provider.notable,
@@ -127,15 +134,11 @@ function sameDialectRelay({ exchange, call, provider, context, filteredIsFailure
 }
 
 /** All edits that invariant 5 allows: the model's name, our controls, `include_usage`, and what `parameters` ask for. */
-function passthroughEdits(
-  call: Call,
-  provider: Provider,
-  target: Target,
-  outputLimit: number | undefined,
-): Map<string, string | null> {
+function passthroughEdits({ exchange, call, provider, target, outputLimit }: Task): Map<string, string | null> {
   const { model } = target;
   const edits = new Map(call.envelope.edits);
-  for (const [name, value] of provider.passthroughEdits(call.body, call.envelope.stream)) edits.set(name, value);
+  for (const [name, value] of provider.passthroughEdits(call.body, call.envelope.stream, exchange.headers))
+    edits.set(name, value);
   addConfigured(edits, target);
   if (outputLimit !== undefined) edits.set(...limitEdit(call.body, provider.outputLimitField(call.body, model), outputLimit));
   if (!provider.modelInPath && model.upstreamName !== call.envelope.model) edits.set('model', JSON.stringify(model.upstreamName));
@@ -157,9 +160,13 @@ function readPassedThrough(provider: Provider, bytes: Buffer, filteredIsFailure:
 }
 
 /** A provider's count of tokens says nothing about usage, and costs none. */
-function readCount(bytes: Buffer): ReadReply {
+function readCount(bytes: Buffer, count: TokenCount | undefined): ReadReply {
   const parsed = parseJson(bytes);
-  return parsed.ok ? ok({ body: bytes, usage: noUsage, said: undefined, model: undefined, upstreamId: undefined }) : parsed;
+  if (!parsed.ok) return parsed;
+  const told = count?.reply(parsed.value);
+  if (count && !told) return refuse('upstream_bad_response');
+  const body = told ? JSON.stringify(told) : bytes;
+  return ok({ body, usage: noUsage, said: undefined, model: undefined, upstreamId: undefined });
 }
 
 function wholeReply(provider: Provider, json: unknown, bytes: Buffer, filteredIsFailure: boolean): ReadReply {
@@ -186,7 +193,7 @@ function textOfPart(part: AssistantPart): string {
 // ---------------------------------------------------------------- different dialects
 
 function translate(task: Task): Parsed<Prepared> {
-  const { exchange, call, provider, target, context, filteredIsFailure, outputLimit } = task;
+  const { exchange, call, provider, target, context, outputLimit } = task;
   const { frontend, action } = exchange;
   const decoded = frontend.decode(call.body);
   if (!decoded.ok) return decoded;
@@ -201,7 +208,10 @@ function translate(task: Task): Parsed<Prepared> {
   const goOn = continuationEdits(task, fields);
   if (!goOn.ok) return goOn;
   for (const [name, value] of goOn.value) body[name] = value === null ? undefined : JSON.parse(value);
-  const decoder = stream ? provider.streamDecoder() : undefined;
+  if (sameDialect)
+    for (const [name, value] of provider.passthroughEdits(fields, stream, exchange.headers))
+      body[name] = value === null ? undefined : JSON.parse(value);
+  const decoder = stream ? provider.streamDecoder(undefined, target.model) : undefined;
   return ok({
     provider,
     chat: provider,
@@ -209,7 +219,7 @@ function translate(task: Task): Parsed<Prepared> {
     request: post(provider.address(target, { stream, action, request, ...sameDialect }), JSON.stringify(body), target),
     dropped: encoded.value.dropped,
     output: provider.outputAsked(fields),
-    read: bytes => readTranslated(provider, bytes, filteredIsFailure, reply => frontend.encodeReply(reply, context).body),
+    read: bytes => readTranslated(task, bytes, reply => frontend.encodeReply(reply, context).body),
     relay: decoder && otherDialectRelay(task, decoder),
   });
 }
@@ -223,15 +233,14 @@ function otherDialectRelay(
 }
 
 function readTranslated(
-  provider: Provider,
+  { provider, target, filteredIsFailure }: Task,
   bytes: Buffer,
-  filteredIsFailure: boolean,
   encode: (reply: ChatReply) => string,
 ): ReadReply {
   const parsed = parseJson(bytes);
   if (!parsed.ok) return parsed;
   const read = wholeReply(provider, parsed.value, bytes, filteredIsFailure);
   if (!read.ok) return read;
-  const reply = provider.decodeReply(parsed.value);
+  const reply = provider.decodeReply(parsed.value, target.model);
   return reply.ok ? ok({ ...read.value, body: encode(reply.value) }) : reply;
 }

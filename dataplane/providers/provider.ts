@@ -164,20 +164,24 @@ export type Provider<C extends Connection = Connection> = Wire<C> & {
   /** Refuses with unsupported_parameter, naming field and target, what it cannot carry, unless `dropUnsupported` lets it leave that out. */
   encode(request: ChatRequest, target: Target<C>): Parsed<EncodedRequest>;
   /** Edits of a same-dialect body besides the model's name: `stream_options.include_usage`, for one. JSON text, or null to remove. */
-  passthroughEdits(body: RequestFields, stream: boolean): ReadonlyMap<string, string | null>;
+  passthroughEdits(body: RequestFields, stream: boolean, client?: ClientHeaders): ReadonlyMap<string, string | null>;
   /** As the body says that is sent upstream. What is no sane number counts as absent: the provider refuses it, or goes by its own limit. */
   outputAsked(body: RequestFields): OutputAsked;
   /** The field that limits the answer in a same-dialect body for this model: `max_tokens`, or `inferenceConfig.maxTokens` inside of another. */
   outputLimitField(body: RequestFields, model: ModelEntry): string;
   /** The path of a body that this provider would refuse although the dialect is its own (a history that another provider made). Such a body takes the translated path. */
   isForeign(body: Buffer): boolean;
-  decodeReply(body: unknown): Parsed<ChatReply>;
+  /** @param model for a wire whose answers do not name it */
+  decodeReply(body: unknown, model?: ModelEntry): Parsed<ChatReply>;
   /** A whole reply has parts that have no place in decodeReply's. */
   leavesOut(body: unknown): boolean;
   /** The same reading as decodeReply's, without building the reply. Refuses an error object in a 200. */
   inspectReply(body: unknown): Parsed<ReplyFacts>;
-  /** @param request the body that is answered, where it passed through as it was */
-  streamDecoder(request?: RequestFields): StreamDecoder;
+  /**
+   * @param request the body that is answered, where it passed through as it was
+   * @param model for a wire whose answers do not name it
+   */
+  streamDecoder(request?: RequestFields, model?: ModelEntry): StreamDecoder;
   /**
    * Tested against raw frames, several at a time. Frames that match nothing of this hold content only: the same-dialect path need
    * not parse them once content has begun. A match inside an answer's text costs a needless look, no more. Linear on any input.
@@ -194,8 +198,17 @@ export type Provider<C extends Connection = Connection> = Wire<C> & {
   readonly modelInPath?: true;
   /** Absent: its streams are SSE. `contentType` is how the answer to a streamed request begins. */
   readonly framing?: { readonly contentType: string; reframer(): Reframer };
+  /** How a prompt's tokens are counted. Absent: the body is that of the request, and the answer that of its dialect. undefined: this model cannot. */
+  tokenCount?(model: ModelEntry): TokenCount | undefined;
   /** Absent: all of its models do. One that does not answers as it does. */
   takesTemperature?(model: ModelEntry): boolean;
+};
+
+export type TokenCount = {
+  /** @param request the body in the wire's dialect */
+  body(request: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
+  /** The count as a client of the wire's dialect reads it; undefined: there is none in it. */
+  reply(body: unknown): Readonly<Record<string, unknown>> | undefined;
 };
 
 /**
