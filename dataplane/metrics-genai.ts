@@ -68,6 +68,7 @@ export const operationNames: Readonly<Record<Operation, string>> = {
   Messages: 'chat',
   Responses: 'chat',
   Completions: 'text_completion',
+  Converse: 'chat',
   Embeddings: 'embeddings',
   // No well-known values.
   Rerank: 'rerank',

@@ -66,13 +66,26 @@ const anthropicText = fields('type text cache_control');
 const anthropicFormat = { by: 'type', of: { json_schema: fields('type schema') } };
 const anthropicTool = fields('type name description input_schema strict cache_control');
 
-const responsesText = { input_text: fields('type text'), output_text: fields('type text logprobs'), refusal: fields('type refusal') };
+const responsesText = {
+  input_text: fields('type text'),
+  output_text: fields('type text logprobs'),
+  refusal: fields('type refusal'),
+};
 // Others than text bypass the cache.
 const responsesParts = each({
   by: 'type',
   of: { ...responsesText, input_image: 'all', input_file: 'all', input_audio: 'all' },
 });
 const responsesMessage = fields('type role id status', { content: responsesParts });
+/** A block is of the kind whose field it has. Others than text bypass the cache, or are an earlier answer's. */
+const converseBlocks = each(
+  fields('text cachePoint image document audio toolUse toolResult', {
+    reasoningContent: fields('redactedContent', { reasoningText: fields('text signature') }),
+  }),
+);
+const converseTool = fields('cachePoint', {
+  toolSpec: fields('name description strict', { inputSchema: fields('json') }),
+});
 const nothingOfIt: Variants = { by: 'type', of: {} };
 
 const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
@@ -127,6 +140,15 @@ const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
   },
   // A text, or what bypasses the cache.
   'openai-completions': {},
+  'bedrock-converse': {
+    system: each(fields('text cachePoint')),
+    messages: each(fields('role', { content: converseBlocks })),
+    toolConfig: fields('toolChoice', { tools: each(converseTool) }),
+    inferenceConfig: fields('maxTokens temperature topP stopSequences'),
+    outputConfig: {
+      fields: { textFormat: fields('type', { structure: { fields: { jsonSchema: fields('name description schema') } } }) },
+    },
+  },
   'anthropic-messages': {
     system: each({ by: 'type', of: { text: anthropicText } }),
     messages: each(

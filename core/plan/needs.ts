@@ -23,6 +23,7 @@ export const CAPABILITY_OF: Readonly<Record<Operation, Needed>> = {
   Responses: 'Chat',
   Completions: 'Chat',
   GenerateContent: 'Chat',
+  Converse: 'Chat',
   Embeddings: 'Embeddings',
   Rerank: 'Rerank',
   Moderations: 'Moderation',
