@@ -1,8 +1,11 @@
 // Which wire a path belongs to.
 import { embeddingsReply } from './embeddings.ts';
 import { anthropic, countTokensReply } from './wires/anthropic.ts';
+import { anthropicOnVertex, vertexCountReply } from './wires/anthropic-vertex.ts';
 import { azure, azureVersionRefusal } from './wires/azure.ts';
 import { converse, converseStream, countReply, invoke, invokeStream } from './wires/bedrock.ts';
+import { gemini, countTokensReply as geminiCountReply, vertex } from './wires/gemini.ts';
+import type { Platform } from './wires/gemini-validate.ts';
 import { openai } from './wires/openai.ts';
 import { vllm } from './wires/vllm.ts';
 import type { Headers, Refusal, Wire } from './wires/wire.ts';
@@ -32,6 +35,8 @@ export function routeOf(method: string, url: URL, headers: Headers, only: 'all' 
 function wireOf(path: string, headers: Headers): Wire {
   if (path.startsWith('/openai/')) return azure;
   if (path.startsWith('/model/')) return converse;
+  if (/^\/v1(?:beta|alpha)?\/models\/[^/]+:/.test(path)) return gemini.whole;
+  if (path.includes('/projects/')) return vertex.whole;
   return path.startsWith('/v1/messages') || headers['anthropic-version'] !== undefined ? anthropic : openai;
 }
 
@@ -51,7 +56,46 @@ const bedrock = (wire: Wire, [, model = '']: RegExpExecArray): Route => ({
   deployment: decodeURIComponent(model),
 });
 
+/** What of a model is asked stands behind a colon; a stream of JSON, which `alt=sse` is not given for, nobody here has a use for. */
+const googleRoutes = (folder: string, platform: Platform): RouteRow[] => {
+  const wires = platform === 'vertex' ? vertex : gemini;
+  const path = (method: string) => new RegExp(`^${folder}/models/([^/:]+):${method}$`);
+  const named = (match: RegExpExecArray) => decodeURIComponent(match.at(-1)!);
+  return [
+    ['POST', path('generateContent'), match => ({ wire: wires.whole, kind: 'generate', deployment: named(match) })],
+    [
+      'POST',
+      path('streamGenerateContent'),
+      (match, url, wire) =>
+        url.searchParams.get('alt') === 'sse'
+          ? { wire: wires.stream, kind: 'generate', deployment: named(match) }
+          : { wire, kind: 'refused', refusal: wire.refuse(501, 'The simulator streams with alt=sse only.') },
+    ],
+    [
+      'POST',
+      path('countTokens'),
+      match => ({ wire: wires.whole, kind: 'count', reply: body => geminiCountReply(body, named(match), platform) }),
+    ],
+  ];
+};
+
+const VERTEX_FOLDER = '/v1(?:beta1)?/projects/[^/]+/locations/[^/]+/publishers';
+const claudeRoute = (method: string, wire: Wire): RouteRow => [
+  'POST',
+  new RegExp(`^${VERTEX_FOLDER}/anthropic/models/([^/:]+):${method}$`),
+  match => ({ wire, kind: 'generate', deployment: decodeURIComponent(match[1]!) }),
+];
+
 const hostedRoutes: readonly RouteRow[] = [
+  ...googleRoutes('/v1(?:beta|alpha)?', 'gemini'),
+  ...googleRoutes(`${VERTEX_FOLDER}/google`, 'vertex'),
+  [
+    'POST',
+    new RegExp(`^${VERTEX_FOLDER}/anthropic/models/count-tokens:rawPredict$`),
+    () => ({ wire: anthropicOnVertex.whole, kind: 'count', reply: vertexCountReply }),
+  ],
+  claudeRoute('rawPredict', anthropicOnVertex.whole),
+  claudeRoute('streamRawPredict', anthropicOnVertex.stream),
   ['POST', /^\/v1\/embeddings$/, () => embeddings(openai)],
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: openai, kind: 'generate' })],
   ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],

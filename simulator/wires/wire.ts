@@ -50,7 +50,7 @@ export type Trouble =
   | 'content-filter';
 
 export type Wire = {
-  readonly name: 'openai' | 'azure' | 'anthropic' | 'vllm' | 'bedrock';
+  readonly name: 'openai' | 'azure' | 'anthropic' | 'vllm' | 'bedrock' | 'gemini';
   readonly credential: (headers: Headers) => string | undefined;
   readonly needsCredential: boolean;
   /** What is said when there is none. */
