@@ -111,7 +111,8 @@ each time: name an \`existingSecret\` there, and none of the dev stores. A chang
 
 ## Upgrade and uninstall
 
-\`helm upgrade\` brings new definitions along. Operator and data plane understand each other one version apart, in any order. \`helm uninstall\` leaves the definitions (\`crds.keep\`) with all
+\`helm upgrade\` brings new definitions along. Operator and data plane understand each other one version apart, in any order. An upgrade leaves the number of
+pods to what scales them; back to a fixed number, Helm 4 wants \`--force-conflicts\`. \`helm uninstall\` leaves the definitions (\`crds.keep\`) with all
 objects, the master key, and what was published; pods are gone. To be rid of everything:
 \`kubectl delete crd llmproviders.tollgate.dev llmroutes.tollgate.dev tenantkeys.tollgate.dev\`.
 

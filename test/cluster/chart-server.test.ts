@@ -173,6 +173,24 @@ describe('the chart on an API server', { skip: withoutApiServer || toolsMissing 
       assert.equal(await masterKey(), key);
     });
 
+    test('what scales the data plane finds it as it was, and is not set back by an upgrade', async () => {
+      const deployment = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/tollgate-dataplane`;
+      const replicas = async () => (await server.call<{ spec: { replicas: number } }>('GET', deployment)).spec.replicas;
+      const fixed = (count: number) => ({ ...stores, dataplane: { replicas: count } });
+      const scaled = { ...stores, dataplane: { autoscaling: { kind: 'HPA' } } };
+      await inCluster(['upgrade', RELEASE, CHART], fixed(4));
+      assert.equal(await replicas(), 4);
+      await inCluster(['upgrade', RELEASE, CHART], scaled);
+      assert.equal(await replicas(), 4);
+      await kubectl(['scale', '--namespace', NAMESPACE, 'deployment/tollgate-dataplane', '--replicas=7']);
+      await inCluster(['upgrade', RELEASE, CHART], scaled);
+      assert.equal(await replicas(), 7);
+      // Helm 4 asks to be told that the number is to be taken back from who scaled.
+      await assert.rejects(inCluster(['upgrade', RELEASE, CHART], fixed(3)), /conflict with "kubectl".*replicas/);
+      await inCluster(['upgrade', RELEASE, CHART, '--force-conflicts'], fixed(3));
+      assert.equal(await replicas(), 3);
+    });
+
     test('an uninstallation keeps objects, definitions and the master key, and nothing that runs', async () => {
       const where = ['--kubeconfig', kubeconfig, '--namespace', NAMESPACE];
       const { status, stderr } = await run(helmPath()!, ['uninstall', RELEASE, ...where]);

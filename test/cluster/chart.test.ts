@@ -1,11 +1,12 @@
 // What the chart says, without a cluster: that Helm takes it with every set of values, what it refuses, and that its parts agree with the code.
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { crdOf } from '#core/resources/crd.ts';
 import { KINDS } from '#core/resources/index.ts';
 import { CONFIG_OBJECTS, CREDENTIALS_OBJECT } from '#core/snapshot/layout.ts';
+import { pairsOf, stagesOf } from '#test/support/dockerfile.ts';
 import { CHART, helm, type Manifest, named, podSpec, portOf, rendered, stores, template, withoutHelm } from './support/chart.ts';
 import { valueSets } from './support/chart-values.ts';
 import { allows, type Connection } from './support/network-policy.ts';
@@ -69,6 +70,26 @@ describe('the chart', { skip: withoutHelm }, () => {
         items.map(({ path }) => path.split('/')[0]),
         [name],
       );
+  });
+
+  test('starts what is in the image, as its user, on its ports', async () => {
+    const { steps } = stagesOf(readFileSync('Dockerfile', 'utf8')).at(-1)!;
+    const last = (keyword: string) => steps.findLast(step => step.keyword === keyword)!;
+    const manifests = await rendered(NAMESPACE);
+    const { containers, securityContext } = podSpec(manifests, 'tollgate-dataplane');
+    const { args, ports, env, volumeMounts } = containers[0]!;
+    assert.deepEqual(last('ENTRYPOINT').words, ['node']);
+    for (const entry of [...args, ...podSpec(manifests, 'tollgate-operator').containers[0]!.args])
+      assert.ok(existsSync(entry), entry);
+    const { runAsUser, runAsGroup } = securityContext as { runAsUser: number; runAsGroup: number };
+    assert.equal(last('USER').text, `${runAsUser}:${runAsGroup}`);
+    assert.deepEqual(
+      last('EXPOSE').words,
+      ports.map(({ containerPort }) => String(containerPort)),
+    );
+    const folder = pairsOf(last('ENV')).TOLLGATE_DATA;
+    assert.equal(env.find(({ name }) => name === 'TOLLGATE_DATA')?.value, folder);
+    assert.ok(volumeMounts.some(({ mountPath }) => mountPath === folder));
   });
 
   test('sets only variables that are documented', async () => {

@@ -35,6 +35,7 @@ export type Container = {
   readonly args: readonly string[];
   readonly env: readonly Env[];
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
 };
 
 export type PodSpec = { readonly containers: readonly Container[]; readonly [field: string]: unknown };
