@@ -22,7 +22,7 @@ const CHANGES = sized(500, 40);
 const REVOCATIONS = sized(50, 5);
 const REQUESTS_PER_SECOND = 200;
 const IDLE_SECONDS = sized(600, 5, 'TOLLGATE_IDLE_SECONDS');
-const IDLE_TIMES = sized(3, 1);
+const IDLE_TIMES = sized(3, 1, 'TOLLGATE_IDLE_TIMES');
 /** What only follows the surroundings of an object is written at most so long after the last write. */
 const SETTLED_MS = 11_000;
 /** Far from any goal: a machine with other work to do is slow. */
@@ -125,7 +125,7 @@ describe('the way of a change', { skip: withoutApiServer || withoutOwnNetwork },
     assert.equal(ofPods.length, 2 * PODS, counted.join('\n'));
   });
 
-  test(`deletion of a key to the last request that it was good for, over ${REVOCATIONS} keys under ${REQUESTS_PER_SECOND} requests/s`, async () => {
+  test(`deletion of a key to the last request that it was good for, over ${REVOCATIONS} keys under ${REQUESTS_PER_SECOND} requests/s`, async t => {
     const figure = measuring(import.meta.filename);
     const took: number[] = [];
     for (let round = 0; round < REVOCATIONS; round++) {
@@ -133,6 +133,7 @@ describe('the way of a change', { skip: withoutApiServer || withoutOwnNetwork },
       await team.key('short', { tenant: 'team', digest: `sha256:${sha256(secret)}` });
       await everywhere('tiny', 200, secret);
       const load = new SteadyLoad(REQUESTS_PER_SECOND, index => ask(deployment.pods[index % PODS]!, 'tiny', secret));
+      t.after(() => load.stop());
       await until('the load has begun', () => load.asked.length > 20, DEADLINE_MS);
       const began = performance.now();
       await team.delete('tenantkeys', 'short');

@@ -268,7 +268,13 @@ export async function startApiServer({ flags = {}, crds = true }: ApiServerOptio
   };
   await Promise.all(Object.entries(files).map(([name, text]) => writeFile(path.join(folder, name), text)));
   const server = new ApiServer(await freePort(), await startEtcd(), folder, flags);
-  await server.start();
-  if (crds) await applyCrds(server);
+  try {
+    await server.start();
+    if (crds) await applyCrds(server);
+  } catch (error) {
+    // Else it would go on, and the test with it.
+    await server.stop();
+    throw error;
+  }
   return server;
 }
