@@ -139,7 +139,8 @@ const dataplane: Section = section('The data plane: serves requests.', {
     'Most that the volume may hold which a pod keeps its spool and the last good configuration in; a pod that has more is evicted. The spool takes 6 GiB ' +
       'at most, while the ledger is away.',
   ),
-  ...pod({ requests: { cpu: '500m', memory: '512Mi' }, limits: { memory: '1Gi' } }),
+  // Bodies that arrive take up to 512 MiB (docs/operations.md, "Limits on input"), and answers come on top.
+  ...pod({ requests: { cpu: '500m', memory: '512Mi' }, limits: { memory: '2Gi' } }),
 });
 
 const settings = section('What both processes are told (docs/configuration.md). What is not here goes into `extraEnv`.', {

@@ -215,5 +215,14 @@ describe('the chart on an API server', { skip: withoutApiServer || toolsMissing 
       assert.deepEqual(await uids(), before);
       assert.equal(await masterKey(), key);
     });
+
+    test('a second release leaves the definitions to the first', async () => {
+      const second = (values: object) =>
+        helm(['install', 'second', CHART, '--kubeconfig', kubeconfig, '--namespace', 'team-b'], { ...stores, ...values });
+      await assert.rejects(second({}), /CustomResourceDefinition "\w+\.tollgate\.dev".*cannot be imported/);
+      await second({ crds: { install: false }, operator: { watchNamespaces: ['team-b'] } });
+      const names = await kubectl(['get', 'deployments', '--namespace', 'team-b', '--output', 'name']);
+      assert.match(names, /second-tollgate-dataplane/);
+    });
   });
 });
