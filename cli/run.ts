@@ -41,7 +41,7 @@ export async function run(args: string[], io: Io): Promise<number> {
     const { values } = parseArgs({ args, options: { config: { type: 'string' }, help: { type: 'boolean' } } });
     if (values.help) return say(io.out, help, 0);
     const settings = settingsOf(io.env);
-    await serveUntilStopped(settings, values.config ?? io.env.TOLLGATE_CONFIG, io);
+    await serveUntilStopped(settings, values.config ?? (io.env.TOLLGATE_CONFIG || undefined), io);
     return 0;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
