@@ -1,5 +1,9 @@
 // Which wire a path belongs to.
-import { embeddingsReply } from './embeddings.ts';
+import type { Json } from './shape.ts';
+import { cohereEmbed, cohereRerank } from './unary/cohere.ts';
+import { openaiEmbeddings, vllmEmbeddings } from './unary/embeddings.ts';
+import { openaiModerations } from './unary/moderations.ts';
+import { jinaRerank, vllmRerank } from './unary/rerank.ts';
 import { anthropic, countTokensReply } from './wires/anthropic.ts';
 import { anthropicOnVertex, vertexCountReply } from './wires/anthropic-vertex.ts';
 import { azure, azureVersionRefusal } from './wires/azure.ts';
@@ -48,7 +52,8 @@ const modelList = (wire: Wire): Route => ({
   reply: (now, models) => ({ status: 200, body: wire.models(now, models) }),
 });
 
-const embeddings = (wire: Wire): Route => ({ wire, kind: 'count', reply: embeddingsReply });
+/** What is answered at once, with nothing generated. */
+const at = (wire: Wire, reply: (body: unknown) => Refusal): Route => ({ wire, kind: 'count', reply });
 
 const bedrock = (wire: Wire, [, model = '']: RegExpExecArray): Route => ({
   wire,
@@ -96,7 +101,22 @@ const hostedRoutes: readonly RouteRow[] = [
   ],
   claudeRoute('rawPredict', anthropicOnVertex.whole),
   claudeRoute('streamRawPredict', anthropicOnVertex.stream),
-  ['POST', /^\/v1\/embeddings$/, () => embeddings(openai)],
+  ['POST', /^\/v1\/embeddings$/, () => at(openai, openaiEmbeddings)],
+  ['POST', /^\/v1\/moderations$/, () => at(openai, openaiModerations)],
+  ['POST', /^\/v1\/rerank$/, () => at(openai, jinaRerank)],
+  ['POST', /^\/v2\/embed$/, () => at(openai, cohereEmbed)],
+  ['POST', /^\/v2\/rerank$/, () => at(openai, cohereRerank)],
+  ['POST', /^\/openai\/v1\/embeddings$/, () => at(azure, openaiEmbeddings)],
+  [
+    'POST',
+    /^\/openai\/deployments\/([^/]+)\/embeddings$/,
+    ([, deployment = ''], url) => {
+      const refusal = azureVersionRefusal(url.searchParams.get('api-version'));
+      if (refusal) return { wire: azure, kind: 'refused', refusal };
+      // The model's name may be left out of the body, and is ignored where it is given.
+      return at(azure, body => openaiEmbeddings({ ...(body as Json), model: decodeURIComponent(deployment) }));
+    },
+  ],
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: openai, kind: 'generate' })],
   ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['POST', /^\/v1\/messages$/, () => ({ wire: anthropic, kind: 'generate' })],
@@ -123,7 +143,8 @@ const hostedRoutes: readonly RouteRow[] = [
 ];
 
 const vllmRoutes: readonly RouteRow[] = [
-  ['POST', /^\/v1\/embeddings$/, () => embeddings(vllm)],
+  ['POST', /^\/v1\/embeddings$/, () => at(vllm, vllmEmbeddings)],
+  ['POST', /^(?:\/v1|\/v2)?\/rerank$/, () => at(vllm, vllmRerank)],
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: vllm, kind: 'generate' })],
   ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['GET', /^\/health$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: '' }) })],

@@ -6,6 +6,7 @@ import { deliver, type Head } from './delivery.ts';
 import { type Fault, type FaultCall, faultInModel, faultNamed, parseFault } from './faults.ts';
 import { type Bill, Bills, type Entry, entryOf, Requests } from './record.ts';
 import { type Route, routeOf } from './routes.ts';
+import { isRecord, type Json } from './shape.ts';
 import { frameSteps, type Pace, paced, type Step, write } from './steps.ts';
 import { promptTotal } from './tokens.ts';
 import { header, type Refusal, type Reply, type Wire } from './wires/wire.ts';
@@ -130,7 +131,12 @@ function considered(context: Context, route: Route, request: IncomingMessage, ra
   if (route.kind === 'plain') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(now(), context.models)));
   const body = parsedJson(raw);
   if (body === undefined) return refusing(wire.badJson(raw));
-  if (route.kind === 'count') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(body, request.headers)));
+  if (route.kind === 'count') {
+    const named = faultInModel(modelIn(body) ?? '');
+    entry.model = named.model;
+    const reply = route.reply(named.fault ? { ...(body as Json), model: named.model } : body, request.headers);
+    return perhapsFaulted(context, request, entry, wire, refusing(reply), named.fault);
+  }
   const read = wire.read(body, request.headers, route.deployment);
   if (!read.ok) return refusing(read.refusal);
   const named = faultInModel(read.ask.model);
@@ -141,10 +147,22 @@ function considered(context: Context, route: Route, request: IncomingMessage, ra
   return faulted(call, wire, () => generated(context, wire, ask, body, faultNamed(call.name), entry), ask.model);
 }
 
-/** For requests that generate nothing: faults come by header or by a rule for the path. */
-function perhapsFaulted(context: Context, request: IncomingMessage, entry: Entry, wire: Wire, usual: Outgoing): Outgoing {
-  const call = faultOf(context, request, entry, undefined);
-  return call ? faulted(call, wire, () => usual, '') : usual;
+/** For requests that generate nothing: faults come by header, by the name of their model, or by a rule for the path. */
+function perhapsFaulted(
+  context: Context,
+  request: IncomingMessage,
+  entry: Entry,
+  wire: Wire,
+  usual: Outgoing,
+  named?: FaultCall,
+): Outgoing {
+  const call = faultOf(context, request, entry, named);
+  return call ? faulted(call, wire, () => usual, entry.model ?? '') : usual;
+}
+
+function modelIn(body: unknown): string | undefined {
+  const model = isRecord(body) ? body.model : undefined;
+  return typeof model === 'string' ? model : undefined;
 }
 
 const signedRequest = ({ method = '', url = '', headers }: IncomingMessage, body: string) => ({ method, url, headers, body });

@@ -12,6 +12,8 @@ export type EmbeddingRequest = {
   readonly dimensions?: number;
   /** How the client wants its numbers: a list, or base64 of 32-bit floats, little-endian. A matter of its own reply alone. */
   readonly encoding: 'float' | 'base64';
+  /** What the vectors are for, in Cohere's words: `search_query`, `search_document`, `classification`, `clustering`. */
+  readonly purpose?: string;
   readonly user?: string;
   /** Fields of the client's dialect that have no neutral meaning, by their wire name. */
   readonly extra: Readonly<Record<string, unknown>>;

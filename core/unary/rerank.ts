@@ -5,8 +5,6 @@ export type RerankRequest = {
   readonly query: string;
   /** At least one. */
   readonly documents: readonly string[];
-  /** The client gave its documents as objects with a `text`. */
-  readonly asObjects: boolean;
   /** At most so many results; absent: all. */
   readonly topN?: number;
   /** The results repeat the texts of their documents. */

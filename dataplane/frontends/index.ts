@@ -7,7 +7,10 @@ import { interpretedControls } from './controls.ts';
 import type { Frontend, UnaryFrontend } from './frontend.ts';
 import { openAIChat } from './openai-chat/index.ts';
 import { openAICompletions } from './openai-completions/index.ts';
+import { openAIEmbeddings } from './openai-embeddings/index.ts';
+import { openAIModerations } from './openai-moderations/index.ts';
 import { openAIResponses } from './openai-responses/index.ts';
+import { rerank } from './rerank/index.ts';
 
 /** Where a conversation is gone on with, or measured. */
 export type ChatEndpoint = {
@@ -27,6 +30,12 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/chat/completions', { frontend: openAIChat, action: 'generate' }],
   ['/v1/responses', { frontend: openAIResponses, action: 'generate' }],
   ['/v1/completions', { frontend: openAICompletions, action: 'generate' }],
+  ['/v1/embeddings', { frontend: openAIEmbeddings, action: 'unary' }],
+  ['/embeddings', { frontend: openAIEmbeddings, action: 'unary' }],
+  ['/v1/moderations', { frontend: openAIModerations, action: 'unary' }],
+  ['/v1/rerank', { frontend: rerank, action: 'unary' }],
+  ['/v2/rerank', { frontend: rerank, action: 'unary' }],
+  ['/rerank', { frontend: rerank, action: 'unary' }],
   ['/v1/messages', { frontend: anthropicMessages, action: 'generate' }],
   [
     '/v1/messages/count_tokens',

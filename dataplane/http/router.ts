@@ -1,6 +1,6 @@
 // Which path goes where on the two listeners, and how a request becomes an exchange.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Failure, type FailureClass, failure, statusOf } from '#core/failure.ts';
+import { type Failure, failure, statusOf } from '#core/failure.ts';
 import type { Exchange } from '../exchange.ts';
 import { anyDialect, type Endpoint, endpointOf, type Frontend } from '../frontends/index.ts';
 import { ClientResponse } from './client-response.ts';
@@ -26,9 +26,6 @@ export type RouterOptions = {
   /** A bug: what a request threw. */
   readonly onError: (error: unknown, requestId: string) => void;
 };
-
-/** Paths of the contract whose issue is still to come: they say so instead of 404. */
-const toCome = ['/v1/embeddings'];
 
 export function publicRouter(options: RouterOptions): Handler {
   const pages = pageHandler(options);
@@ -78,7 +75,7 @@ export function pageHandler({
   return (req, res, path, query) => {
     const id = newRequestId();
     const page = pages.get(path) ?? folders.find(([name]) => path.startsWith(name))?.[1];
-    if (!page) return refusePage(res, id, failure(unknownPath(path)));
+    if (!page) return refusePage(res, id, failure('not_found'));
     if (req.method !== 'GET' && req.method !== 'HEAD')
       return refusePage(res, id, failure('method_not_allowed'), ['allow', 'GET']);
     Promise.resolve(page({ headers: req.headers, path, query: new URLSearchParams(query) })).then(
@@ -89,12 +86,6 @@ export function pageHandler({
       },
     );
   };
-}
-
-function unknownPath(path: string): FailureClass {
-  return toCome.some(known => path === known || (known.endsWith('/') && path.startsWith(known)))
-    ? 'not_implemented'
-    : 'not_found';
 }
 
 function sendPage(res: ServerResponse, id: string, answer: PageAnswer): void {

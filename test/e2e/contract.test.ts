@@ -1,7 +1,7 @@
 // The contract with the outside (ARCHITECTURE.md): statuses, bodies, headers and paths that others rely on.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Answered, ask, chat, chatPath, get, message, messagesPath, post } from '#test/support/client.ts';
+import { type Answered, chat, chatPath, get, message, messagesPath, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { clientKey, provider, providerKey, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
 import { type Asked, json, type Script, startUpstream, type Upstream } from '#test/support/upstream.ts';
@@ -135,29 +135,10 @@ for (const { dialect, path, body, model } of dialects) {
   });
 }
 
-describe('what is not built yet', () => {
-  const paths: readonly [method: string, path: string][] = [
-    ['POST', '/v1/responses'],
-    ['POST', '/v1/completions'],
-    ['POST', '/v1/embeddings'],
-  ];
-  for (const [method, path] of paths) {
-    test(`${method} ${path} answers 501 and says so`, async () => {
-      const answered = await ask(gateway.url + path, {
-        method,
-        headers: { authorization: `Bearer ${gateway.masterKey}`, 'content-type': 'application/json' },
-        ...(method === 'POST' && { body: '{}' }),
-      });
-      assert.equal(answered.status, 501, answered.text);
-      assert.match(answered.json().error.message, /not built yet|not implemented/i);
-    });
-  }
-
-  test('a path nobody knows is 404 with a body of the same shape', async () => {
-    const answered = await get(`${gateway.url}/v1/nothing-here`);
-    assert.equal(answered.status, 404);
-    assert.equal(answered.json().error.code, 'not_found');
-  });
+test('a path nobody knows is 404 with a body of the same shape', async () => {
+  const answered = await get(`${gateway.url}/v1/nothing-here`);
+  assert.equal(answered.status, 404);
+  assert.equal(answered.json().error.code, 'not_found');
 });
 
 describe('health and metrics', () => {

@@ -55,12 +55,16 @@ function yaml(origin: string): string {
       }
   });
   add('plain', 'gpt-4.1');
+  add('vectors', 'text-embedding-3-small', { capabilities: ['Embeddings'] });
+  add('judges', 'omni-moderation-latest', { capabilities: ['Moderation'] });
   add('untold', 'gpt-4.1!usage-missing');
   add('cut', 'gpt-4.1!cut;chunks=20');
   add('unpriced', 'some-model-nobody-has-a-price-for', { price: undefined });
   routes.push(
     ...['plain', 'untold', 'cut', 'unpriced'].map(name => route(name, name, ['oa'], { retries: { attempts: 0 } })),
     route('denied', 'denied', [{ name: 'oa', providerRef: { name: 'oa' }, model: 'unpriced' }], { onUnknownPrice: 'Deny' }),
+    ...['vectors', 'judges'].map(name => route(name, name, ['oa'])),
+    route('ranks', 'ranks', ['ranks']),
     route('untold-claude', 'untold-claude', ['an']),
     route('claude', 'claude', ['an']),
   );
@@ -68,6 +72,7 @@ function yaml(origin: string): string {
     providerSecret,
     provider('oa', 'OpenAI', origin, models as Record<string, unknown>[]),
     providers,
+    provider('ranks', 'OpenAICompatible', origin, [{ name: 'ranks', capabilities: ['Rerank'] }]),
     provider('an', 'Anthropic', origin, [
       { name: 'claude', upstreamName: 'claude-sonnet-4-5' },
       { name: 'untold-claude', upstreamName: 'claude-sonnet-4-5!usage-missing' },
@@ -181,14 +186,18 @@ describe('the rows of the ledger', { skip: withoutStores }, () => {
 
   test('leave no way around them: every path that reaches a provider takes limits and writes a row', async () => {
     const { url } = fleet.gateways[0]!;
-    const bodies: Readonly<Record<string, object>> = { OpenAIChat: chat('plain'), AnthropicMessages: message('claude') };
-    const ask = (path: string, key: string) => {
-      const { max_tokens, ...body } = (path.includes('messages') ? bodies.AnthropicMessages : bodies.OpenAIChat) as Record<
-        string,
-        unknown
-      >;
-      return post(url + path, path.endsWith('count_tokens') ? body : { ...body, max_tokens: max_tokens ?? 10 }, { key });
-    };
+    const { max_tokens: _limit, ...counted } = message('claude');
+    const bodies: readonly (readonly [path: RegExp, body: object])[] = [
+      [/count_tokens$/, counted],
+      [/messages$/, message('claude')],
+      [/responses$/, { model: 'plain', input: 'Say hello.', max_output_tokens: 16 }],
+      [/v1\/completions$/, { model: 'plain', prompt: 'Say hello.', max_tokens: 10 }],
+      [/embeddings$/, { model: 'vectors', input: 'hello' }],
+      [/rerank$/, { model: 'ranks', query: 'why', documents: ['because'] }],
+      [/moderations$/, { model: 'judges', input: 'hello' }],
+      [/completions$/, chat('plain', { max_tokens: 10 })],
+    ];
+    const ask = (path: string, key: string) => post(url + path, bodies.find(([known]) => known.test(path))![1], { key });
     assert.equal((await ask(chatPath, STINGY)).status, 200);
     for (const path of paths) {
       const answered = await ask(path, clientKey);
@@ -196,14 +205,7 @@ describe('the rows of the ledger', { skip: withoutStores }, () => {
       assert.equal((await rowsOf(answered)).length, 1, path);
       assert.equal((await ask(path, STINGY)).status, 429, path);
     }
-    for (const path of [
-      '/v1/embeddings',
-      '/v1/responses',
-      '/v1/batches',
-      '/v1/completions',
-      '/v1/images/generations',
-      '/v1/files',
-    ])
+    for (const path of ['/v1/batches', '/v1/images/generations', '/v1/files'])
       assert.ok((await post(url + path, chat('plain'))).status >= 400, path);
     assert.equal((await fleet.settledRows('default/stingy')).length, 1);
   });

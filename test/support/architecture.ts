@@ -136,7 +136,7 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/frontends/<name>/**',
       'dataplane/frontends/*/index.ts',
-      'dataplane/frontends/{body-fields,frontend,controls,data-url,essentials,reading}.ts',
+      'dataplane/frontends/{body-fields,frontend,controls,data-url,essentials,reading,unary-body}.ts',
       // A dialect's own count of tokens is an estimate: pure, but its tables are a package.
       'platform/token-estimate.ts',
     ],
