@@ -5,6 +5,7 @@ import type { Plan } from '#core/plan/plan.ts';
 import type { RequestFacts } from '#core/plan/route-index.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
 import type { Envelope } from './frontends/frontend.ts';
+import type { Pin } from './pins/pins.ts';
 
 /** It keeps the configuration it began with. */
 export type Call = {
@@ -16,4 +17,6 @@ export type Call = {
   /** What routes match by, and what of the request decides among their backends. */
   readonly facts: Omit<RequestFacts, 'model'> & { readonly needs: RequestNeeds };
   readonly plan: Plan;
+  /** Where it has to go: what it goes on with is there. */
+  readonly pin?: Pin | undefined;
 };

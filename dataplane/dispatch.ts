@@ -8,16 +8,19 @@ import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, type Tokens } from '#core/units.ts';
 import { beginStream } from './answer.ts';
 import { type AttemptInput, type AttemptResult, type Running, runAttempt } from './attempt.ts';
+import { usageInBackground } from './background.ts';
 import { AttemptBounds } from './bounds.ts';
 import type { Call } from './call.ts';
 import { holdForFallback } from './fallback-budget.ts';
 import type { HeldAnswer } from './held-answer.ts';
 import { planFor } from './open.ts';
 import { Overheard } from './overheard.ts';
+import { Keeping, planAt } from './pinned.ts';
 import type { Observation, Pass, Ports, SpendHold } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type Begun, openRow, settledRow } from './settle.ts';
 import { type Leg, primaryOf, type Trip } from './trip.ts';
+import { targetOf } from './upstream-request.ts';
 
 /** One attempt as it is carried out. */
 type Task = {
@@ -50,6 +53,9 @@ const onlyOne = ok<string | undefined>(undefined);
 /** The engine for an attempt, of a provider with several of its own. */
 function endpointFor(trip: Trip, call: Call, candidate: Candidate, { engines, random }: Ports): Parsed<string | undefined> {
   if (!('endpoints' in candidate.provider.connection)) return onlyOne;
+  const pinned = call.pin?.endpoint;
+  if (pinned !== undefined)
+    return candidate.provider.connection.endpoints.includes(pinned) ? ok(pinned) : refuse('upstream_no_endpoint');
   const prefix = trip.plan.route?.strategy === 'PrefixAffinity' ? call.facts.needs.prefix() : undefined;
   const endpoint = engines.pick(candidate, { tried: trip.endpoints, prefix, random: random() });
   if (endpoint === undefined) return refuse('upstream_no_endpoint');
@@ -163,17 +169,30 @@ function beginning(task: Task, { chat, request }: Prepared, retryPosition: numbe
 
 /** When an attempt is over: its row, with what it cost. */
 async function settle(
-  { trip, ports }: Task,
+  task: Task,
   begun: Begun,
   open: CostRecord,
   result: AttemptResult,
   gpuSeconds: number | undefined,
 ): Promise<Written> {
-  const row = written(await settledRow(begun, open, result, gpuSeconds, ports.estimateTokens));
+  const { trip, ports } = task;
+  const over = begun.call.envelope.inBackground ? await whenOver(task, begun, result) : result;
+  const row = written(await settledRow(begun, open, over, gpuSeconds, ports.estimateTokens));
   ports.costLog.record(row.record, row.json, false);
   ports.observer.attempted(row.record);
   warnIfDear(trip, begun.candidate, row.record, ports);
   return row;
+}
+
+/** What an answer cost that the provider goes on with by itself is known when it is over. Off the client's path. */
+async function whenOver({ trip, candidate, endpoint, ports }: Task, begun: Begun, result: AttemptResult): Promise<AttemptResult> {
+  const { upstreamId: id, streamed } = result;
+  if (!begun.chat || !id || (result.usage && !streamed)) return result;
+  const target = targetOf(trip.call, candidate, endpoint);
+  const [from, patience] = [ports.monotonic(), begun.leaseUntil - ports.now() - LEASE_GRACE_MS / 3];
+  const usage = await usageInBackground(begun.chat, target, id, from + patience, ports);
+  const duration = millis(result.duration + ports.monotonic() - from);
+  return { ...result, usage, streamed: undefined, duration };
 }
 
 /** undefined: nobody knows. */
@@ -201,7 +220,9 @@ function warnIfDear({ plan }: Trip, used: Candidate, { usage, cost, fallbackPosi
 async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   const { trip, leg, ports } = task;
   const heard = listening(task);
-  const { provider, chat, request, relay, read, dropped } = heard?.at(prepared) ?? prepared;
+  const keeping = keepingOf(task, prepared);
+  const noted = keeping?.at(prepared) ?? prepared;
+  const { provider, chat, request, relay, read, dropped } = heard?.at(noted) ?? noted;
   ports.tracing?.outgoing(trip.exchange.id, trip.attempts - 1, request.headers);
   const startedAt = ports.monotonic();
   const observation = ports.health.began(task.candidate, expectedTokens(task, prepared), startedAt);
@@ -234,9 +255,18 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   if (drained) ports.drains.free();
   if (result.kind === 'answered') trip.answersFrom(leg, dropped, heard);
   else heard?.forget();
+  if (keeping) await keeping.written();
   trip.ended(result, leg);
   observe(task, observation, result);
   return result;
+}
+
+/** Where the provider keeps the answer for later requests: one that passes through, in the dialect that can name it. */
+function keepingOf({ trip, call, candidate, endpoint, ports }: Task, { chat }: Prepared): Keeping | undefined {
+  if (!call.envelope.keeps || !chat?.keeps || chat.dialect !== trip.exchange.frontend.dialect) return undefined;
+  const { provider, model } = candidate;
+  const pin = { provider: provider.id, model: model.name, ...(endpoint !== undefined && { endpoint }) };
+  return new Keeping(ports.pins, call.key.entry.tenant, pin);
 }
 
 /** Where the answer may be kept. One that goes on with another's is none by itself. */
@@ -283,8 +313,9 @@ const expectedTokens = ({ call }: Task, { output }: Prepared): number =>
 function downgraded(trip: Trip, refusal: Failure, ports: Ports): Promise<AttemptResult> | AttemptResult {
   const { config, key, envelope, facts } = trip.call;
   const plan = planFor(config, key, { ...facts, model: envelope.model }, ports, 'only');
-  if (!plan.ok || !trip.plan.route) return notSent(refusal);
-  trip.replan(plan.value);
+  const here = plan.ok && trip.plan.route ? planAt(plan.value, trip.call.pin, envelope) : undefined;
+  if (!here?.ok) return notSent(refusal);
+  trip.replan(here.value);
   return dispatch(trip, trip.firstLeg(), ports);
 }
 

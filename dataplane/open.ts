@@ -19,6 +19,8 @@ import type { LiveConfig, LiveKey } from './config/live.ts';
 import { type Exchange, isChat } from './exchange.ts';
 import { interpretedFields } from './frontends/index.ts';
 import { BodyNeeds } from './needs.ts';
+import { pinOf, planAt } from './pinned.ts';
+import type { Pin } from './pins/pins.ts';
 import type { Ports } from './ports.ts';
 import { served } from './providers/index.ts';
 import { headerControls, tagsOf } from './request-headers.ts';
@@ -51,7 +53,11 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
     const route = matchRoute(config.routes, key.value.entry, { ...facts, model: envelope.model });
     if (route?.semantic) needs.task = await taskOf(exchange, body.value, route.semantic, ports);
   }
-  const plan = planAll(config, key.value, [envelope.model, ...(envelope.controls.fallbacks ?? [])], facts, ports);
+  const planned = planAll(config, key.value, [envelope.model, ...(envelope.controls.fallbacks ?? [])], facts, ports);
+  if (!planned.ok) return planned;
+  const pin = envelope.names ? await pinOf(envelope, key.value.entry.tenant, ports.pins) : nowhere;
+  if (!pin.ok) return pin;
+  const plan = planAt(planned.value, pin.value, envelope);
   return plan.ok
     ? ok({
         config,
@@ -61,9 +67,12 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
         tags,
         facts,
         plan: plan.value,
+        pin: pin.value,
       })
     : plan;
 }
+
+const nowhere = ok<Pin | undefined>(undefined);
 
 /** What the last turn of a request is about. */
 async function taskOf(

@@ -21,6 +21,7 @@ import type { LiveConfig } from './config/live.ts';
 import type { ChatExchange, Exchange } from './exchange.ts';
 import type { ClientResponse } from './http/client-response.ts';
 import type { Allowance } from './overheard.ts';
+import type { Pins } from './pins/pins.ts';
 import type { CloudIdentities } from './providers/provider.ts';
 import type { Trip } from './trip.ts';
 import type { CacheVisit } from './visit.ts';
@@ -238,6 +239,7 @@ export type Ports = {
   /** How many requests a route has planned before this one. */
   readonly turn: (routeId: string) => number;
   readonly surroundings: Surroundings;
+  readonly pins: Pins;
   readonly newRequestId: () => string;
   readonly gate: Gate;
   readonly health: BackendHealth;

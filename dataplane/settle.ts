@@ -65,7 +65,8 @@ async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Est
     const { tokens: inputUncached } = await exchange.frontend.count(call.body, estimate);
     return { ...noUsage, inputUncached };
   }
-  const isUnseen = (result.kind === 'abandoned' || result.kind === 'lost') && !result.streamed && !result.reply;
+  const isLeft = (result.kind === 'abandoned' || result.kind === 'lost') && !result.streamed && !result.reply;
+  const isUnseen = isLeft || call.envelope.inBackground === true;
   const output = tokens(isUnseen ? unseenTokens(begun, result) : await outputTokens(result, chat, estimate));
   // Some wires begin with the count of the input, cached tokens and all, and a placeholder for that of the output.
   if (result.usage) return { ...result.usage, output: tokens(Math.max(result.usage.output, output)) };
@@ -81,7 +82,7 @@ async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Est
  * streamed shows nothing until it is whole, and providers bill what was written. What that was only the time tells; never more than the request allowed.
  */
 function unseenTokens({ exchange, call, candidate }: Begun, { duration }: AttemptResult): number {
-  if (call.envelope.stream || exchange.action !== 'generate') return 0;
+  if ((call.envelope.stream && !call.envelope.inBackground) || exchange.action !== 'generate') return 0;
   const request = exchange.frontend.decode(call.body);
   const asked = request.ok ? request.value.maxOutputTokens : undefined;
   return Math.min(Math.ceil((duration * TOKENS_PER_SECOND) / 1000), outputBound(asked, 1, candidate.model));

@@ -45,6 +45,7 @@ import { RefusedCredentials } from './refused-credentials.ts';
 import { serve } from './serve.ts';
 import { BudgetLevels, storeEvents } from './store-events.ts';
 import { registerStoreMetrics } from './store-metrics.ts';
+import { serveStored } from './stored.ts';
 import { openStores, type StoreSettings, type Stores } from './stores.ts';
 import type { TelemetrySettings } from './telemetry-settings.ts';
 
@@ -137,6 +138,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     monotonic: systemClock.monotonic,
     random: Math.random,
     turn: turns(),
+    pins: stores.pins,
     surroundings: { home: options.home, pods: stores.readyPods, sessions: new Sessions() },
     newRequestId: uuidV7Source(systemClock),
     drains: places(MAX_DRAINS),
@@ -167,14 +169,15 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     }),
   };
   const running = new Set<Promise<void>>();
+  const counted = (served: Promise<void>): Promise<void> => {
+    const request = served.finally(() => running.delete(request));
+    running.add(request);
+    return request;
+  };
   registerServing(metrics, { config, levels, health: backends.health, inFlight: () => running.size, ...systemClock });
   const router: RouterOptions = {
-    serve(exchange) {
-      const served = traces ? traces.around(exchange, () => serve(exchange, ports)) : serve(exchange, ports);
-      const request = served.finally(() => running.delete(request));
-      running.add(request);
-      return request;
-    },
+    serve: exchange => counted(traces ? traces.around(exchange, () => serve(exchange, ports)) : serve(exchange, ports)),
+    serveStored: (exchange, call) => counted(serveStored(exchange, call, ports)),
     pages: publicPages(ports, options, pages),
     newRequestId: ports.newRequestId,
     monotonic: ports.monotonic,

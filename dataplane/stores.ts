@@ -24,6 +24,8 @@ import type { Counters } from './counters/counters.ts';
 import { joinFleet } from './counters/fleet.ts';
 import { memoryCounters } from './counters/memory.ts';
 import type { OnStale } from './counters/redis.ts';
+import { memoryPins } from './pins/memory.ts';
+import type { Pins } from './pins/pins.ts';
 import type { CostLog } from './ports.ts';
 import { ProviderGate } from './quota/gate.ts';
 import { redisPool } from './quota/pool.ts';
@@ -54,6 +56,7 @@ export type Stores = {
   readonly costLog: CostLog;
   readonly gate: ProviderGate;
   readonly replicas: Replicas;
+  readonly pins: Pins;
   /** Rows of this process that the ledger does not have yet are brought there, for as long as that takes and no longer than this. */
   flushed(ms: number): Promise<boolean>;
   /** What is away now, in words. */
@@ -141,6 +144,7 @@ export async function openStores(
   });
   const gate = new ProviderGate({ ...(link && { pool: redisPool(link) }), pod, pods: readyPods, monotonic });
   const shared = link && (await import('./quota/shared-replicas.ts')).sharedReplicas(link, pod);
+  const pins = link ? (await import('./pins/redis.ts')).redisPins(link, now) : undefined;
   const replicas = new Replicas(monotonic, endpoint => shared?.others(endpoint) ?? 0);
   shared?.share(replicas);
   const recover = recovery({
@@ -200,6 +204,7 @@ export async function openStores(
     redis: link,
     gate,
     replicas,
+    pins: pins ?? memoryPins({ now }),
     flushed,
     readyPods,
     degraded: () => [
@@ -211,6 +216,7 @@ export async function openStores(
       for (const timer of timers) clearInterval(timer);
       await admits.close();
       gate.close();
+      pins?.close();
       shared?.close();
       await writer.close(millis(FLUSH_MS * 5));
       await fleet?.close();

@@ -9,7 +9,7 @@ import { openAIChat } from './openai-chat/index.ts';
 import { openAICompletions } from './openai-completions/index.ts';
 import { openAIEmbeddings } from './openai-embeddings/index.ts';
 import { openAIModerations } from './openai-moderations/index.ts';
-import { openAIResponses } from './openai-responses/index.ts';
+import { openAIResponses, type StoredCall, storedCallOf } from './openai-responses/index.ts';
 import { rerank } from './rerank/index.ts';
 
 /** Where a conversation is gone on with, or measured. */
@@ -49,6 +49,13 @@ export const paths: readonly string[] = [...endpoints.keys()];
 /** undefined: no dialect has this path. Where a dialect has its model in the path, the endpoint is of this request alone. */
 export const endpointOf = (path: string): Endpoint | undefined => endpoints.get(path);
 
+/** A call about something that a provider keeps, and the endpoint in whose dialect it is answered. */
+export function storedOf(method: string, path: string, query: string): { call: StoredCall; endpoint: ChatEndpoint } | undefined {
+  const call = storedCallOf(method, path, query);
+  return call && { call, endpoint: stored };
+}
+const stored: ChatEndpoint = { frontend: openAIResponses, action: 'generate' };
+
 /** The one that clients use most for an operation. */
 export const frontendOf = (operation: Operation): Frontend | UnaryFrontend | undefined =>
   [...endpoints.values()].find(({ frontend }) => frontend.operation === operation)?.frontend;
@@ -60,6 +67,8 @@ export const chat: Frontend = openAIChat;
 export const estimateInputTokens = countTokens.estimate;
 
 export type { Envelope, Frontend, UnaryFrontend } from './frontend.ts';
+
+export { STORED_METHODS, type StoredCall } from './openai-responses/index.ts';
 
 /** Errors on paths that belong to no dialect take OpenAI's envelope. */
 export const anyDialect: Frontend = openAIChat;

@@ -1,8 +1,8 @@
 // Which path goes where on the two listeners, and how a request becomes an exchange.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Failure, failure, statusOf } from '#core/failure.ts';
-import type { Exchange } from '../exchange.ts';
-import { anyDialect, type Endpoint, endpointOf, type Frontend } from '../frontends/index.ts';
+import type { ChatExchange, Exchange } from '../exchange.ts';
+import { anyDialect, type Endpoint, endpointOf, type Frontend, type StoredCall, storedOf } from '../frontends/index.ts';
 import { ClientResponse } from './client-response.ts';
 import { type BodyBudget, type Handler, readBody } from './listener.ts';
 
@@ -17,6 +17,8 @@ export type PageAnswer = { readonly status: number; readonly body: unknown; read
 
 export type RouterOptions = {
   readonly serve: (exchange: Exchange) => Promise<void>;
+  /** Calls about what a provider keeps. */
+  readonly serveStored: (exchange: ChatExchange, call: StoredCall) => Promise<void>;
   /** By path; a path that ends in `/` stands for everything below it. */
   readonly pages: ReadonlyMap<string, Page>;
   readonly newRequestId: () => string;
@@ -31,8 +33,11 @@ export function publicRouter(options: RouterOptions): Handler {
   const pages = pageHandler(options);
   return (req, res, path, query) => {
     const endpoint = endpointOf(path);
-    if (endpoint) exchangeHandler(endpoint, options, req, res, path);
-    else pages(req, res, path, query);
+    if (endpoint) return exchangeHandler(endpoint, options, req, res, path);
+    const stored = storedOf(req.method ?? '', path, query);
+    if (!stored) return pages(req, res, path, query);
+    const exchange = exchangeOf(stored.endpoint, options, req, res, path) as ChatExchange;
+    run(exchange, options.serveStored(exchange, stored.call), options);
   };
 }
 
@@ -43,23 +48,36 @@ function exchangeHandler(
   res: ServerResponse,
   path: string,
 ): void {
-  const id = options.newRequestId();
-  const { frontend } = endpoint;
-  if (req.method !== 'POST')
-    return refusePage(res, id, failure('method_not_allowed', { message: `${path} takes POST.` }), ['allow', 'POST'], frontend);
-  const client = new ClientResponse(res);
-  const exchange: Exchange = {
+  if (req.method !== 'POST') {
+    const reason = failure('method_not_allowed', { message: `${path} takes POST.` });
+    return refusePage(res, options.newRequestId(), reason, ['allow', 'POST'], endpoint.frontend);
+  }
+  const exchange = exchangeOf(endpoint, options, req, res, path);
+  run(exchange, options.serve(exchange), options);
+}
+
+function exchangeOf(
+  endpoint: Endpoint,
+  options: RouterOptions,
+  req: IncomingMessage,
+  res: ServerResponse,
+  path: string,
+): Exchange {
+  return {
     ...endpoint,
-    id,
-    method: 'POST',
+    id: options.newRequestId(),
+    method: req.method ?? 'POST',
     path,
     headers: req.headers,
-    client,
+    client: new ClientResponse(res),
     startedAt: options.monotonic(),
     readBody: () => readBody(req, options.maxBodyBytes, options.bodyBudget),
   };
-  options.serve(exchange).catch(error => {
-    options.onError(error, id);
+}
+
+function run({ id, client, frontend }: Exchange, served: Promise<void>, { onError }: RouterOptions): void {
+  served.catch(error => {
+    onError(error, id);
     const bug = failure('internal_error');
     if (client.began) client.breakOff(frontend.encodeStreamError(bug, id));
     else client.whole(500, ['content-type', 'application/json', 'x-request-id', id], frontend.encodeError(bug, id));

@@ -62,6 +62,18 @@ export type UpstreamError = {
 /** One dispatched SSE message. `event` is '' where the wire names none. */
 export type SseMessage = { readonly event: string; readonly data: string };
 
+/** How a provider keeps what it answered. */
+export type Keeps<C extends Connection = Connection> = {
+  /** Tested against raw frames, several at a time: those of a stream that tell of something that is kept. */
+  readonly mark: RegExp;
+  /** What a whole reply, or an event of a stream, says that is kept, by what it is and its id. */
+  keysIn(reply: unknown): readonly { readonly kind: 'response' | 'item'; readonly id: string }[];
+  /** Of a kept response, or below it (`/cancel`). */
+  address(target: Target<C>, id: string, below: string): Address;
+  /** How a kept response stands. */
+  stateOf(reply: unknown): { readonly isOver: boolean; readonly usage?: Usage };
+};
+
 /** Turns the upstream's SSE messages into neutral events. Holds the state of one stream; never throws. */
 export type StreamDecoder = {
   push(message: SseMessage): readonly ChatEvent[];
@@ -200,6 +212,8 @@ export type Provider<C extends Connection = Connection> = Wire<C> & {
   readonly framing?: { readonly contentType: string; reframer(): Reframer };
   /** How a prompt's tokens are counted. Absent: the body is that of the request, and the answer that of its dialect. undefined: this model cannot. */
   tokenCount?(model: ModelEntry): TokenCount | undefined;
+  /** What it keeps of answers, for later requests to name. Absent: nothing. */
+  readonly keeps?: Keeps<C>;
   /** Absent: all of its models do. One that does not answers as it does. */
   takesTemperature?(model: ModelEntry): boolean;
 };

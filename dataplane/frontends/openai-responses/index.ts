@@ -7,6 +7,8 @@ import { encodeReply } from './encode-reply.ts';
 import { encodeStreamError, streamEncoder } from './encode-stream.ts';
 import { inspect } from './inspect.ts';
 
+export { STORED_METHODS, type StoredCall, storedCallOf } from './stored-call.ts';
+
 export const openAIResponses: Frontend = {
   dialect: 'openai-responses',
   operation: 'Responses',

@@ -15,10 +15,9 @@ export const embeddingsWire = <C extends Connection>(
   tokenizer: 'own' | 'other',
   address: (target: Target<C>, path: string) => Address,
 ): UnaryWire<'Embeddings', C> => ({
-  dialect: 'openai-embeddings',
   tokenizer,
   address: target => address(target, EMBEDDINGS),
-  inspectReply: reply => inspectList(reply, 'data'),
+  native: { dialect: 'openai-embeddings', inspectReply: reply => inspectList(reply, 'data') },
   translation: { encode, decodeReply },
   classify,
 });

@@ -10,9 +10,8 @@ export const moderationsWire = <C extends Connection>(
   tokenizer: 'own' | 'other',
   address: (target: Target<C>, path: string) => Address,
 ): UnaryWire<'Moderations', C> => ({
-  dialect: 'openai-moderations',
   tokenizer,
   address: target => address(target, MODERATIONS),
-  inspectReply: reply => inspectList(reply, 'results'),
+  native: { dialect: 'openai-moderations', inspectReply: reply => inspectList(reply, 'results') },
   classify,
 });

@@ -10,9 +10,8 @@ const RERANK = '/rerank';
 export const rerankWire = <C extends Connection>(
   address: (target: Target<C>, path: string) => Address,
 ): UnaryWire<'Rerank', C> => ({
-  dialect: 'rerank',
   tokenizer: 'other',
   address: target => address(target, RERANK),
-  inspectReply: reply => inspectList(reply, 'results'),
+  native: { dialect: 'rerank', inspectReply: reply => inspectList(reply, 'results') },
   classify,
 });

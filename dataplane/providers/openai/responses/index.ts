@@ -7,6 +7,7 @@ import { isForeign } from './clean-history.ts';
 import { decodeReply, inspectReply, leavesOut } from './decode-reply.ts';
 import { notable, streamDecoder } from './decode-stream.ts';
 import { encodeResponsesFor } from './encode.ts';
+import { keepsOf } from './keeps.ts';
 
 export const RESPONSES = '/responses';
 
@@ -37,6 +38,7 @@ export function responsesWire<C extends Connection>(
     inspectReply,
     streamDecoder,
     notable,
+    keeps: keepsOf(addressOf),
     takesTemperature: model => profile.modelTraits(model).samplesFreely,
     classify,
   };

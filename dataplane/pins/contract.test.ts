@@ -1,0 +1,110 @@
+// What holds of pins, in memory and in Redis, and over processes that share one.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { connectRedis, type RedisLink } from '#platform/redis.ts';
+import { startRedis, type TestRedis, withoutRedis } from '#test/support/redis.ts';
+import { until } from '#test/support/until.ts';
+import { memoryPins } from './memory.ts';
+import { PIN_TTL_MS, type Pin, type Pins } from './pins.ts';
+import { type RedisPins, redisPins } from './redis.ts';
+
+const pin: Pin = { provider: 'default/openai', model: 'gpt-5', endpoint: 'http://10.0.0.1:8000' };
+const response = (id: string) => ({ kind: 'response', id });
+
+function holds(name: string, skip: string | false, open: () => Promise<Pins>): void {
+  describe(`pins in ${name}`, { skip }, () => {
+    let pins: Pins;
+    before(async () => {
+      pins = await open();
+    });
+
+    test('are found by the tenant that made them, of the kind that they are', async () => {
+      await pins.keep('acme', [response('resp_1'), { kind: 'item', id: 'msg_1' }], pin);
+      const found = await pins.find('acme', [response('resp_1'), response('msg_1'), { kind: 'item', id: 'msg_1' }]);
+      assert.deepEqual(found, [pin, undefined, pin]);
+    });
+
+    test('are not there for another tenant, whatever its name', async () => {
+      for (const tenant of ['other', 'acme}', '', 'ACME', 'acme:pin'])
+        assert.deepEqual(await pins.find(tenant, [response('resp_1')]), [undefined], tenant);
+    });
+
+    test('are gone when they are forgotten', async () => {
+      await pins.keep('acme', [response('resp_2')], pin);
+      await pins.forget('other', response('resp_2'));
+      assert.deepEqual(await pins.find('acme', [response('resp_2')]), [pin]);
+      await pins.forget('acme', response('resp_2'));
+      assert.deepEqual(await pins.find('acme', [response('resp_2')]), [undefined]);
+    });
+  });
+}
+
+holds('memory', false, async () => memoryPins({ now: () => 0 }));
+
+let redis: TestRedis;
+const links: RedisLink[] = [];
+const opened: RedisPins[] = [];
+const log = { warn: () => {}, info: () => {} };
+
+async function connected(now: () => number = Date.now): Promise<RedisPins> {
+  const link = connectRedis({ url: redis.url, log });
+  links.push(link);
+  await until('Redis', () => link.state().kind === 'up');
+  const pins = redisPins(link, now);
+  opened.push(pins);
+  return pins;
+}
+
+describe('with a Redis', { skip: withoutRedis }, () => {
+  before(async () => {
+    redis = await startRedis();
+  });
+  after(async () => {
+    for (const pins of opened) pins.close();
+    for (const link of links) await link.close();
+    await redis.stop();
+  });
+
+  holds('Redis', false, () => connected());
+
+  test('what one process made another one finds', async () => {
+    const [one, other] = [await connected(), await connected()];
+    await one.keep('acme', [response('resp_shared')], pin);
+    assert.deepEqual(await other.find('acme', [response('resp_shared')]), [pin]);
+  });
+
+  test('a pin stays for 30 days from when it was last named', async () => {
+    const one = await connected();
+    await one.keep('acme', [response('resp_kept')], pin);
+    const link = links.at(-1)!;
+    const [name] = (await link.call(client => client.keys('tollgate:{acme}:pin:*'))).slice(-1);
+    const left = () => link.call(client => client.pttl(name!));
+    assert.ok((await left()) > PIN_TTL_MS - 60_000);
+    assert.ok((await left()) <= PIN_TTL_MS);
+  });
+
+  test('while Redis is away a process knows what it made, and not what it did not; when it is back, others know too', async () => {
+    const [one, other] = [await connected(), await connected()];
+    await redis.pause();
+    await one.keep('acme', [response('resp_away')], pin);
+    assert.deepEqual(await one.find('acme', [response('resp_away')]), [pin]);
+    assert.equal(await other.find('acme', [response('resp_away')]), 'away');
+    await redis.resume();
+    await until('the other process to know', async () => {
+      const found = await other.find('acme', [response('resp_away')]);
+      return found !== 'away' && found[0] !== undefined;
+    });
+  });
+});
+
+test('in memory the least recently named go first, and all of them in time', async () => {
+  let now = 0;
+  const pins = memoryPins({ now: () => now, max: 2 });
+  const has = async (id: string) => ((await pins.find('t', [response(id)])) as readonly (Pin | undefined)[])[0] !== undefined;
+  await pins.keep('t', [response('a'), response('b')], pin);
+  assert.ok(await has('a'));
+  await pins.keep('t', [response('c')], pin);
+  assert.deepEqual([await has('a'), await has('b'), await has('c')], [true, false, true]);
+  now += PIN_TTL_MS;
+  assert.ok(!(await has('a')));
+});

@@ -1,0 +1,93 @@
+// Pins that all pods share, in Redis: one small value each, which goes when nobody has named it for long. What this process made itself it
+// knows without asking, also while Redis is away.
+import { createHash } from 'node:crypto';
+import type { RedisLink } from '#platform/redis.ts';
+import { tenantPrefixes } from '../counters/tenant-keys.ts';
+import { memoryPins } from './memory.ts';
+import { PIN_TTL_MS, type Pin, type Pins, type StateKey } from './pins.ts';
+
+type Unwritten = { readonly tenant: string; readonly keys: readonly StateKey[]; readonly pin: Pin };
+
+const UNWRITTEN_MAX = 10_000;
+const TRY_AGAIN_MS = 1_000;
+
+export type RedisPins = Pins & { close(): void };
+
+export function redisPins(link: RedisLink, now: () => number): RedisPins {
+  const own = memoryPins({ now });
+  const prefixes = tenantPrefixes();
+  const nameOf = (tenant: string, { kind, id }: StateKey) =>
+    `${prefixes(tenant)}pin:${createHash('sha256')
+      .update(JSON.stringify([kind, id]))
+      .digest('base64url')}`;
+  const unwritten: Unwritten[] = [];
+
+  const write = ({ tenant, keys, pin }: Unwritten) =>
+    link.call(client => {
+      const pipeline = client.pipeline();
+      for (const key of keys) pipeline.set(nameOf(tenant, key), JSON.stringify(pin), 'PX', PIN_TTL_MS);
+      return resultsOf(pipeline.exec());
+    });
+  const writeLater = (what: Unwritten) => {
+    if (unwritten.length < UNWRITTEN_MAX) unwritten.push(what);
+  };
+  let isTrying = false;
+  const tryAgain = async () => {
+    if (isTrying || link.state().kind === 'down') return;
+    isTrying = true;
+    try {
+      for (let next = unwritten[0]; next; next = unwritten[0]) {
+        await write(next);
+        unwritten.shift();
+      }
+    } catch {
+      // It is away again, and will be asked again.
+    } finally {
+      isTrying = false;
+    }
+  };
+  const timer = setInterval(() => void tryAgain(), TRY_AGAIN_MS).unref();
+
+  return {
+    async find(tenant, keys) {
+      const known = keys.map(key => own.known(tenant, key));
+      const others = keys.filter((_, i) => !known[i]);
+      if (others.length === 0) return known;
+      try {
+        const told = await link.call(client => {
+          const pipeline = client.pipeline();
+          // Who names it keeps it.
+          for (const key of others) pipeline.getex(nameOf(tenant, key), 'PX', PIN_TTL_MS);
+          return resultsOf(pipeline.exec());
+        });
+        const found = told.map(pinOf);
+        return known.map(pin => pin ?? found.shift());
+      } catch {
+        return 'away';
+      }
+    },
+    async keep(tenant, keys, pin) {
+      if (keys.length === 0) return;
+      await own.keep(tenant, keys, pin);
+      await write({ tenant, keys, pin }).catch(() => writeLater({ tenant, keys, pin }));
+    },
+    async forget(tenant, key) {
+      await own.forget(tenant, key);
+      // One that stays leads to where the provider says that it is gone.
+      await link.call(client => client.del(nameOf(tenant, key))).catch(() => {});
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+/** Of a pipeline: an error of one is an error of all. */
+async function resultsOf(exec: Promise<[error: Error | null, result: unknown][] | null>): Promise<unknown[]> {
+  const results = (await exec) ?? [];
+  const failed = results.find(([error]) => error)?.[0];
+  if (failed) throw failed;
+  return results.map(([, result]) => result);
+}
+
+function pinOf(text: unknown): Pin | undefined {
+  return typeof text === 'string' ? (JSON.parse(text) as Pin) : undefined;
+}
