@@ -103,6 +103,16 @@ the load balancer, \`loadBalancer.idleTimeoutSeconds\` for how long. An NLB with
 for \`preStopSeconds\`, then takes nothing new and finishes its streams within \`terminationGracePeriodSeconds\`; load balancers are told to wait as long.
 Spot nodes give less time than that.
 
+## Scaling
+
+\`dataplane.autoscaling.kind: KEDA\` asks Prometheus. An HPA needs an adapter that offers \`tollgate_inflight_requests\` of pods; a rule for prometheus-adapter:
+
+    - seriesQuery: 'tollgate_inflight_requests{namespace!="",pod!=""}'
+      resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
+      metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'
+
+Without one, set \`inflightRequests: 0\` and it goes by processor time.
+
 ## Secrets
 
 The master key is made once and kept, also over an uninstall. \`helm template\` and tools that work like it cannot see what is there and would make another one

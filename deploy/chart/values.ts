@@ -144,6 +144,10 @@ const dataplane: Section = section('The data plane: serves requests.', {
 });
 
 const settings = section('What both processes are told (docs/configuration.md). What is not here goes into `extraEnv`.', {
+  listenAddress: choice('0.0.0.0', 'What the pods listen on; `::` where they have IPv6 addresses, with or without others.', [
+    '0.0.0.0',
+    '::',
+  ]),
   logLevel: choice('info', 'What is logged.', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   allowHttpUpstreams: flag(false, 'Whether hosted providers may be reached over http.'),
   allowUpstreamCidrs: texts([], 'Address blocks that may be called although they are refused otherwise.', CIDR),
@@ -326,5 +330,7 @@ export const chartValues: Values = {
       'key',
     ),
   }),
-  extraObjects: kubernetesList('More objects, as they stand or with templates in their texts.'),
+  extraObjects: kubernetesList(
+    'More objects, as they stand or with templates in their texts. Of our own kinds only where the definitions are there before the chart is installed.',
+  ),
 };

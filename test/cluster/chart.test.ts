@@ -7,6 +7,10 @@ import { crdOf } from '#core/resources/crd.ts';
 import { KINDS } from '#core/resources/index.ts';
 import { CONFIG_OBJECTS, CREDENTIALS_OBJECT } from '#core/snapshot/layout.ts';
 import { pairsOf, stagesOf } from '#test/support/dockerfile.ts';
+import { ruleGroups } from '../../deploy/alerts/alerts.ts';
+import { isLeaf, type Values } from '../../deploy/chart/value.ts';
+import { chartValues } from '../../deploy/chart/values.ts';
+import { dashboards } from '../../deploy/dashboards/index.ts';
 import { CHART, helm, type Manifest, named, podSpec, portOf, rendered, stores, template, withoutHelm } from './support/chart.ts';
 import { valueSets } from './support/chart-values.ts';
 import { allows, type Connection } from './support/network-policy.ts';
@@ -168,6 +172,28 @@ describe('the chart', { skip: withoutHelm }, () => {
     assert.deepEqual(await kinds({}, '--api-versions', 'monitoring.coreos.com/v1/PrometheusRule'), ['PrometheusRule']);
     assert.deepEqual(await kinds(alwaysRender), ['PrometheusRule', 'ServiceMonitor']);
     await assert.rejects(kinds({ renderMode: 'failIfMissing' }), /does not know ServiceMonitor/);
+  });
+
+  test('has the alerts and dashboards of the project, with links to where the runbooks are', async () => {
+    const runbooks = 'https://runbooks.example.com';
+    const metrics = { ...alwaysRender, rules: { enabled: true, runbooks: `${runbooks}/` }, dashboards: { enabled: true } };
+    const manifests = await rendered(NAMESPACE, { ...stores, metrics });
+    assert.deepEqual(named(manifests, 'PrometheusRule', 'tollgate').spec, ruleGroups(runbooks));
+    const shown = manifests.filter(({ metadata }) => metadata.labels?.grafana_dashboard === '1');
+    const files = shown.flatMap(({ data }) => Object.entries(data as Record<string, string>));
+    assert.equal(files.length, dashboards.length);
+    for (const [name, json] of files)
+      assert.deepEqual(JSON.parse(json), JSON.parse(readFileSync(`deploy/dashboards/json/${name}`, 'utf8')));
+  });
+
+  test('has no value that no template reads', () => {
+    const templates = globSync(`${CHART}/templates/*`)
+      .map(file => readFileSync(file, 'utf8'))
+      .join('\n');
+    const leaves = (values: Values): readonly string[] =>
+      Object.entries(values).flatMap(([name, value]) => (isLeaf(value) ? [name] : leaves(value.values)));
+    const unread = leaves(chartValues).filter(name => !new RegExp(`\\.${name}\\b`).test(templates));
+    assert.deepEqual(unread, []);
   });
 
   describe('refuses by name', () => {

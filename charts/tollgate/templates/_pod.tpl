@@ -103,6 +103,8 @@ env:
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: POD_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: HOST
+  value: {{ $settings.listenAddress | quote }}
 - name: INTERNAL_PORT
   value: "4001"
 - name: LOG_LEVEL
