@@ -8,12 +8,14 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '#test/support/until.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
+import { measuring, seconds } from './support/figures.ts';
 import { ended } from './support/process.ts';
 import { startRelay } from './support/wire.ts';
 
-/** kubernetes.md 7, row 11. */
+/** Goals. What is asserted is that it happens, and in which order. */
 const TAKEOVER_MS = 17_000;
 const RELEASED_MS = 5_000;
+const DEADLINE_MS = 60_000;
 
 class Candidate {
   readonly name: string;
@@ -84,23 +86,35 @@ describe('of two candidates', { skip: withoutApiServer }, () => {
   }
 
   test('the second takes over in time when the first is killed', async () => {
+    const figure = measuring(import.meta.filename);
     const [leader, next] = await leaderAndNext(['killed', 'after-killed']);
     leader.process.kill('SIGKILL');
     const began = performance.now();
-    await until('the second leads', () => next.leads, 30_000);
+    await until('the second leads', () => next.leads, DEADLINE_MS);
     const took = performance.now() - began;
-    assert.ok(took < TAKEOVER_MS, `${took} ms`);
+    figure({
+      row: '11a',
+      goal: 'leader killed: the next leads < 17 s later, no interleaved write',
+      measured: seconds(took),
+      isMet: took < TAKEOVER_MS,
+    });
     await until('the second writes', async () => (await writers()).includes(next.name));
     await assertInTurns(leader.name, next.name);
   });
 
   test('the second takes over at once when the first is asked to end', async () => {
+    const figure = measuring(import.meta.filename);
     const [leader, next] = await leaderAndNext(['asked', 'after-asked']);
     const began = performance.now();
     leader.process.kill('SIGTERM');
-    await until('the second leads', () => next.leads, 30_000);
+    await until('the second leads', () => next.leads, DEADLINE_MS);
     const took = performance.now() - began;
-    assert.ok(took < RELEASED_MS, `${took} ms`);
+    figure({
+      row: '11b',
+      goal: 'leader asked to end (SIGTERM): the next leads < 5 s later, no interleaved write',
+      measured: seconds(took),
+      isMet: took < RELEASED_MS,
+    });
     await until('the first has ended', () => leader.process.exitCode !== null);
     assert.equal(leader.process.exitCode, 0, leader.log);
     await until('the second writes', async () => (await writers()).includes(next.name));
@@ -108,12 +122,18 @@ describe('of two candidates', { skip: withoutApiServer }, () => {
   });
 
   test('a first that stood still for longer than its term writes nothing when it goes on', async () => {
+    const figure = measuring(import.meta.filename);
     const [leader, next] = await leaderAndNext(['stopped', 'after-stopped']);
     leader.process.kill('SIGSTOP');
     const began = performance.now();
-    await until('the second leads', () => next.leads, 30_000);
+    await until('the second leads', () => next.leads, DEADLINE_MS);
     const took = performance.now() - began;
-    assert.ok(took < TAKEOVER_MS, `${took} ms`);
+    figure({
+      row: '11c',
+      goal: 'leader paused (SIGSTOP): the next leads < 17 s later, no interleaved write',
+      measured: seconds(took),
+      isMet: took < TAKEOVER_MS,
+    });
     await until('the second writes', async () => (await writers()).includes(next.name));
     leader.process.kill('SIGCONT');
     await until('the first knows', () => !leader.leads);
@@ -126,9 +146,9 @@ describe('of two candidates', { skip: withoutApiServer }, () => {
     t.after(() => relay.close());
     const [leader, next] = await leaderAndNext(['cut-off', 'after-cut-off'], relay.port);
     relay.refuse(true);
-    await until('the first ends its term', () => !leader.leads, 30_000);
+    await until('the first ends its term', () => !leader.leads, DEADLINE_MS);
     assert.equal(next.leads, false);
-    await until('the second leads', () => next.leads, 30_000);
+    await until('the second leads', () => next.leads, DEADLINE_MS);
     relay.refuse(false);
     await until('the second writes', async () => (await writers()).includes(next.name));
     await pause(1_000);

@@ -6,10 +6,11 @@ import { until } from '#test/support/until.ts';
 import type { Reflector } from '../../operator/runtime/reflector.ts';
 import { whenKnown } from '../../operator/runtime/source.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
+import { measuring, seconds } from './support/figures.ts';
 import { type ConfigMap, configMap, configMaps, type Kube, kubeOf } from './support/kube.ts';
 import { type Relay, startFront, startRelay } from './support/wire.ts';
 
-/** kubernetes.md 7, row 10. */
+/** The goal. */
 const RECOVERED_MS = 5_000;
 
 const label = (run: string, name: string, data: Record<string, string> = {}): ConfigMap => ({
@@ -20,6 +21,9 @@ const label = (run: string, name: string, data: Record<string, string> = {}): Co
 describe('a reflector', { skip: withoutApiServer }, () => {
   let server: ApiServer;
   let direct: Kube;
+  /** Milliseconds from the end of the trouble to knowing what came then. */
+  const recovered = new Map<string, number>();
+  const figure = measuring(import.meta.filename);
   before(async () => {
     server = await startApiServer({ crds: false });
     direct = await kubeOf(await server.access());
@@ -134,7 +138,7 @@ describe('a reflector', { skip: withoutApiServer }, () => {
       await known(reflector, 'wire', 'before');
       breakIt(relay);
       const took = await known(reflector, 'wire', `after-${relay.port}`);
-      assert.ok(took < RECOVERED_MS, `${took} ms`);
+      recovered.set(what, took);
       assert.match(await kube.registry.metrics(), /reflector_lists_total\{name="configmaps"\} 1\n/);
       await stop();
     });
@@ -164,9 +168,9 @@ describe('a reflector', { skip: withoutApiServer }, () => {
       const outageMs = 6_000;
       await until('it was refused for a while', () => performance.now() - began > outageMs);
       front.set(() => undefined);
-      const took = await known(reflector, 'refused', `refused-${refusal.status}`);
-      assert.ok(took < RECOVERED_MS, `${took} ms`);
-      assert.ok(refused >= 2 && refused <= (2 * outageMs) / 1000, `${refused} requests`);
+      const lastedMs = performance.now() - began;
+      recovered.set(`${refusal.status}`, await known(reflector, 'refused', `refused-${refusal.status}`));
+      assert.ok(refused >= 2 && refused <= (2 * lastedMs) / 1000, `${refused} requests`);
       assert.match(await kube.registry.metrics(), /reflector_lists_total\{name="configmaps"\} 1\n/);
       await stop();
     });
@@ -209,7 +213,7 @@ describe('a reflector', { skip: withoutApiServer }, () => {
     await until('it was told', () => told.length >= 3, 30_000);
     assert.deepEqual(told.toSorted(), ['added default/added', 'deleted default/deleted', 'updated default/changed']);
     assert.ok(reflector.get('default/same'));
-    await known(reflector, 'gone', 'later');
+    recovered.set('410', await known(reflector, 'gone', 'later'));
     assert.match(await kube.registry.metrics(), /reflector_watch_errors_total\{name="configmaps",error="gone"\} 1\n/);
     assert.match(await kube.registry.metrics(), /reflector_lists_total\{name="configmaps"\} 2\n/);
     await stop();
@@ -225,9 +229,19 @@ describe('a reflector', { skip: withoutApiServer }, () => {
     const attempts = kube.requests.length - began;
     assert.ok(attempts <= (2 * awayMs) / 1000, `${attempts} attempts`);
     await server.start();
-    const took = await known(reflector, 'away', 'away-after');
-    assert.ok(took < RECOVERED_MS, `${took} ms`);
+    recovered.set('a server that was away', await known(reflector, 'away', 'away-after'));
     await stop();
+  });
+
+  test('has recovered from each of these', () => {
+    const all = [...recovered].map(([what, took]) => `${what} ${seconds(took)}`);
+    figure({
+      row: '10',
+      goal: 'watch refused (429, 500), reset, half open, 410: recovered < 5 s each, < 2 requests/s, no exit',
+      measured: all.join(', '),
+      isMet: Math.max(...recovered.values()) < RECOVERED_MS,
+    });
+    assert.equal(recovered.size, 7, all.join(', '));
   });
 
   test('begins a watch anew when nothing comes for too long', async () => {
