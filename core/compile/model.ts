@@ -36,9 +36,9 @@ export function compileModel(index: number, resource: Resource<'LLMProvider'>, c
 
 function knownOf(model: ModelSpec, resource: Resource<'LLMProvider'>, context: Context) {
   const facts = providerTypes[resource.spec.type];
-  const surcharges = facts.surchargesCacheWrites === true;
   const upstream = model.upstreamName ?? model.name;
   const names = facts.pricedByPublicName ? [upstream, model.name] : [upstream];
+  const surcharges = names.some(name => facts.surchargesCacheWrites?.test(name));
   const prefixed = names.flatMap(name => [`${facts.priceFilePrefix}/${name}`, name]);
   const file = context.priceFile && fileModel(context.priceFile, prefixed, surcharges);
   const listed = inCatalogue(names, resource.spec, facts, context);

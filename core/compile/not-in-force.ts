@@ -8,7 +8,6 @@ type Later = { readonly path: string; readonly needsCluster?: true };
 const later: Readonly<Record<Kind, readonly Later[]>> = {
   LLMProvider: [
     { path: 'gemini' },
-    { path: 'bedrock' },
     { path: 'vLLM.serviceRef', needsCluster: true },
     { path: 'vLLM.podSelector', needsCluster: true },
   ],

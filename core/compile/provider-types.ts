@@ -21,8 +21,8 @@ export type TypeFacts = {
   readonly priceFilePrefix: string;
   /** A model's price may stand under its public name, because upstreamName is a deployment. */
   readonly pricedByPublicName?: true;
-  /** Prompt-cache writes cost 1.25 times the input for 5 minutes and twice for an hour, where nothing else is said. */
-  readonly surchargesCacheWrites?: true;
+  /** Models whose prompt-cache writes cost 1.25 times the input for 5 minutes and twice for an hour, where nothing else is said. */
+  readonly surchargesCacheWrites?: RegExp;
   /** It has embeddings in OpenAI's form. */
   readonly makesEmbeddings?: true;
 };
@@ -51,7 +51,7 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     header: { name: 'x-api-key', prefix: '' },
     catalogue: 'anthropic',
     priceFilePrefix: 'anthropic',
-    surchargesCacheWrites: true,
+    surchargesCacheWrites: /./,
   },
   AzureOpenAI: {
     connection: ({ azureOpenAI }) =>
@@ -72,12 +72,16 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     priceFilePrefix: 'gemini',
   },
   Bedrock: {
-    connection: ({ bedrock }) => bedrock && ({ type: 'Bedrock', ...bedrock } as Connection),
+    connection: ({ bedrock }) =>
+      bedrock &&
+      ({ type: 'Bedrock', ...bedrock, ...(bedrock.endpoint && { endpoint: withoutSlash(bedrock.endpoint) }) } as Connection),
     urls: spec => at(['bedrock', 'endpoint'], spec.bedrock?.endpoint),
     header: bearer,
-    later: 'type Bedrock',
     catalogue: 'aws',
     priceFilePrefix: 'bedrock',
+    // Of an inference profile of one's own, upstreamName says nothing.
+    pricedByPublicName: true,
+    surchargesCacheWrites: /claude/,
   },
   OpenAICompatible: {
     connection: ({ openAICompatible }) =>

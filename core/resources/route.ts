@@ -26,7 +26,16 @@ import {
 } from './common.ts';
 
 const MATCH_TYPES = ['Exact', 'Prefix', 'Suffix'] as const;
-export const OPERATIONS = ['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings', 'Rerank', 'Moderations'] as const;
+export const OPERATIONS = [
+  'Chat',
+  'Messages',
+  'Responses',
+  'Completions',
+  'Converse',
+  'Embeddings',
+  'Rerank',
+  'Moderations',
+] as const;
 const STRATEGIES = [
   'Weighted',
   'RoundRobin',

@@ -193,7 +193,9 @@ const match = object<RouteMatch>({
     list(object<RouteMatch['headers'][number]>({ name: required(text), type: required(matchType), value: required(text) })),
   ),
   // Not `knownOf`: of a list that became empty the route would match every operation.
-  operations: required(list(oneOf('Chat', 'Messages', 'Responses', 'Completions', 'Embeddings', 'Rerank', 'Moderations'))),
+  operations: required(
+    list(oneOf('Chat', 'Messages', 'Responses', 'Completions', 'Converse', 'Embeddings', 'Rerank', 'Moderations')),
+  ),
   minInputTokens: optional(number),
   tags: required(labels),
 });

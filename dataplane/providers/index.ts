@@ -5,6 +5,7 @@ import type { Parsed } from '#core/failure.ts';
 import type { Connection, ProviderType } from '#core/snapshot/snapshot.ts';
 import { anthropic } from './anthropic/index.ts';
 import { azureUnary, azureWires } from './azure-openai/index.ts';
+import { bedrock } from './bedrock/index.ts';
 import { openAIUnary, openAIWires } from './openai/index.ts';
 import { compatibleUnary, compatibleWires, openAICompatible } from './openai-compatible/index.ts';
 import type { EncodedRequest, Provider, Target, UnaryWire, Wires } from './provider.ts';
@@ -22,7 +23,7 @@ const adapters = {
   OpenAICompatible: { of: compatibleWires, unary: compatibleUnary },
   VLLM: { of: vllmWires, unary: vllmUnary },
   Gemini: undefined,
-  Bedrock: undefined,
+  Bedrock: bedrock,
 } satisfies Adapters;
 
 /** An adapter gets only targets of its own connection type: the table's key is that type. */

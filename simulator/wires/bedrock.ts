@@ -233,7 +233,8 @@ function attachmentOf({ image, document, audio }: Json): Attachment[] {
   const found = image ?? document ?? audio;
   if (!found) return [];
   const kind = image ? 'image' : document ? 'document' : 'audio';
-  return [{ kind, type: found.format, ...(found.source.bytes && { bytes: decodedBytes(found.source.bytes) }) }];
+  const type = document && found.format === 'pdf' ? 'application/pdf' : `${document ? 'text' : kind}/${found.format}`;
+  return [{ kind, type, ...(found.source.bytes && { bytes: decodedBytes(found.source.bytes) }) }];
 }
 
 function resultsIn(lastUser: Json, messages: readonly Json[]): ToolResult[] {

@@ -39,7 +39,7 @@ before(async () => {
           `${faulty(target, fault)}-spared`,
           `${faulty(target, fault)}-spared`,
           [
-            { name: 'first', providerRef: { name: target.type.toLowerCase() }, model: faulty(target, fault) },
+            { name: 'first', providerRef: { name: target.name }, model: faulty(target, fault) },
             { name: 'spare', providerRef: { name: 'spare' }, model: 'gpt-4o-mini' },
           ],
           { retries: { attempts: 0 } },
@@ -158,7 +158,7 @@ for (const sdk of sdks) {
       for (const { model } of targets) assert.ok(ids.includes(model), model);
     });
 
-    for (const target of targets) describe(`to ${target.type}`, () => failures(sdk, target, expectError));
+    for (const target of targets) describe(`to ${target.name}`, () => failures(sdk, target, expectError));
   });
 }
 

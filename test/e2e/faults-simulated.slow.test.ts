@@ -102,7 +102,7 @@ after(() => stage?.close());
 describe('the fault matrix', { concurrency: 3 }, () => {
   for (const dialect of dialects) {
     for (const target of targets) {
-      describe(`${dialect.name}, ${target.type}`, { concurrency: 8 }, () => {
+      describe(`${dialect.name}, ${target.name}`, { concurrency: 8 }, () => {
         for (const row of rows) {
           const { streamed, whole } = {
             ...row,

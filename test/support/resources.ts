@@ -37,13 +37,14 @@ export function tenantKey(name = 'client', value = clientKey, spec: Record<strin
   ];
 }
 
-export type ProviderKind = 'OpenAI' | 'Anthropic' | 'AzureOpenAI' | 'OpenAICompatible' | 'VLLM';
+export type ProviderKind = 'OpenAI' | 'Anthropic' | 'AzureOpenAI' | 'Bedrock' | 'OpenAICompatible' | 'VLLM';
 
 /** The block that `type` names, for an upstream at `base` (`http://127.0.0.1:1234`). */
 const connections: Record<ProviderKind, (base: string) => Record<string, unknown>> = {
   OpenAI: base => ({ openAI: { baseURL: `${base}/v1` } }),
   Anthropic: base => ({ anthropic: { baseURL: base } }),
   AzureOpenAI: base => ({ azureOpenAI: { endpoint: base, apiVersion: '2024-10-21' } }),
+  Bedrock: base => ({ bedrock: { region: 'us-east-1', endpoint: base } }),
   OpenAICompatible: base => ({ openAICompatible: { baseURL: `${base}/v1` } }),
   VLLM: base => ({ vLLM: { endpoints: [base] } }),
 };

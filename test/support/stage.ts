@@ -1,45 +1,59 @@
 // What the client suites play on: one gateway in front of the simulator, with each provider type under model names of its own.
 
+import assert from 'node:assert/strict';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { startGateway } from './gateway.ts';
 import { type ProviderKind, patient, provider, providerSecret, type Resource, route, tenantKey, yamlOf } from './resources.ts';
 
 export type Target = {
   readonly type: ProviderKind;
+  /** Of the provider, and how its models' public names begin. */
+  readonly name: string;
   /** Public names: an ordinary model and one that reasons. */
   readonly model: string;
   readonly thinker: string;
-  readonly wire: 'openai' | 'anthropic';
+  readonly wire: 'openai' | 'anthropic' | 'bedrock';
   /** What this type's wire can show; where it cannot, the tests assert what is done instead. */
   readonly showsThinking: boolean;
   readonly hasLogprobs: boolean;
   readonly takesDocuments: boolean;
+  /** What is left out on the way to it, as the response header names it. */
+  readonly lacks?: readonly ('parallel_tool_calls' | 'response_format')[];
+  readonly countsThinking?: false;
 };
 
 const target = (
   type: ProviderKind,
-  traits: Pick<Target, 'wire' | 'showsThinking' | 'hasLogprobs' | 'takesDocuments'>,
-): Target => ({
-  type,
-  model: `${type.toLowerCase()}-chat`,
-  thinker: `${type.toLowerCase()}-thinker`,
-  ...traits,
-});
+  traits: Omit<Target, 'type' | 'name' | 'model' | 'thinker'>,
+  name = type.toLowerCase(),
+): Target => ({ type, name, model: `${name}-chat`, thinker: `${name}-thinker`, ...traits });
 
 export const targets: readonly Target[] = [
   target('OpenAI', { wire: 'openai', showsThinking: false, hasLogprobs: true, takesDocuments: true }),
   target('Anthropic', { wire: 'anthropic', showsThinking: true, hasLogprobs: false, takesDocuments: true }),
   target('AzureOpenAI', { wire: 'openai', showsThinking: false, hasLogprobs: true, takesDocuments: true }),
+  target('Bedrock', {
+    wire: 'bedrock',
+    showsThinking: true,
+    hasLogprobs: false,
+    takesDocuments: true,
+    lacks: ['parallel_tool_calls', 'response_format'],
+    countsThinking: false,
+  }),
+  target('Bedrock', { wire: 'anthropic', showsThinking: true, hasLogprobs: false, takesDocuments: true }, 'bedrock-claude'),
   target('OpenAICompatible', { wire: 'openai', showsThinking: false, hasLogprobs: true, takesDocuments: false }),
-  target('VLLM', { wire: 'openai', showsThinking: true, hasLogprobs: true, takesDocuments: false }),
+  target('VLLM', { wire: 'openai', showsThinking: true, hasLogprobs: true, takesDocuments: false, countsThinking: false }),
 ];
 
-const upstreamModels: Record<ProviderKind, readonly [chat: string, thinker: string]> = {
-  OpenAI: ['gpt-4o', 'gpt-5-mini'],
-  Anthropic: ['claude-sonnet-4-5', 'claude-opus-5'],
-  AzureOpenAI: ['gpt-4o', 'gpt-5-mini'],
-  OpenAICompatible: ['llama-3.3-70b', 'gpt-oss-120b'],
-  VLLM: ['tiny', 'qwen3-8b'],
+const engineModels = ['tiny', 'qwen3-8b'] as const;
+const upstreamModels: Readonly<Record<string, readonly [chat: string, thinker: string]>> = {
+  openai: ['gpt-4o', 'gpt-5-mini'],
+  anthropic: ['claude-sonnet-4-5', 'claude-opus-5'],
+  azureopenai: ['gpt-4o', 'gpt-5-mini'],
+  bedrock: ['us.amazon.nova-2-lite-v1:0', 'global.amazon.nova-2-lite-v1:0'],
+  'bedrock-claude': ['us.anthropic.claude-sonnet-4-5-20250929-v1:0', 'global.anthropic.claude-opus-4-6-v1'],
+  openaicompatible: ['llama-3.3-70b', 'gpt-oss-120b'],
+  vllm: engineModels,
 };
 
 export type Stage = {
@@ -54,9 +68,13 @@ export type Stage = {
 
 const capabilities = ['Chat', 'Tools', 'Vision', 'JSONSchema', 'Reasoning'];
 
+/** What a target lacks is named to the client. */
+export function assertDropped({ headers }: Response, name: string): void {
+  assert.ok(headers.get('x-tollgate-dropped')?.split(', ').includes(name), String(headers.get('x-tollgate-dropped')));
+}
+
 /** A model of a target whose every answer has the simulator's fault of this name. */
-export const faulty = (target: Target, fault: string): string =>
-  `${target.type.toLowerCase()}-${fault.replaceAll(/[^a-z0-9-]/gi, '-')}`;
+export const faulty = (target: Target, fault: string): string => `${target.name}-${fault.replaceAll(/[^a-z0-9-]/gi, '-')}`;
 
 export async function openStage(
   faults: readonly string[] = [],
@@ -65,7 +83,7 @@ export async function openStage(
   const hosted = await startSimulator();
   const engine = await startSimulator({
     wire: 'vllm',
-    models: [...upstreamModels.VLLM, ...faults.map(fault => `${upstreamModels.VLLM[0]}!${fault}`)],
+    models: [...engineModels, ...faults.map(fault => `${engineModels[0]}!${fault}`)],
   });
   const gateway = await startGateway({
     yaml: yamlOf(
@@ -90,12 +108,12 @@ export async function openStage(
 }
 
 function resourcesFor(one: Target, simulators: { hosted: Simulator; engine: Simulator }, faults: readonly string[]): Resource[] {
-  const [chat, thinker] = upstreamModels[one.type];
+  const { name } = one;
+  const [chat, thinker] = upstreamModels[name]!;
   const models = [
     { name: one.model, upstreamName: chat, capabilities },
     { name: one.thinker, upstreamName: thinker, capabilities },
   ];
-  const name = one.type.toLowerCase();
   const origin = one.type === 'VLLM' ? simulators.engine.origin : simulators.hosted.origin;
   const spec = {
     timeouts: { firstToken: '5s', streamIdle: '5s', request: '10s' },

@@ -1,0 +1,186 @@
+// The event stream of ConverseStream as neutral events: a reducer with one handler for each wire event.
+import type { ChatEvent } from '#core/chat/reply.ts';
+import { type Failure, failure } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import type { ModelEntry } from '#core/snapshot/snapshot.ts';
+import type { SseMessage, StreamDecoder } from '../provider.ts';
+import { entryOf, recordOf, textOf } from '../wire.ts';
+import { finishOf, isClientTool } from './decode-reply.ts';
+import { troubleIn } from './errors.ts';
+import { unwrapped } from './redacted.ts';
+import { usageOf } from './usage.ts';
+
+type Events = readonly ChatEvent[];
+
+/** The block that is open. `opaque`: of a kind that has no neutral form, left out with all its deltas. */
+type OpenBlock = {
+  readonly kind: 'text' | 'thinking' | 'tool-call' | 'redacted' | 'opaque';
+  readonly index: unknown;
+  /** Of a redacted one, as far as it came. */
+  blob: string;
+};
+
+type State = {
+  readonly model: string;
+  started: boolean;
+  open: OpenBlock | undefined;
+  finished: boolean;
+  /** An error or the end was told: nothing follows. */
+  closed: boolean;
+  leftOut: boolean;
+};
+
+type Handler = (state: State, event: JsonRecord) => Events;
+
+/** @param model the wire has no name of it, and no id */
+export function streamDecoder(_request?: unknown, model?: ModelEntry): StreamDecoder {
+  const state: State = {
+    model: model?.upstreamName ?? '',
+    started: false,
+    open: undefined,
+    finished: false,
+    closed: false,
+    leftOut: false,
+  };
+  return {
+    push: message => (state.closed ? [] : reduce(state, message)),
+    close: () => (state.closed ? [] : closeStream(state)),
+    leftOut: () => state.leftOut,
+  };
+}
+
+function reduce(state: State, message: SseMessage): Events {
+  const trouble = troubleIn(message);
+  if (trouble) return fail(state, trouble);
+  const handler = entryOf(on, message.event);
+  if (!handler) return [];
+  const event = parsed(message.data);
+  return event ? handler(state, event) : fail(state, failure('upstream_bad_response'));
+}
+
+/** By the name of the frame. What AWS adds later is passed over. */
+const on: Readonly<Record<string, Handler>> = {
+  messageStart: start,
+
+  contentBlockStart(state, { start: block, contentBlockIndex: index }) {
+    return [...start(state), ...closeBlock(state), ...openStarted(state, recordOf(block), index)];
+  },
+
+  // Texts and thinking begin with their first delta.
+  contentBlockDelta(state, { delta, contentBlockIndex: index }) {
+    const before = [...start(state), ...(state.open && state.open.index !== index ? closeBlock(state) : [])];
+    return [...before, ...deltaEvents(state, recordOf(delta), index)];
+  },
+
+  contentBlockStop: closeBlock,
+
+  messageStop(state, event) {
+    const finish = finishOf(textOf(event.stopReason)) ?? { reason: 'stop' as const, isAssumed: true as const };
+    if ('class' in finish) return fail(state, finish);
+    state.finished = true;
+    return [...start(state), ...closeBlock(state), { kind: 'finish', finish }];
+  },
+
+  /** The last event. */
+  metadata(state, { usage }) {
+    const told: Events = isRecord(usage) ? [{ kind: 'usage', usage: usageOf(usage), alone: true }] : [];
+    if (!state.finished) return [...start(state), ...told];
+    state.closed = true;
+    return [...told, { kind: 'end' }];
+  },
+};
+
+function start(state: State): Events {
+  if (state.started) return [];
+  state.started = true;
+  return [{ kind: 'start', id: '', model: state.model }];
+}
+
+function openStarted(state: State, block: JsonRecord, index: unknown): Events {
+  if (isClientTool(block.toolUse)) {
+    const { toolUseId, name } = block.toolUse;
+    state.open = { kind: 'tool-call', index, blob: '' };
+    return [{ kind: 'tool-call-start', id: textOf(toolUseId), name: textOf(name) }];
+  }
+  // A block that says at its start what it is has no neutral form but for a tool call; one that does not is told by its deltas.
+  if (Object.keys(block).length > 0) openOpaque(state, index);
+  return [];
+}
+
+function openOpaque(state: State, index: unknown): void {
+  state.leftOut = true;
+  state.open = { kind: 'opaque', index, blob: '' };
+}
+
+function deltaEvents(state: State, delta: JsonRecord, index: unknown): Events {
+  if (state.open?.kind === 'opaque') return [];
+  if (typeof delta.text === 'string') return said(state, 'text', delta.text, index);
+  if (isRecord(delta.reasoningContent)) return thought(state, delta.reasoningContent, index);
+  if (isRecord(delta.toolUse)) {
+    const json = textOf(delta.toolUse.input);
+    if (state.open?.kind !== 'tool-call') return fail(state, failure('upstream_bad_response'));
+    return json === '' ? [] : [{ kind: 'tool-call-delta', json }];
+  }
+  // What a text cites stands beside it.
+  if (isRecord(delta.citation)) state.leftOut = true;
+  else if (!state.open) openOpaque(state, index);
+  return [];
+}
+
+function said(state: State, kind: 'text' | 'thinking', text: string, index: unknown): Events {
+  const opened = openedAs(state, kind, index);
+  return text === '' ? opened : [...opened, { kind: `${kind}-delta`, text }];
+}
+
+function thought(state: State, { text, signature, redactedContent }: JsonRecord, index: unknown): Events {
+  if (typeof redactedContent === 'string') {
+    const opened = openedAs(state, 'redacted', index);
+    state.open!.blob += unwrapped(redactedContent);
+    return opened;
+  }
+  if (typeof signature !== 'string') return said(state, 'thinking', textOf(text), index);
+  const opened = openedAs(state, 'thinking', index);
+  return signature === '' ? opened : [...opened, { kind: 'thinking-signature', signature }];
+}
+
+/** The block that a delta of this kind belongs to, begun if it was not. */
+function openedAs(state: State, kind: 'text' | 'thinking' | 'redacted', index: unknown): Events {
+  if (state.open?.kind === kind) return [];
+  const before = closeBlock(state);
+  state.open = { kind, index, blob: '' };
+  return kind === 'redacted' ? before : [...before, { kind: `${kind}-start` }];
+}
+
+function closeBlock(state: State): Events {
+  const { open } = state;
+  state.open = undefined;
+  switch (open?.kind) {
+    case undefined:
+    case 'opaque':
+      return [];
+    case 'redacted':
+      return [{ kind: 'redacted-thinking', data: open.blob }];
+    default:
+      return [{ kind: 'part-end' }];
+  }
+}
+
+function closeStream(state: State): Events {
+  if (!state.finished) return fail(state, failure('upstream_stream_truncated'));
+  state.closed = true;
+  return [{ kind: 'end' }];
+}
+
+function fail(state: State, reason: Failure): Events {
+  state.closed = true;
+  return [{ kind: 'error', failure: reason }];
+}
+
+function parsed(data: string): JsonRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(data);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,68 @@
+// The neutral conversation as Converse's: system texts apart, roles alternating, tool results first in the user's turn.
+import type { AssistantPart, Message } from '#core/chat/request.ts';
+import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { type Block, type Context, spokenBlocks, systemBlocks, toolResult, toolUse, userBlocks } from './encode-content.ts';
+
+export type Turn = { readonly role: 'user' | 'assistant'; readonly content: readonly Block[] };
+export type Conversation = { readonly system: readonly Block[]; readonly turns: readonly Turn[] };
+
+export function encodeMessages(messages: readonly Message[], context: Context): Parsed<Conversation> {
+  const system: Block[] = [];
+  const turns: Turn[] = [];
+  for (const [index, message] of messages.entries()) {
+    const path = `messages[${index}]`;
+    const blocks = blocksOf(message, path, context);
+    if (!blocks.ok) return blocks;
+    if (message.role === 'system') system.push(...blocks.value);
+    else append(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks.value);
+  }
+  // A conversation of system messages alone: Bedrock wants a user's turn.
+  if (turns.length === 0 && system.length > 0) return ok({ system: [], turns: [{ role: 'user', content: system }] });
+  return ok({ system, turns: turns.map(resultsFirst) });
+}
+
+function blocksOf(message: Message, path: string, context: Context): Parsed<readonly Block[]> {
+  if ('name' in message && message.name !== undefined) context.limits.leaveOut(`${path}.name`);
+  switch (message.role) {
+    case 'system':
+      return ok(systemBlocks(message.content, context));
+    case 'user':
+      return ok(userBlocks(message.content, path, context));
+    case 'tool':
+      return ok(toolResult(message, path, context));
+    case 'assistant':
+      return assistantBlocks(message.content, path, context);
+  }
+}
+
+/** Two turns of one role in a row are refused. */
+function append(turns: Turn[], role: Turn['role'], content: readonly Block[]): void {
+  if (content.length === 0) return;
+  const last = turns.at(-1);
+  if (last?.role !== role) turns.push({ role, content });
+  else turns[turns.length - 1] = { role, content: [...last.content, ...content] };
+}
+
+/** A mark behind a result stays behind it. */
+function resultsFirst(turn: Turn): Turn {
+  const isResult = (block: Block, index: number): boolean =>
+    'toolResult' in block || ('cachePoint' in block && index > 0 && 'toolResult' in turn.content[index - 1]!);
+  if (!turn.content.some(isResult)) return turn;
+  const others = turn.content.filter((block, index) => !isResult(block, index));
+  return { ...turn, content: [...turn.content.filter(isResult), ...others] };
+}
+
+function assistantBlocks(parts: readonly AssistantPart[], path: string, context: Context): Parsed<readonly Block[]> {
+  const blocks: Block[] = [];
+  let calls = 0;
+  for (const part of parts) {
+    const made = part.kind === 'tool-call' ? toolUse(part, context) : spokenBlocks(part, context);
+    if (!made) return notAnObject(`${path}.tool_calls[${calls}].function.arguments`);
+    if (part.kind === 'tool-call') calls++;
+    blocks.push(...made);
+  }
+  return ok(blocks);
+}
+
+const notAnObject = (param: string): Parsed<never> =>
+  refuse('invalid_request', { param, message: `${param} must be the JSON text of an object.` });

@@ -1,0 +1,13 @@
+// Amazon Bedrock. Anthropic's models are spoken to in their own dialect, and by Converse for who speaks that; all others by Converse.
+import type { Wires } from '../provider.ts';
+import { claude } from './claude.ts';
+import { converse } from './converse.ts';
+import { isClaude } from './models.ts';
+import type { BedrockConnection } from './target.ts';
+
+const forClaude = [claude, converse] as const;
+const forOthers = [converse] as const;
+
+export const bedrock: Wires<BedrockConnection> = {
+  of: ({ model }) => (isClaude(model) ? forClaude : forOthers),
+};
