@@ -101,8 +101,8 @@ function thinkingOf({ reasoningText, redactedContent }: JsonRecord): readonly As
   return [{ kind: 'thinking', text: textOf(text), ...(textOf(signature) && { signature: textOf(signature) }) }];
 }
 
-/** Not one that Bedrock runs itself (Nova's code interpreter). */
-export const isClientTool = (toolUse: unknown): toolUse is JsonRecord => isRecord(toolUse) && toolUse.type === undefined;
+/** Not one that Bedrock runs itself, such as Nova's code interpreter. The others have no type, or `tool_use`. */
+export const isClientTool = (toolUse: unknown): toolUse is JsonRecord => isRecord(toolUse) && toolUse.type !== 'server_tool_use';
 
 export const leavesOut = (body: unknown): boolean => {
   const answer = answerOf(body);
