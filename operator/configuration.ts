@@ -10,6 +10,7 @@ import {
   type UpstreamPolicy,
   type Verdict,
 } from '#core/compile/index.ts';
+import { KINDS } from '#core/resources/index.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { Clock } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
@@ -142,5 +143,8 @@ const isOther = (a: Standing, b: Standing): boolean =>
 
 function generationOf(value: unknown): [ObjectKey, number][] {
   const { kind, metadata } = value as { kind?: string; metadata: { namespace?: string; name: string; generation?: number } };
-  return metadata.generation === undefined ? [] : [[`${kind} ${metadata.namespace}/${metadata.name}`, metadata.generation]];
+  const hasStatus = (KINDS as readonly (string | undefined)[]).includes(kind);
+  return !hasStatus || metadata.generation === undefined
+    ? []
+    : [[`${kind} ${metadata.namespace}/${metadata.name}`, metadata.generation]];
 }

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { systemClock, uuidV7Source } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
@@ -20,6 +21,9 @@ import { Operator } from './operator.ts';
 import { runtimeMetrics } from './runtime/metrics.ts';
 
 async function main(env: NodeJS.ProcessEnv): Promise<void> {
+  // It compiles all there is at each change and drops it again. V8 would let that garbage grow to several times what is kept; this way
+  // it collects sooner, and needs less than half the memory, and no more time (docs/kubernetes.md, Size). It is no limit: the heap grows with its objects.
+  setFlagsFromString('--optimize-for-size');
   const settings = clusterSettingsOf(env);
   const log = await createLog(settings.logLevel);
   const cluster = await clusterOf(env);

@@ -2,7 +2,17 @@
 import { KINDS } from '#core/resources/index.ts';
 import { CONFIG_OBJECTS, CREDENTIALS_OBJECT } from '#core/snapshot/layout.ts';
 import type { Permission } from '#platform/kube/permission.ts';
-import { configMaps, endpointSlices, LEASE_NAME, namespaces, ourResources, pods, secrets, services } from './resources.ts';
+import {
+  configMaps,
+  endpointSlices,
+  LEASE_NAME,
+  namespaces,
+  ourResources,
+  pods,
+  referenceGrants,
+  secrets,
+  services,
+} from './resources.ts';
 import { events } from './runtime/events.ts';
 import { leases } from './runtime/lease.ts';
 
@@ -33,6 +43,12 @@ export const operatorPermissions: readonly Permission[] = [
   { resource: endpointSlices, verbs: ['list', 'watch'], within: 'own', why: 'the data-plane pods' },
   { resource: pods, verbs: ['list', 'watch'], within: 'watched', why: 'podSelector' },
   { resource: namespaces, verbs: ['list', 'watch'], within: 'cluster', why: 'namespaces that are selected by their labels' },
+  {
+    resource: referenceGrants[0]!,
+    verbs: ['list', 'watch'],
+    within: 'watched',
+    why: 'providers that are lent to other namespaces',
+  },
   { resource: events, verbs: ['create', 'patch'], within: 'watched', why: 'what happened to an object, for people' },
   { resource: configMaps, verbs: ['create'], within: 'own', why: 'what is published' },
   { resource: configMaps, verbs: ['get', 'patch'], within: 'own', names: CONFIG_OBJECTS, why: 'what is published' },

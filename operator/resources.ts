@@ -1,4 +1,5 @@
 // The kinds of objects that the operator reads and writes, and what it keeps of each in memory.
+import { GRANT_GROUP, GRANT_KIND, GRANT_VERSIONS } from '#core/compile/index.ts';
 import type { EndpointSlice, Pod, Service } from '#core/engines/discovery.ts';
 import { API_GROUP, API_VERSION_NAME, type Kind, kinds } from '#core/resources/index.ts';
 import type { StatusCondition } from '#core/status/conditions.ts';
@@ -39,6 +40,15 @@ export const endpointSlices: KubeResource = {
   namespaced: true,
 };
 
+/** Of the Gateway API, where that is installed; the preferred version first. */
+export const referenceGrants: readonly KubeResource[] = GRANT_VERSIONS.map(version => ({
+  group: GRANT_GROUP,
+  version,
+  kind: GRANT_KIND,
+  plural: 'referencegrants',
+  namespaced: true,
+}));
+
 /** Who holds it leads. */
 export const LEASE_NAME = 'tollgate-operator';
 
@@ -59,6 +69,8 @@ export type SecretObject = KubeObject & { readonly data?: Readonly<Record<string
 export type ServiceObject = KubeObject & Service;
 export type SliceObject = KubeObject & EndpointSlice;
 export type PodObject = KubeObject & Pod;
+/** The spec is whatever stands there: compile reads it. */
+export type GrantObject = KubeObject & { readonly spec?: unknown };
 
 // Of objects that the cluster has thousands of, only what is decided by.
 

@@ -1,7 +1,17 @@
 // First step of compile: values become objects of known kinds. What cannot is left out, with a verdict that says why.
 import { API_GROUP, API_VERSION, KINDS, type Kind } from '../resources/index.ts';
-import { type Complaint, type Path, readNamespace, readResource, readSecret, readSpec, type SpecOf } from '../resources/read.ts';
+import {
+  type Complaint,
+  type Path,
+  readNamespace,
+  readReferenceGrant,
+  readResource,
+  readSecret,
+  readSpec,
+  type SpecOf,
+} from '../resources/read.ts';
 import { type EpochMillis, epochMillis } from '../units.ts';
+import { GRANT_GROUP, GRANT_KIND, GRANT_VERSIONS, type Grant, grantOf } from './grants.ts';
 import { notInForce } from './not-in-force.ts';
 import { type Environment, type SecretEntry, secretEntries } from './secrets.ts';
 import { Draft, type Source } from './verdict.ts';
@@ -29,6 +39,7 @@ export type Objects = {
   readonly secrets: ReadonlyMap<string, ReadonlyMap<string, SecretEntry>>;
   /** Labels by name. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  readonly grants: readonly Grant[];
   /** `kind namespace/name` of what was left out. */
   readonly rejected: ReadonlySet<string>;
   /** Of everything that deserves one, in the order of the input. */
@@ -42,6 +53,7 @@ export function objectsOf(input: readonly SourceObject[], environment: Environme
     TenantKey: [],
     secrets: new Map(),
     namespaces: new Map(),
+    grants: [],
     drafts: [],
     rejected: new Set(),
     places: new Map(),
@@ -55,6 +67,7 @@ export function objectsOf(input: readonly SourceObject[], environment: Environme
     keys: found.TenantKey,
     secrets: found.secrets,
     namespaces: found.namespaces,
+    grants: found.grants,
     drafts: found.drafts,
     rejected: found.rejected,
   };
@@ -66,6 +79,7 @@ type Found = {
   readonly TenantKey: Resource<'TenantKey'>[];
   readonly secrets: Map<string, ReadonlyMap<string, SecretEntry>>;
   readonly namespaces: Map<string, Readonly<Record<string, string>>>;
+  readonly grants: Grant[];
   readonly drafts: Draft[];
   readonly rejected: Set<string>;
   /** Where each `kind namespace/name` was first seen. */
@@ -81,6 +95,7 @@ const isFields = (value: unknown): value is Fields => typeof value === 'object' 
 const readers: Readonly<Record<string, (value: Fields, draft: Draft, found: Found) => void>> = {
   'v1 Secret': sortInSecret,
   'v1 Namespace': sortInNamespace,
+  ...Object.fromEntries(GRANT_VERSIONS.map(version => [`${GRANT_GROUP}/${version} ${GRANT_KIND}`, sortInGrant])),
   ...Object.fromEntries(
     KINDS.map(kind => [
       `${API_VERSION} ${kind}`,
@@ -171,6 +186,13 @@ function sortInNamespace(value: Fields, draft: Draft, found: Found): void {
   const read = readNamespace(value);
   if (read.ok) found.namespaces.set(read.value.metadata.name, read.value.metadata.labels);
   else reject(draft, found, read.complaints);
+}
+
+function sortInGrant(value: Fields, draft: Draft, found: Found): void {
+  const read = readReferenceGrant(value);
+  const grant = read.ok ? grantOf(read.value) : undefined;
+  if (!read.ok) reject(draft, found, read.complaints);
+  else if (grant) found.grants.push(grant);
 }
 
 function sortInSecret(value: Fields, draft: Draft, found: Found): void {

@@ -9,6 +9,7 @@ import { nanoUsd, tokens } from '../units.ts';
 import { cacheOf, semanticOf } from './cache.ts';
 import { type CascadeParts, cascadeOf } from './cascade.ts';
 import { admitted, type Context, type Labels } from './context.ts';
+import { isGranted } from './grants.ts';
 import { type Resource, specPath } from './objects.ts';
 import { providerTypes } from './provider-types.ts';
 import type { TargetOf } from './targets.ts';
@@ -228,7 +229,8 @@ function providerOf(
     return { path, reason: 'ProviderNotFound', message: isRejected ? `${name} is not valid` : `there is no LLMProvider ${id}` };
   }
   if (!admits(resource, route.namespace, context)) {
-    return { path, reason: 'RefNotPermitted', message: `allowedRoutes of ${name} does not admit namespace ${route.namespace}` };
+    const message = `allowedRoutes of ${name} does not admit namespace ${route.namespace}, nor does a ReferenceGrant`;
+    return { path, reason: 'RefNotPermitted', message };
   }
   const provider = providers.get(id);
   if (provider !== undefined) return provider;
@@ -238,7 +240,8 @@ function providerOf(
 
 function admits(provider: Resource<'LLMProvider'>, namespace: string, { objects }: Context): boolean {
   const others = admitted(provider.spec.allowedRoutes, objects);
-  return provider.namespace === namespace || others === '*' || others.includes(namespace);
+  const isAdmitted = provider.namespace === namespace || others === '*' || others.includes(namespace);
+  return isAdmitted || isGranted(objects.grants, provider, namespace);
 }
 
 /** The public name of the backend's model; empty where it is whatever was asked for. */

@@ -42,3 +42,16 @@ export const secret = z.strictObject({
 
 /** Namespaces are read for their labels only. */
 export const namespace = z.looseObject({ metadata: z.looseObject({ name: label('Name.'), labels: stringValues.default({}) }) });
+
+/** As the Gateway API has it. */
+const MAX_GRANTED = 16;
+const granted = { group: z.string().max(253), kind: z.string().max(63) };
+
+/** Of the Gateway API: who may name what in its namespace. */
+export const referenceGrant = z.looseObject({
+  metadata: z.looseObject({ name: label('Name.'), namespace: label('Where the named objects are.').default('default') }),
+  spec: z.looseObject({
+    from: z.array(z.looseObject({ ...granted, namespace: label('Whose objects may name them.') })).max(MAX_GRANTED),
+    to: z.array(z.looseObject({ ...granted, name: z.string().max(253).optional() })).max(MAX_GRANTED),
+  }),
+});

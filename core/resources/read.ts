@@ -1,7 +1,7 @@
 // Reads values by the schemas and words what is wrong with them, for a person who looks at a file.
 import type * as z from 'zod';
 import { type Kind, kinds } from './index.ts';
-import { namespace, resource, secret } from './manifest.ts';
+import { namespace, referenceGrant, resource, secret } from './manifest.ts';
 import type { ProviderSpec } from './provider.ts';
 import type { RouteSpec } from './route.ts';
 import type { TenantKeySpec } from './tenant-key.ts';
@@ -19,6 +19,7 @@ export const readSpec = <K extends Kind>(kind: K, value: unknown): Read<SpecOf[K
 export const readResource = (value: unknown) => read(resource, value);
 export const readSecret = (value: unknown) => read(secret, value);
 export const readNamespace = (value: unknown) => read(namespace, value);
+export const readReferenceGrant = (value: unknown) => read(referenceGrant, value);
 
 function read<T>(schema: z.ZodType<T>, value: unknown, at: Path = []): Read<T> {
   const result = schema.safeParse(value, { reportInput: true });

@@ -5,11 +5,13 @@ import type { KubeObject, KubeResource } from '#platform/kube/resource.ts';
 import type { Log } from '#platform/log.ts';
 import {
   endpointSlices,
+  type GrantObject,
   namespaces,
   type OurObject,
   ourResources,
   type PodObject,
   pods,
+  referenceGrants,
   type ServiceObject,
   type SliceObject,
   services,
@@ -22,6 +24,7 @@ import type { ReflectorMetrics } from '../runtime/metrics.ts';
 import { Reflector } from '../runtime/reflector.ts';
 import { merged, type Source } from '../runtime/source.ts';
 import type { Change, Trim } from '../runtime/store.ts';
+import { OptionalSource } from './optional.ts';
 import { SecretWatches } from './secret-watches.ts';
 import type { World } from './world.ts';
 
@@ -82,6 +85,14 @@ export function openWorld(options: WorldOptions): OpenWorld {
     },
     onFailure: (key, error) => log.warn({ secret: key, error: error.message }, 'a Secret cannot be read: tries again'),
   });
+  const grants = new OptionalSource<GrantObject>({
+    client,
+    log,
+    versions: referenceGrants,
+    namespace: everywhere[0],
+    open: resource => source<GrantObject>(resource, everywhere),
+  });
+  reflectors.push(grants);
   const world = {
     providers: ours('LLMProvider'),
     routes: ours('LLMRoute'),
@@ -92,17 +103,17 @@ export function openWorld(options: WorldOptions): OpenWorld {
     namespaces: watchNamespaces
       ? merged<KubeObject>([])
       : watched(source<KubeObject>(namespaces, [undefined], trimmedNamespace), isOtherObject),
+    grants: watched(grants, isOtherObject),
     pods: () => {
       podSource ??= watched(source<PodObject>(pods, everywhere, trimmedPod), isOtherPod);
       return podSource;
     },
     secrets,
   };
-  const { providers, routes, keys, services: ofServices, slices, namespaces: ofNamespaces } = world;
+  const atStart = [world.providers, world.routes, world.keys, world.services, world.slices, world.namespaces, world.grants];
   return {
     ...world,
-    synced: async () =>
-      void (await Promise.all([providers, routes, keys, ofServices, slices, ofNamespaces].map(s => s.synced()))),
+    synced: async () => void (await Promise.all(atStart.map(each => each.synced()))),
     async close() {
       secrets.close();
       await Promise.all(reflectors.map(reflector => reflector.stop()));

@@ -1,12 +1,20 @@
 // Everything that the configuration is made of, as the operator sees it: copies of our objects and of those that they need, kept by
 // reflectors. Here it becomes the input of compile.
-import type { CompileInput, FoundEngines, RotatedOut } from '#core/compile/index.ts';
+import { type CompileInput, type FoundEngines, GRANT_KIND, type RotatedOut } from '#core/compile/index.ts';
 import { type EndpointSlice, enginesOfPods, enginesOfService } from '#core/engines/discovery.ts';
 import { keyState } from '#core/keys/generated.ts';
 import type { EpochMillis } from '#core/units.ts';
-import type { KubeObject } from '#platform/kube/resource.ts';
+import { apiVersionOf, type KubeObject } from '#platform/kube/resource.ts';
 import { generatedKey, keptKey } from '../keys/kept.ts';
-import { type OurObject, type PodObject, SERVICE_LABEL, type ServiceObject, type SliceObject } from '../resources.ts';
+import {
+  type GrantObject,
+  type OurObject,
+  type PodObject,
+  referenceGrants,
+  SERVICE_LABEL,
+  type ServiceObject,
+  type SliceObject,
+} from '../resources.ts';
 import type { Source } from '../runtime/source.ts';
 import { type EngineSource, engineSource, referencedSecrets } from './references.ts';
 import type { SecretWatches } from './secret-watches.ts';
@@ -18,6 +26,8 @@ export type World = {
   readonly services: Source<ServiceObject>;
   readonly slices: Source<SliceObject>;
   readonly namespaces: Source<KubeObject>;
+  /** Of the Gateway API: none where it is not installed. */
+  readonly grants: Source<GrantObject>;
   /** Begins to watch pods when first asked: few clusters need that. */
   readonly pods: () => Source<PodObject>;
   readonly secrets: SecretWatches;
@@ -38,11 +48,14 @@ export async function gather(world: World, now: EpochMillis, digest: (text: stri
   await world.secrets.want(new Set(referencedSecrets(providers, keys)));
   const engines = await foundEngines(world, providers);
   const rotatedOut = rotations(world, keys, now, digest);
-  const builtIn = (kind: string) => (object: KubeObject) => ({ value: { apiVersion: 'v1', kind, ...object } });
+  const typed = (kind: string, apiVersion = 'v1') => {
+    return (object: KubeObject) => ({ value: { apiVersion, kind, ...object } });
+  };
   return {
     objects: [
-      ...world.secrets.present().map(builtIn('Secret')),
-      ...[...world.namespaces.objects.values()].map(builtIn('Namespace')),
+      ...world.secrets.present().map(typed('Secret')),
+      ...[...world.namespaces.objects.values()].map(typed('Namespace')),
+      ...[...world.grants.objects.values()].map(typed(GRANT_KIND, apiVersionOf(referenceGrants[0]!))),
       ...[...providers, ...routes, ...keys].map(value => ({ value })),
     ],
     engines,

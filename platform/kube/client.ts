@@ -1,7 +1,15 @@
 // The calls of the Kubernetes API that a controller makes, on objects of any kind. Each rejects with a `KubeError` and retries nothing.
 import type { Connection } from './connection.ts';
 import { isKubeError } from './errors.ts';
-import { apiVersionOf, collectionPath, type KubeObject, type KubeResource, type ObjectName, objectPath } from './resource.ts';
+import {
+  apiVersionOf,
+  collectionPath,
+  groupPath,
+  type KubeObject,
+  type KubeResource,
+  type ObjectName,
+  objectPath,
+} from './resource.ts';
 import { eventsIn, type WatchEvent } from './watch.ts';
 
 export type Selection = {
@@ -42,6 +50,8 @@ export type DeleteOptions = {
 };
 
 export type KubeClient = {
+  /** Whether the server has this kind at all: it may be one that somebody has yet to install. */
+  serves(resource: KubeResource, signal?: AbortSignal): Promise<boolean>;
   get<T extends KubeObject>(resource: KubeResource, of: ObjectName, signal?: AbortSignal): Promise<T>;
   /** `get`, or undefined where there is no such object. */
   find<T extends KubeObject>(resource: KubeResource, of: ObjectName, signal?: AbortSignal): Promise<T | undefined>;
@@ -67,6 +77,11 @@ export type PatchOptions = { readonly fieldManager: string; readonly subresource
 
 export function kubeClient(connection: Connection): KubeClient {
   const client: KubeClient = {
+    async serves({ group, version, plural }, signal) {
+      const path = groupPath({ group, version });
+      const list = await connection.call<Served>({ method: 'GET', path, signal }).catch(undefinedWhereMissing);
+      return list?.resources?.some(({ name }) => name === plural) ?? false;
+    },
     get: (resource, of, signal) => connection.call({ method: 'GET', path: objectPath(resource, of), signal }),
     find: (resource, of, signal) => client.get<never>(resource, of, signal).catch(undefinedWhereMissing),
     async page<T extends KubeObject>(
@@ -126,6 +141,9 @@ type List<T> = {
   readonly items?: readonly T[];
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
 };
+
+/** `metav1.APIResourceList` */
+type Served = { readonly resources?: readonly { readonly name: string }[] };
 
 /** Objects of a list have no kind of their own, and every write needs it. */
 const typed = <T extends KubeObject>(resource: KubeResource, object: T): T => ({

@@ -52,10 +52,12 @@ export const apiVersionOf = ({ group, version }: KubeResource): string => (group
 
 /** All objects of a kind: of one namespace, or of all where none is given. */
 export function collectionPath(resource: KubeResource, namespace?: string): string {
-  const root = resource.group === '' ? `/api/${resource.version}` : `/apis/${resource.group}/${resource.version}`;
   const within = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
-  return `${root}${within}/${resource.plural}`;
+  return `${groupPath(resource)}${within}/${resource.plural}`;
 }
+
+export const groupPath = ({ group, version }: Pick<KubeResource, 'group' | 'version'>): string =>
+  group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
 
 export function objectPath(resource: KubeResource, { namespace, name }: ObjectName, subresource?: string): string {
   const path = `${collectionPath(resource, namespace)}/${encodeURIComponent(name)}`;
