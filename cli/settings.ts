@@ -21,6 +21,7 @@ export type Settings = TelemetrySettings & {
   readonly redisUrl?: string;
   readonly databaseUrl?: string;
   readonly adminOnPublic: boolean;
+  readonly metricsOnPublic: boolean;
   /** Where this process runs, for routes to the nearest backend. */
   readonly home: Locality;
   readonly podName: string;
@@ -54,6 +55,7 @@ export function settingsOf(env: Environment): Settings {
     alertWebhook: webhook(env, policy),
     budgetExceededStatus: Number(oneOf(env, 'BUDGET_EXCEEDED_STATUS', ['400', '402', '429'], '402')),
     adminOnPublic: env.ADMIN_ON_PUBLIC !== 'false',
+    metricsOnPublic: env.METRICS_ON_PUBLIC !== 'false',
     home: { ...(env.TOLLGATE_REGION && { region: env.TOLLGATE_REGION }), ...(env.TOLLGATE_ZONE && { zone: env.TOLLGATE_ZONE }) },
     podName: env.POD_NAME || hostname(),
     pods: integer(env, 'TOLLGATE_PODS', 1, 1, 10_000),

@@ -76,6 +76,8 @@ export type DataPlaneOptions = StoreSettings &
     readonly home: Locality;
     /** Whether the administration API is on the public listener; else it is on the internal one. */
     readonly adminOnPublic: boolean;
+    /** Whether `/metrics` is on the public listener as well; it tells tenants and costs, and asks for no key. */
+    readonly metricsOnPublic: boolean;
   };
 
 export type DataPlane = {
@@ -344,7 +346,7 @@ type SharedPages = { readonly [name in 'backends' | 'metrics' | 'readiness' | 's
 
 function publicPages(
   ports: Ports,
-  { masterKey, adminOnPublic }: DataPlaneOptions,
+  { masterKey, adminOnPublic, metricsOnPublic }: DataPlaneOptions,
   { backends, metrics, readiness }: SharedPages,
 ): ReadonlyMap<string, Page> {
   const admin = { ...ports, isMasterKey: masterKeyCheck(masterKey) };
@@ -360,7 +362,7 @@ function publicPages(
     ['/health/liveliness', livenessPage],
     ['/health/liveness', livenessPage],
     ['/health/readiness', readiness],
-    ['/metrics', metrics],
+    ...(metricsOnPublic ? ([['/metrics', metrics]] as const) : []),
   ]);
 }
 

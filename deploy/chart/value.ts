@@ -22,8 +22,11 @@ export const integer = (value: number, about: string, minimum: number, maximum: 
 /** null: the process's own default. */
 export const optionalInteger = (about: string, minimum: number, maximum: number): Leaf =>
   leaf(null, { type: ['integer', 'null'], minimum, maximum }, about);
-export const choice = (value: string, about: string, options: readonly string[]): Leaf =>
-  leaf(value, { type: 'string', enum: options }, `${about} One of ${options.map(option => `\`${option}\``).join(', ')}.`);
+export const choice = <T extends string | number>(value: T, about: string, options: readonly T[]): Leaf =>
+  leaf(value, { enum: options }, `${about} One of ${options.map(option => `\`${option}\``).join(', ')}.`);
+/** A number of pods, or a percentage of them. */
+export const countOrShare = (value: string, about: string): Leaf =>
+  leaf(value, { type: ['integer', 'string'], minimum: 0, pattern: '^[0-9]+%?$' }, about);
 export const texts = (value: readonly string[], about: string, pattern?: string): Leaf =>
   leaf(value, { type: 'array', uniqueItems: true, items: { type: 'string', ...(pattern !== undefined && { pattern }) } }, about);
 /** Names to texts: labels, annotations. */

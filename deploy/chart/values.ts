@@ -1,6 +1,7 @@
 // Every value of the Helm chart. An edit here is an edit of values.yaml, of its schema and of the README: `npm run gen`.
 import {
   choice,
+  countOrShare,
   dictionary,
   duration,
   environment,
@@ -108,11 +109,7 @@ const dataplane: Section = section('The data plane: serves requests.', {
   replicas: integer(2, 'How many, where nothing scales them.', 0, 1000),
   autoscaling,
   podDisruptionBudget: disruption,
-  maxSurge: text(
-    '25%',
-    'How many more there may be during an update. None is taken away before its successor is ready.',
-    '^[0-9]+%?$',
-  ),
+  maxSurge: countOrShare('25%', 'How many more there may be during an update. None is taken away before its successor is ready.'),
   preStopSeconds: integer(
     10,
     'How long a pod goes on as before when it is to end, until all load balancers have heard of it.',
@@ -159,7 +156,7 @@ const settings = section('What both processes are told (docs/configuration.md). 
     '',
     'Where the pods run, in the words of `locality` of providers. Their zone is that of their node where Kubernetes tells it (1.35).',
   ),
-  budgetExceededStatus: choice('402', 'HTTP status of a request that a budget refuses.', ['400', '402', '429']),
+  budgetExceededStatus: choice(402, 'HTTP status of a request that a budget refuses.', [400, 402, 429]),
   maxBodyBytes: optionalInteger('Largest request body.', 1024, 1_073_741_824),
   cacheMaxBytes: optionalInteger('What the cache of answers keeps at most.', 1_048_576, 1_099_511_627_776),
   ledgerRetentionDays: optionalInteger('Rows of the ledger that are older go; null: none.', 1, 100_000),
@@ -258,7 +255,7 @@ const loadBalancer = section(
     ),
     paths: texts(
       ['/v1', '/chat/completions', '/models'],
-      'What is to be reached through Ingress and HTTPRoute. `/metrics` tells tenants and costs, so it is not; for keys and reports from outside add `/key`, `/spend`, ' +
+      'What is to be reached through Ingress and HTTPRoute. For keys and reports from outside add `/key`, `/spend`, ' +
         '`/global`, `/cost`, `/user`, `/team`, `/tag`, `/cache`.',
       URL_PATH,
     ),

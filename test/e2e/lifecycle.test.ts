@@ -36,6 +36,18 @@ test('it is ready soon after its start and small', { skip: process.platform !== 
   }
 });
 
+test('metrics are on the internal listener alone where METRICS_ON_PUBLIC is false', async () => {
+  const upstream = await startUpstream(() => {});
+  const gateway = await startGateway({ yaml: configFor(upstream), env: { METRICS_ON_PUBLIC: 'false' } });
+  const status = async (url: string) => (await fetch(`${url}/metrics`)).status;
+  try {
+    assert.deepEqual([await status(gateway.url), await status(gateway.internalUrl)], [404, 200]);
+  } finally {
+    await gateway.stop();
+    await upstream.close();
+  }
+});
+
 test('idle connections are kept as long as KEEP_ALIVE_MS says', async () => {
   const upstream = await startUpstream(() => {});
   const gateway = await startGateway({ yaml: configFor(upstream), env: { KEEP_ALIVE_MS: '620000' } });
