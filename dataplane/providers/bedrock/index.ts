@@ -2,6 +2,7 @@
 import type { Wires } from '../provider.ts';
 import { claude } from './claude.ts';
 import { converse } from './converse.ts';
+import { embeddingsOf, rerankOf } from './embed.ts';
 import { isClaude } from './models.ts';
 import type { BedrockConnection } from './target.ts';
 
@@ -10,4 +11,5 @@ const forOthers = [converse] as const;
 
 export const bedrock: Wires<BedrockConnection> = {
   of: ({ model }) => (isClaude(model) ? forClaude : forOthers),
+  unary: { Embeddings: embeddingsOf, Rerank: rerankOf },
 };
