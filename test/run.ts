@@ -4,7 +4,7 @@
 //   npm run test:cluster              those under test/cluster, on a real API server (npm run tools), in a network of their own
 //   npm test -- core/plan test/e2e    only files whose path holds one of these words
 // Where CI is set, a file that failed runs once more, alone: what passes then is reported as flaky, which is a bug to be mended.
-import { existsSync, globSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
@@ -36,7 +36,7 @@ if (files.length === 0) {
   console.error(`No test file has ${words.join(' or ')} in its path.`);
   process.exit(1);
 }
-const first = await runAll(files, concurrencyOf(values));
+const first = await runInLanes(files);
 const again = process.env.CI ? await runAgain(first) : new Map<string, Tally>();
 const last = new Map([...first, ...again]);
 for (const [file, { failed }] of first)
@@ -58,10 +58,15 @@ function isSlow(file: string): boolean {
 
 /**
  * Tests of timing share the cores with everything else: one file more at once than there are cores, as files wait, and no more than four.
- * Clusters are many processes each, and the addresses of their pods are the same in every file.
+ * Clusters with pods are many processes each, and the addresses of pods are the same in every file: one after the other, and beside them,
+ * one after the other, the files that have no pods, which mostly wait.
  */
-function concurrencyOf({ cluster }: { readonly cluster: boolean }): number {
-  return cluster ? 1 : Math.min(availableParallelism() + 1, 4);
+async function runInLanes(files: readonly string[]): Promise<Tallies> {
+  if (!values.cluster) return runAll(files, Math.min(availableParallelism() + 1, 4));
+  const hasPods = (file: string): boolean => readFileSync(file, 'utf8').includes("'./support/deployment.ts'");
+  const lanes = Map.groupBy(files, hasPods).values();
+  const tallies = await Promise.all([...lanes].map(lane => runAll(lane, 1)));
+  return new Map(tallies.flatMap(each => [...each]));
 }
 
 /** What failed on a machine that does other things meanwhile, once more and alone. */
