@@ -11,6 +11,8 @@ import { converse, converseStream, countReply, invoke, invokeStream } from './wi
 import { gemini, countTokensReply as geminiCountReply, vertex } from './wires/gemini.ts';
 import type { Platform } from './wires/gemini-validate.ts';
 import { openai } from './wires/openai.ts';
+import { openaiCompletions } from './wires/openai-completions.ts';
+import { openaiResponses } from './wires/openai-responses.ts';
 import { vllm } from './wires/vllm.ts';
 import type { Headers, Refusal, Wire } from './wires/wire.ts';
 
@@ -18,6 +20,7 @@ export type Route = { readonly wire: Wire } & (
   | { readonly kind: 'generate'; readonly deployment?: string }
   | { readonly kind: 'count'; readonly reply: (body: unknown, headers: Headers) => Refusal }
   | { readonly kind: 'plain'; readonly reply: (now: number, models: readonly string[]) => Refusal }
+  | { readonly kind: 'kept'; readonly id: string; readonly below: string }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 );
 
@@ -27,11 +30,13 @@ export function routeOf(method: string, url: URL, headers: Headers, only: 'all' 
   const path = url.pathname.replace(/^\/vllm(?=\/)/, '');
   const wire = isVllm ? vllm : wireOf(path, headers);
   const routes = isVllm ? vllmRoutes : hostedRoutes;
+  let isKnown = false;
   for (const [wanted, pattern, route] of routes) {
     const match = pattern.exec(path);
     if (match && wanted === method) return route(match, url, wire);
-    if (match) return { wire, kind: 'refused', refusal: wire.refuse(405, `Not allowed to ${method} on ${url.pathname}.`) };
+    isKnown ||= match !== null;
   }
+  if (isKnown) return { wire, kind: 'refused', refusal: wire.refuse(405, `Not allowed to ${method} on ${url.pathname}.`) };
   return { wire, kind: 'refused', refusal: wire.refuse(404, `Invalid URL (${method} ${url.pathname})`) };
 }
 
@@ -91,6 +96,27 @@ const claudeRoute = (method: string, wire: Wire): RouteRow => [
   match => ({ wire, kind: 'generate', deployment: decodeURIComponent(match[1]!) }),
 ];
 
+const azureResponses: Wire = { ...openaiResponses, name: 'azure', credential: azure.credential };
+
+/** Other wires than its own, as an engine speaks them: without a credential. */
+const { name, needsCredential, missingCredential, trouble, refuse, badJson, headers } = vllm;
+const engine = { name, needsCredential, missingCredential, trouble, refuse, badJson, headers };
+const vllmResponses: Wire = { ...openaiResponses, ...engine };
+const vllmCompletions: Wire = { ...openaiCompletions, ...engine };
+const vllmMessages: Wire = { ...anthropic, ...engine };
+
+/** What is asked of a kept response, by its id. */
+const keptRoute = (method: string, below: string): RouteRow => [
+  method,
+  new RegExp(`^(?:/openai)?/v1/responses/([^/]+)${below}$`),
+  ([path, id = '']) => ({
+    wire: path.startsWith('/openai/') ? azureResponses : openaiResponses,
+    kind: 'kept',
+    id: decodeURIComponent(id),
+    below,
+  }),
+];
+
 const hostedRoutes: readonly RouteRow[] = [
   ...googleRoutes('/v1(?:beta|alpha)?', 'gemini'),
   ...googleRoutes(`${VERTEX_FOLDER}/google`, 'vertex'),
@@ -118,6 +144,12 @@ const hostedRoutes: readonly RouteRow[] = [
     },
   ],
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: openai, kind: 'generate' })],
+  ['POST', /^\/v1\/responses$/, () => ({ wire: openaiResponses, kind: 'generate' })],
+  ['POST', /^\/openai\/v1\/responses$/, () => ({ wire: azureResponses, kind: 'generate' })],
+  ...(['GET', 'DELETE'] as const).map(method => keptRoute(method, '')),
+  keptRoute('POST', '/cancel'),
+  keptRoute('GET', '/input_items'),
+  ['POST', /^\/v1\/completions$/, () => ({ wire: openaiCompletions, kind: 'generate' })],
   ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['POST', /^\/v1\/messages$/, () => ({ wire: anthropic, kind: 'generate' })],
   ['POST', /^\/v1\/messages\/count_tokens$/, () => ({ wire: anthropic, kind: 'count', reply: countTokensReply })],
@@ -146,6 +178,10 @@ const vllmRoutes: readonly RouteRow[] = [
   ['POST', /^\/v1\/embeddings$/, () => at(vllm, vllmEmbeddings)],
   ['POST', /^(?:\/v1|\/v2)?\/rerank$/, () => at(vllm, vllmRerank)],
   ['POST', /^\/v1\/chat\/completions$/, () => ({ wire: vllm, kind: 'generate' })],
+  ['POST', /^\/v1\/responses$/, () => ({ wire: vllmResponses, kind: 'generate' })],
+  ['POST', /^\/v1\/completions$/, () => ({ wire: vllmCompletions, kind: 'generate' })],
+  ['POST', /^\/v1\/messages$/, () => ({ wire: vllmMessages, kind: 'generate' })],
+  ['GET', /^\/v1\/responses\/([^/]+)$/, ([, id = '']) => ({ wire: vllmResponses, kind: 'kept', id, below: '' })],
   ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['GET', /^\/health$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: '' }) })],
   ['GET', /^\/version$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: { version: '0.32.0' } }) })],

@@ -4,6 +4,7 @@ import { type Answer, type Ask, answerTo, generatedTokens } from './answer.ts';
 import { Control, type ControlHandlers } from './control.ts';
 import { deliver, type Head } from './delivery.ts';
 import { type Fault, type FaultCall, faultInModel, faultNamed, parseFault } from './faults.ts';
+import { KeptResponses } from './kept.ts';
 import { type Bill, Bills, type Entry, entryOf, Requests } from './record.ts';
 import { type Route, routeOf } from './routes.ts';
 import { isRecord, type Json } from './shape.ts';
@@ -52,7 +53,7 @@ export function simulatorServer(options: ServerOptions): SimulatorServer {
   const requests = new Requests();
   const bills = new Bills();
   const control = new Control(requests, bills, options.moreControl);
-  const context = { ...options, requests, bills, control };
+  const context = { ...options, requests, bills, control, kept: new KeptResponses() };
   // No limits of Node's own: timeouts are what the other side is tested for.
   const http = createServer(
     { requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 60_000, noDelay: true },
@@ -69,7 +70,7 @@ export function simulatorServer(options: ServerOptions): SimulatorServer {
   return { http, requests, bills, control };
 }
 
-type Context = ServerOptions & Omit<SimulatorServer, 'http'>;
+type Context = ServerOptions & Omit<SimulatorServer, 'http'> & { readonly kept: KeptResponses };
 
 async function serve(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = 'GET', headers } = request;
@@ -128,6 +129,8 @@ function considered(context: Context, route: Route, request: IncomingMessage, ra
     : deniedCredential(context, wire, request);
   if (denied) return refusing(denied);
   if (route.kind === 'refused') return refusing(route.refusal);
+  if (route.kind === 'kept')
+    return perhapsFaulted(context, request, entry, wire, refusing(context.kept.answer(entry.method, route.id, route.below)));
   if (route.kind === 'plain') return perhapsFaulted(context, request, entry, wire, refusing(route.reply(now(), context.models)));
   const body = parsedJson(raw);
   if (body === undefined) return refusing(wire.badJson(raw));
@@ -137,7 +140,7 @@ function considered(context: Context, route: Route, request: IncomingMessage, ra
     const reply = route.reply(named.fault ? { ...(body as Json), model: named.model } : body, request.headers);
     return perhapsFaulted(context, request, entry, wire, refusing(reply), named.fault);
   }
-  const read = wire.read(body, request.headers, route.deployment);
+  const read = wire.read(body, request.headers, route.deployment, context.kept);
   if (!read.ok) return refusing(read.refusal);
   const named = faultInModel(read.ask.model);
   const ask = { ...read.ask, model: named.model };
@@ -230,6 +233,8 @@ function generated(context: Context, wire: Wire, asked: Ask, body: unknown, faul
     oldReasoningField: false,
     ...fault?.reply,
   };
+  const kept = wire.keeps?.(reply);
+  if (kept) context.kept.keep(kept);
   const steps = ask.stream
     ? frameSteps(wire.frames(reply), wire)
     : [write('body', JSON.stringify(wire.whole(reply)), answers.reduce(addTokens, 0))];

@@ -1,6 +1,7 @@
 // What a wire has to bring: reading a request as strictly as the provider does, and wording answers and troubles as the provider does.
 import type { Answer, Ask } from '../answer.ts';
 import type { SignedRequest } from '../aws-signature.ts';
+import type { Json } from '../shape.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -49,6 +50,17 @@ export type Trouble =
   | 'context-length'
   | 'content-filter';
 
+/** An answer that is kept, and what it answered. */
+export type KeptResponse = {
+  readonly id: string;
+  readonly response: Json;
+  readonly input: readonly Json[];
+  readonly inBackground: boolean;
+};
+
+/** What was kept before. */
+export type Kept = { response(id: string): KeptResponse | undefined; item(id: string): Json | undefined };
+
 export type Wire = {
   readonly name: 'openai' | 'azure' | 'anthropic' | 'vllm' | 'bedrock' | 'gemini';
   readonly credential: (headers: Headers) => string | undefined;
@@ -59,13 +71,15 @@ export type Wire = {
   readonly denied?: (request: SignedRequest, keys: readonly string[] | undefined, now: number) => Refusal | undefined;
   /** A filtered prompt is a 200 that declines, not an error. */
   readonly answersFiltered: boolean;
-  readonly read: (body: unknown, headers: Headers, deployment?: string) => Read;
+  readonly read: (body: unknown, headers: Headers, deployment?: string, kept?: Kept) => Read;
   readonly badJson: (text: string) => Refusal;
   readonly trouble: (trouble: Trouble, model: string) => Refusal;
   /** Says what is wrong with a header or a path in the provider's words. */
   readonly refuse: (status: number, message: string) => Refusal;
   readonly whole: (reply: Reply) => unknown;
   readonly frames: (reply: Reply) => Iterable<Frame>;
+  /** What is kept of an answer, for later requests to name. Absent: nothing. */
+  readonly keeps?: (reply: Reply) => KeptResponse | undefined;
   /** An error inside a stream that began with 200. */
   readonly errorFrame: (model: string) => Frame;
   /** A sign of life between frames, as SSE text. */
