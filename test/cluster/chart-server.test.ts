@@ -11,7 +11,7 @@ import { helmPath, kubeconformPath, kubectlPath } from '../../tools/places.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
 import { CHART, helm, parsed, RELEASE, run, stores, template } from './support/chart.ts';
 import { valueSets } from './support/chart-values.ts';
-import { applyForeignCrds } from './support/foreign-crds.ts';
+import { applyForeignCrds, foreignKinds } from './support/foreign-crds.ts';
 import { kubeconform, writeSchemas } from './support/kubeconform.ts';
 import { TeamNamespace } from './support/team.ts';
 
@@ -36,7 +36,11 @@ describe('the chart on an API server', { skip: withoutApiServer || toolsMissing 
   });
 
   const kubectl = async (args: readonly string[], input = ''): Promise<string> => {
-    const { status, stdout, stderr } = await run(kubectlPath()!, ['--kubeconfig', kubeconfig, ...args], { input });
+    const { status, stdout, stderr } = await run(
+      kubectlPath()!,
+      ['--kubeconfig', kubeconfig, '--cache-dir', path.join(folder, 'kubectl'), ...args],
+      { input },
+    );
     assert.equal(status, 0, `kubectl ${args.join(' ')}: ${stderr}`);
     return stdout;
   };
@@ -53,8 +57,8 @@ describe('the chart on an API server', { skip: withoutApiServer || toolsMissing 
       await until(
         'the server tells of all kinds',
         async () => {
-          await writeSchemas(server, schemas);
-          return (await readFile(path.join(schemas, 'healthcheckpolicy-networking-v1.json'))).length > 0;
+          const written = await writeSchemas(server, schemas);
+          return foreignKinds.every(kind => written.has(kind));
         },
         60_000,
       );

@@ -137,6 +137,9 @@ const foreign: readonly Foreign[] = [
   },
 ];
 
+/** As `group/Kind`. */
+export const foreignKinds: readonly string[] = foreign.map(({ group, kind }) => `${group}/${kind}`);
+
 const plural = (kind: string): string => (kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : `${kind}s`).toLowerCase();
 
 /** Resolves when the server serves them all, and tells of them. */

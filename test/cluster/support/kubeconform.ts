@@ -12,13 +12,18 @@ type GroupVersionKind = { readonly group: string; readonly version: string; read
 const KINDS = 'x-kubernetes-group-version-kind';
 const REFERENCE = '#/definitions/';
 
-/** Writes a schema for each kind that the server serves; the folder is for `kubeconform`. */
-export async function writeSchemas(server: ApiServer, folder: string): Promise<void> {
+/**
+ * Writes a schema for each kind that the server serves; the folder is for `kubeconform`.
+ * @returns the kinds, as `group/Kind`
+ */
+export async function writeSchemas(server: ApiServer, folder: string): Promise<ReadonlySet<string>> {
   const { definitions } = await server.call<OpenApi>('GET', '/openapi/v2');
   const strict = Object.fromEntries(Object.entries(definitions).map(([name, schema]) => [name, strictly(schema)]));
+  const written = new Set<string>();
   await mkdir(folder, { recursive: true });
   for (const [name, schema] of Object.entries(definitions)) {
     for (const { group, version, kind } of (schema[KINDS] as readonly GroupVersionKind[] | undefined) ?? []) {
+      written.add(`${group}/${kind}`);
       // As kubeconform's {{.ResourceKind}}{{.KindSuffix}} has it.
       const file = `${[kind, group.split('.')[0], version].filter(part => part !== '').join('-')}.json`.toLowerCase();
       await writeFile(
@@ -27,6 +32,7 @@ export async function writeSchemas(server: ApiServer, folder: string): Promise<v
       );
     }
   }
+  return written;
 }
 
 /** Its output in words; a manifest of a kind without a schema is an error. */
