@@ -2,7 +2,7 @@
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord } from '#core/json/record.ts';
-import { type EmbeddingRequest, vectorsInOrder } from '#core/unary/embeddings.ts';
+import { type EmbeddingRequest, textsOf, vectorsInOrder } from '#core/unary/embeddings.ts';
 import type { RerankRequest } from '#core/unary/rerank.ts';
 import type { UnaryReply } from '#core/unary/unary.ts';
 import { tokens } from '#core/units.ts';
@@ -105,11 +105,8 @@ const common = {
 
 function encode(request: EmbeddingRequest, target: BedrockTarget, family: Family): Parsed<EncodedRequest> {
   const limits = new LeavingOut('Bedrock', target.provider.parameters.dropUnsupported);
-  const { inputs } = request;
-  if (inputs.some(input => typeof input !== 'string'))
-    return refuse('unsupported_parameter', { message: 'Bedrock does not take tokens as input.', param: 'input' });
-  if (family !== cohere && inputs.length > 1)
-    return refuse('unsupported_parameter', { message: 'This model takes one text a request at Bedrock.', param: 'input' });
+  if (!textsOf(request)) limits.refuse('input', 'Bedrock does not take tokens as input.');
+  if (family !== cohere && request.inputs.length > 1) limits.refuse('input', 'This model takes one text a request at Bedrock.');
   const body = family.body(request, limits, tellingName(target.model));
   return limits.refusal ? { ok: false, failure: limits.refusal } : ok({ body, dropped: limits.dropped });
 }

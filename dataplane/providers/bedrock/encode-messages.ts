@@ -16,9 +16,13 @@ export function encodeMessages(messages: readonly Message[], context: Context): 
     if (message.role === 'system') system.push(...blocks.value);
     else append(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks.value);
   }
-  // A conversation of system messages alone: Bedrock wants a user's turn.
-  if (turns.length === 0 && system.length > 0) return ok({ system: [], turns: [{ role: 'user', content: system }] });
-  return ok({ system, turns: turns.map(resultsFirst) });
+  return ok(beginning({ system, turns: turns.map(resultsFirst) }, context));
+}
+
+/** The first turn has to be the user's; Claude alone also begins with its own. What the system says comes before everything anyway. */
+function beginning({ system, turns }: Conversation, { traits }: Context): Conversation {
+  const begins = turns[0]?.role === 'user' || (traits.family === 'claude' && turns.length > 0);
+  return begins || system.length === 0 ? { system, turns } : { system: [], turns: [{ role: 'user', content: system }, ...turns] };
 }
 
 function blocksOf(message: Message, path: string, context: Context): Parsed<readonly Block[]> {
