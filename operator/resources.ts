@@ -74,6 +74,13 @@ export type GrantObject = KubeObject & { readonly spec?: unknown };
 
 // Of objects that the cluster has thousands of, only what is decided by.
 
+/** Tools leave a lot in annotations, up to 256 KiB on each object. */
+export const trimmedOurs = ({ metadata, ...object }: OurObject): OurObject => {
+  const { managedFields: _, annotations = {}, ...kept } = metadata;
+  const own = Object.entries(annotations).filter(([name]) => name.startsWith(`${API_GROUP}/`));
+  return { ...object, metadata: { ...kept, ...(own.length > 0 && { annotations: Object.fromEntries(own) }) } };
+};
+
 export const trimmedService = ({ metadata, spec }: ServiceObject): ServiceObject => ({
   metadata: identity(metadata),
   spec: { ports: (spec?.ports ?? []).map(({ name, port }) => ({ port, ...(name !== undefined && { name }) })) },

@@ -16,6 +16,7 @@ import {
   type SliceObject,
   services,
   trimmedNamespace,
+  trimmedOurs,
   trimmedPod,
   trimmedService,
   trimmedSlice,
@@ -74,7 +75,8 @@ export function openWorld(options: WorldOptions): OpenWorld {
 
   const everywhere = watchNamespaces ?? [undefined];
   const withOwn = watchNamespaces ? [...new Set([...watchNamespaces, ownNamespace])] : [undefined];
-  const ours = (kind: keyof typeof ourResources) => watched(source<OurObject>(ourResources[kind], everywhere), isOtherObject);
+  const ours = (kind: keyof typeof ourResources) =>
+    watched(source<OurObject>(ourResources[kind], everywhere, trimmedOurs), isOtherObject);
   let podSource: Source<PodObject> | undefined;
   const secrets = new SecretWatches({
     client,
