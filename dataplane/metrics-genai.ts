@@ -68,6 +68,7 @@ export const operationNames: Readonly<Record<Operation, string>> = {
   Messages: 'chat',
   Responses: 'chat',
   Completions: 'text_completion',
+  GenerateContent: 'generate_content',
   Converse: 'chat',
   Embeddings: 'embeddings',
   // No well-known values.

@@ -161,6 +161,7 @@ const paths = {
   'anthropic-messages': '/v1/messages',
   'openai-responses': '/v1/responses',
   'openai-completions': '/v1/completions',
+  gemini: '/v1beta/models/{model}:generateContent',
   'bedrock-converse': '/model/{model}/converse',
   'openai-embeddings': '/v1/embeddings',
   'openai-moderations': '/v1/moderations',

@@ -123,7 +123,8 @@ function residueText({ request: { dialect, thinking }, body }: PartitionFacts): 
 }
 
 /** Ways to ask the same. */
-const familyOf = (operation: Operation): string => (operation === 'Messages' || operation === 'Responses' ? 'Chat' : operation);
+const familyOf = (operation: Operation): string => (conversations.has(operation) ? 'Chat' : operation);
+const conversations: ReadonlySet<Operation> = new Set(['Chat', 'Messages', 'Responses', 'GenerateContent']);
 
 /** The models never see these: where it runs, what it is billed to, who is to be blamed. */
 const silent: ReadonlySet<string> = new Set([

@@ -140,6 +140,23 @@ const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
   },
   // A text, or what bypasses the cache.
   'openai-completions': {},
+  gemini: {
+    systemInstruction: fields('role', { parts: each(fields('text')) }),
+    contents: each(
+      fields('role', {
+        // Others than text bypass the cache, or are an earlier answer's.
+        parts: each(
+          fields('text thought thoughtSignature inlineData fileData functionResponse', { functionCall: fields('id name args') }),
+        ),
+      }),
+    ),
+    tools: each({ fields: { functionDeclarations: each(fields('name description parameters parametersJsonSchema')) } }),
+    // Modes, schemas and settings of thinking have more shades than the neutral request.
+    toolConfig: { fields: {} },
+    generationConfig: fields(
+      'maxOutputTokens temperature topP topK frequencyPenalty presencePenalty seed stopSequences candidateCount',
+    ),
+  },
   'bedrock-converse': {
     system: each(fields('text cachePoint')),
     messages: each(fields('role', { content: converseBlocks })),

@@ -7,7 +7,6 @@ type Later = { readonly path: string; readonly needsCluster?: true };
 
 const later: Readonly<Record<Kind, readonly Later[]>> = {
   LLMProvider: [
-    { path: 'gemini' },
     { path: 'vLLM.serviceRef', needsCluster: true },
     { path: 'vLLM.podSelector', needsCluster: true },
   ],

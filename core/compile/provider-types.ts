@@ -1,5 +1,5 @@
 // What compile has to know about each provider type: how its block becomes a connection, where its key goes, what its models cost
-// by default. One entry per type; a type that is not built yet says so.
+// by default. One entry per type.
 import { PROBE_DEFAULTS, type ProviderSpec, PUBLIC_BASE_URL } from '../resources/provider.ts';
 import { durationOf, ratioOf } from '../resources/quantity.ts';
 import type { Connection, ProviderType } from '../snapshot/snapshot.ts';
@@ -13,8 +13,6 @@ export type TypeFacts = {
   /** The URLs that the resource sets, with their paths, for the address policy. */
   readonly urls: (spec: ProviderSpec) => readonly { readonly path: readonly (string | number)[]; readonly url: string }[];
   readonly header: { readonly name: string; readonly prefix: string };
-  /** What is not built yet, for the verdict; absent: nothing. */
-  readonly later?: string;
   /** Who it is in the bundled price list: an id of that list, `by-url`, or nobody (its hardware is the user's own). */
   readonly catalogue: string | undefined;
   /** Prefix of its models in LiteLLM's price file. */
@@ -64,10 +62,10 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     makesEmbeddings: true,
   },
   Gemini: {
-    connection: ({ gemini }) => ({ type: 'Gemini', baseURL: withoutSlash(gemini?.baseURL ?? PUBLIC_BASE_URL.gemini) }),
+    connection: ({ gemini }) => googleConnection(gemini ?? { baseURL: PUBLIC_BASE_URL.gemini }),
     urls: spec => at(['gemini', 'baseURL'], spec.gemini?.baseURL),
     header: { name: 'x-goog-api-key', prefix: '' },
-    later: 'type Gemini',
+    surchargesCacheWrites: /^claude-/,
     catalogue: 'google',
     priceFilePrefix: 'gemini',
   },
@@ -102,6 +100,19 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     makesEmbeddings: true,
   },
 };
+
+function googleConnection({ baseURL, vertex }: NonNullable<ProviderSpec['gemini']>): Connection {
+  const given = withoutSlash(baseURL).replace(/\/v1(?:beta1?|alpha)?$/, '');
+  if (!vertex) return { type: 'Gemini', baseURL: given };
+  return { type: 'Gemini', baseURL: given === PUBLIC_BASE_URL.gemini ? vertexURL(vertex.location) : given, vertex };
+}
+
+/** Regions have hosts of their own, and so have groups of them (`us`, `eu`); `global` is the host without a name (cloud.google.com, "Locations"). */
+function vertexURL(location: string): string {
+  if (location === 'global') return 'https://aiplatform.googleapis.com';
+  if (!location.includes('-')) return `https://aiplatform.${location}.rep.googleapis.com`;
+  return `https://${location}-aiplatform.googleapis.com`;
+}
 
 function engines({ vLLM, probes = PROBE_DEFAULTS }: ProviderSpec, found: EngineAddresses | undefined): Connection | undefined {
   const endpoints = vLLM?.endpoints?.map(withoutV1) ?? found?.endpoints;

@@ -19,9 +19,8 @@ export function compileProvider(resource: Resource<'LLMProvider'>, context: Cont
   checkModelNames(resource);
   const auth = authOf(resource, facts, context);
   const connection = facts.connection(spec, enginesFor(resource, context));
-  if (facts.later !== undefined) sayUnusable(resource, `${facts.later} comes with a later release`);
-  else if (connection === undefined && draft.sound) sayUnusable(resource, 'serviceRef and podSelector need a cluster');
-  if (!draft.sound || facts.later !== undefined || connection === undefined) return undefined;
+  if (connection === undefined && draft.sound) sayUnusable(resource, 'serviceRef and podSelector need a cluster');
+  if (!draft.sound || connection === undefined) return undefined;
   draft.live = true;
   return {
     id: resource.id,

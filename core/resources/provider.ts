@@ -73,7 +73,18 @@ const azureOpenAI = block({
 }).meta({ description: 'Settings of type AzureOpenAI. upstreamName of a model is its deployment.' });
 
 const gemini = block({
-  baseURL: baseURL('Base URL.').default(PUBLIC_BASE_URL.gemini),
+  baseURL: baseURL('Base URL, without /v1beta. The default means, with vertex, the public address of the location.').default(
+    PUBLIC_BASE_URL.gemini,
+  ),
+  vertex: block({
+    project: text(64, 'Id of the Google Cloud project.').regex(/^[a-z0-9:.-]+$/, 'must be the id of a project'),
+    location: text(64, 'Where the models run, such as europe-west4, us, or global.').regex(/^[a-z0-9-]+$/, 'must be a location'),
+  })
+    .meta({
+      description:
+        "The models are Vertex AI's: Google's, and Anthropic's where upstreamName begins with claude-. Without auth the gateway asks as who it is: workload identity, or other application default credentials.",
+    })
+    .optional(),
 }).meta({ description: 'Settings of type Gemini.' });
 
 const bedrock = block({
@@ -102,7 +113,9 @@ const vLLM = checked(
       .optional(),
     engine: choice(['vLLM', 'SGLang', 'TRTLLM', 'TGI'], 'Which engine it is, and so which metric names to read.').default('vLLM'),
     metricsPath: text(256, 'Path of the metrics.').default('/metrics'),
-    dialects: dialects('What the engine speaks below /v1, its own first. Default: all of them for vLLM, Chat and Completions for the others.'),
+    dialects: dialects(
+      'What the engine speaks below /v1, its own first. Default: all of them for vLLM, Chat and Completions for the others.',
+    ),
   }),
   'Settings of type VLLM: a self-hosted engine.',
   [
@@ -129,7 +142,8 @@ const auth = block({
     .meta({ description: 'The header that carries the key. Default: by type.' })
     .optional(),
 }).meta({
-  description: 'How the gateway authenticates. Required for hosted types but Bedrock, which may use the identity of the pod.',
+  description:
+    'How the gateway authenticates. Required for hosted types but Bedrock and Gemini with vertex, which may use the identity of the pod.',
 });
 
 const price = checked(
@@ -301,9 +315,13 @@ const rules: readonly Rule<Spec>[] = [
   ...PROVIDER_TYPES.map(unionRule),
   { cel: 'self.type == oldSelf.type', message: 'type is immutable' },
   {
-    cel: `has(self.auth) || !(self.type in ${quoted(HOSTED_TYPES.filter(type => type !== 'Bedrock'))})`,
+    cel: `has(self.auth) || !(self.type in ${quoted(HOSTED_TYPES.filter(type => type !== 'Bedrock'))}) || (has(self.gemini) && has(self.gemini.vertex))`,
     message: 'auth is required for this type',
-    holds: value => value.auth !== undefined || value.type === 'Bedrock' || !HOSTED_TYPES.includes(value.type),
+    holds: value =>
+      value.auth !== undefined ||
+      value.type === 'Bedrock' ||
+      !HOSTED_TYPES.includes(value.type) ||
+      value.gemini?.vertex !== undefined,
     at: ['auth'],
   },
   {

@@ -31,6 +31,7 @@ export const OPERATIONS = [
   'Messages',
   'Responses',
   'Completions',
+  'GenerateContent',
   'Converse',
   'Embeddings',
   'Rerank',

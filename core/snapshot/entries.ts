@@ -68,7 +68,11 @@ const connections: { readonly [T in Connection['type']]: Reader<ConnectionOf<T>>
     endpoint: required(text),
     apiVersion: optional(text),
   }),
-  Gemini: object<ConnectionOf<'Gemini'>>({ type: required(oneOf('Gemini')), baseURL: required(text) }),
+  Gemini: object<ConnectionOf<'Gemini'>>({
+    type: required(oneOf('Gemini')),
+    baseURL: required(text),
+    vertex: optional(object({ project: required(text), location: required(text) })),
+  }),
   Bedrock: object<ConnectionOf<'Bedrock'>>({
     type: required(oneOf('Bedrock')),
     region: required(text),
@@ -194,7 +198,9 @@ const match = object<RouteMatch>({
   ),
   // Not `knownOf`: of a list that became empty the route would match every operation.
   operations: required(
-    list(oneOf('Chat', 'Messages', 'Responses', 'Completions', 'Converse', 'Embeddings', 'Rerank', 'Moderations')),
+    list(
+      oneOf('Chat', 'Messages', 'Responses', 'Completions', 'GenerateContent', 'Converse', 'Embeddings', 'Rerank', 'Moderations'),
+    ),
   ),
   minInputTokens: optional(number),
   tags: required(labels),

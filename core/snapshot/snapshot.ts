@@ -77,7 +77,12 @@ export type Connection =
     }
   | { readonly type: 'Anthropic'; readonly baseURL: string; readonly version?: string }
   | { readonly type: 'AzureOpenAI'; readonly endpoint: string; readonly apiVersion?: string }
-  | { readonly type: 'Gemini'; readonly baseURL: string }
+  | {
+      readonly type: 'Gemini';
+      readonly baseURL: string;
+      /** Present: Vertex AI. Without `auth` it is asked as who this process is. */
+      readonly vertex?: { readonly project: string; readonly location: string };
+    }
   | { readonly type: 'Bedrock'; readonly region: string; readonly endpoint?: string }
   | { readonly type: 'OpenAICompatible'; readonly baseURL: string; readonly dialects?: readonly SpokenDialect[] }
   | {

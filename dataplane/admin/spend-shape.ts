@@ -64,6 +64,7 @@ const callTypes: Readonly<Record<CostRecord['operation'], string>> = {
   Messages: 'anthropic_messages',
   Responses: 'aresponses',
   Completions: 'atext_completion',
+  GenerateContent: 'agenerate_content',
   Converse: 'acompletion',
   Embeddings: 'aembedding',
   Rerank: 'arerank',

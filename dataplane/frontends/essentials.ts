@@ -36,7 +36,7 @@ const CLOSE_BRACKET = 0x5d;
 const SPACES: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /** Told from the bytes at its start: the list itself may have megabytes. */
-function isFilledList({ bytes, fields }: JsonView, name: string): boolean {
+export function isFilledList({ bytes, fields }: JsonView, name: string): boolean {
   const field = fields.get(name);
   if (!field || bytes[field.start] !== OPEN_BRACKET) return false;
   let at = field.start + 1;

@@ -85,6 +85,17 @@ export type StreamEncoder = {
   push(event: ChatEvent): string;
 };
 
+/** How a stream reaches a client that did not ask for SSE. Holds the state of one stream. */
+export type StreamFraming = {
+  readonly contentType: string;
+  /** A sign of life between frames, which says nothing. */
+  readonly heartbeat: string;
+  /** What stands for whole SSE frames. */
+  frames(sse: Buffer | string): string;
+  /** What ends a good stream. */
+  readonly end: () => string;
+};
+
 export type Frontend = {
   readonly dialect: Dialect;
   readonly operation: Operation;

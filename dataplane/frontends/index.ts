@@ -1,10 +1,12 @@
 // The table of client dialects: which path speaks which. A path that is missing here is not served.
 import type { Operation } from '#core/chat/dialect.ts';
 import type { Tokens } from '#core/units.ts';
+import { messagesOf } from '../http/sse.ts';
 import { anthropicMessages, countTokens } from './anthropic-messages/index.ts';
 import { fieldNames } from './body-fields.ts';
 import { interpretedControls } from './controls.ts';
-import type { Frontend, UnaryFrontend } from './frontend.ts';
+import type { Frontend, StreamFraming, UnaryFrontend } from './frontend.ts';
+import { askedOf, encodeTokenCount, gemini, geminiCount, jsonList } from './gemini/index.ts';
 import { openAIChat } from './openai-chat/index.ts';
 import { openAICompletions } from './openai-completions/index.ts';
 import { openAIEmbeddings } from './openai-embeddings/index.ts';
@@ -18,6 +20,10 @@ export type ChatEndpoint = {
   readonly action: 'generate' | 'count-tokens';
   /** JSON text of a count that the gateway made itself; present where the action is count-tokens. */
   readonly encodeCount?: (tokens: Tokens) => string;
+  /** Absent: streams go out as SSE. */
+  readonly framing?: StreamFraming;
+  /** A key in the query, where a dialect has it there. */
+  readonly queryKey?: string;
 };
 
 /** Where there is no conversation: one request, one reply, never a stream. */
@@ -47,7 +53,26 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 export const paths: readonly string[] = [...endpoints.keys()];
 
 /** undefined: no dialect has this path. Where a dialect has its model in the path, the endpoint is of this request alone. */
-export const endpointOf = (path: string): Endpoint | undefined => endpoints.get(path);
+export const endpointOf = (path: string, query = ''): Endpoint | undefined => endpoints.get(path) ?? googleEndpoint(path, query);
+
+function googleEndpoint(path: string, query: string): ChatEndpoint | undefined {
+  const asked = askedOf(path);
+  if (!asked) return undefined;
+  const parameters = new URLSearchParams(query);
+  const key = parameters.get('key');
+  const stream = asked.method === 'streamGenerateContent';
+  const facts = { model: asked.model, stream };
+  const common = key ? { queryKey: key } : {};
+  if (asked.method === 'countTokens')
+    return { ...common, frontend: geminiCount(facts), action: 'count-tokens', encodeCount: encodeTokenCount };
+  const framing = stream && parameters.get('alt') !== 'sse' && { framing: jsonList(messagesOf) };
+  return { ...common, frontend: gemini(facts), action: 'generate', ...framing };
+}
+
+const frontends: readonly (Frontend | UnaryFrontend)[] = [
+  ...[...endpoints.values()].map(({ frontend }) => frontend),
+  gemini({ model: '', stream: false }),
+];
 
 /** A call about something that a provider keeps, and the endpoint in whose dialect it is answered. */
 export function storedOf(method: string, path: string, query: string): { call: StoredCall; endpoint: ChatEndpoint } | undefined {
@@ -58,7 +83,7 @@ const stored: ChatEndpoint = { frontend: openAIResponses, action: 'generate' };
 
 /** The one that clients use most for an operation. */
 export const frontendOf = (operation: Operation): Frontend | UnaryFrontend | undefined =>
-  [...endpoints.values()].find(({ frontend }) => frontend.operation === operation)?.frontend;
+  frontends.find(frontend => frontend.operation === operation);
 
 /** The dialect in which the gateway asks questions of its own. */
 export const chat: Frontend = openAIChat;
@@ -67,7 +92,6 @@ export const chat: Frontend = openAIChat;
 export const estimateInputTokens = countTokens.estimate;
 
 export type { Envelope, Frontend, UnaryFrontend } from './frontend.ts';
-
 export { STORED_METHODS, type StoredCall } from './openai-responses/index.ts';
 
 /** Errors on paths that belong to no dialect take OpenAI's envelope. */
@@ -77,6 +101,6 @@ export const anyDialect: Frontend = openAIChat;
 export const interpretedFields: ReadonlySet<string> = new Set([
   'model',
   'stream',
-  ...[...endpoints.values()].flatMap(({ frontend }) => fieldNames(frontend.fields)),
+  ...frontends.flatMap(({ fields }) => fieldNames(fields)),
   ...interpretedControls,
 ]);

@@ -13,7 +13,7 @@ const STALL_MS = 200;
 const large = Buffer.alloc(16 * 1024 * 1024, 0x78);
 
 async function serverOf(answer: (client: ClientResponse, res: ServerResponse) => void, stallMs = STALL_MS) {
-  const server = createServer((_req, res) => answer(new ClientResponse(res, stallMs), res)).listen(0, '127.0.0.1');
+  const server = createServer((_req, res) => answer(new ClientResponse(res, undefined, stallMs), res)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,

@@ -1,6 +1,7 @@
 // The client's side of an exchange: one answer, whole or streamed, with backpressure, heartbeats and the news that the client left.
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { StreamFraming } from '../frontends/frontend.ts';
 
 /** At most this long between two bytes of a stream (reliability.md 3.1, row 6: 15 s). */
 const HEARTBEAT_MS = 14_000;
@@ -43,6 +44,7 @@ function closed(this: Connection): void {
 
 export class ClientResponse {
   readonly #res: ServerResponse;
+  readonly #framing: StreamFraming | undefined;
   readonly #stallMs: number;
   #lastWrite = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -52,8 +54,10 @@ export class ClientResponse {
   /** The client closed the connection before its answer was complete. */
   gone = false;
 
-  constructor(res: ServerResponse, stallMs = CLIENT_STALL_MS) {
+  /** @param framing of its stream, where that is not SSE */
+  constructor(res: ServerResponse, framing?: StreamFraming, stallMs = CLIENT_STALL_MS) {
     this.#res = res;
+    this.#framing = framing;
     this.#stallMs = stallMs;
     attach(this, res.req.socket);
   }
@@ -118,7 +122,8 @@ export class ClientResponse {
   startStream(headers: string[]): void {
     if (this.gone || this.began) return;
     this.status = 200;
-    headers.push('content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache', 'x-accel-buffering', 'no');
+    const type = this.#framing?.contentType ?? 'text/event-stream; charset=utf-8';
+    headers.push('content-type', type, 'cache-control', 'no-cache', 'x-accel-buffering', 'no');
     this.#res.writeHead(200, headers);
     this.#res.on('drain', () => {
       this.#stalledSince = 0;
@@ -131,6 +136,10 @@ export class ClientResponse {
   /** @returns false: the client is behind, wait for `clientDrained` */
   write(chunk: Buffer | string): boolean {
     if (this.gone) return true;
+    return this.#send(this.#framing ? this.#framing.frames(chunk) : chunk);
+  }
+
+  #send(chunk: Buffer | string): boolean {
     this.#lastWrite = performance.now();
     const keepsUp = this.#res.write(chunk);
     if (!keepsUp && this.#stalledSince === 0) this.#stalledSince = this.#lastWrite;
@@ -138,7 +147,7 @@ export class ClientResponse {
   }
 
   heartbeat(): void {
-    this.write(HEARTBEAT);
+    if (!this.gone) this.#send(this.#framing?.heartbeat ?? HEARTBEAT);
   }
 
   /**
@@ -159,14 +168,14 @@ export class ClientResponse {
 
   endStream(): void {
     clearTimeout(this.#timer);
-    this.#res.end();
+    this.#res.end(this.#framing?.end());
     this.#untilTaken();
   }
 
   /** Ends a stream so that no client can take it for a complete one: the error in its own dialect, then no final chunk. */
   breakOff(error: string): void {
     clearTimeout(this.#timer);
-    this.#res.write(error, () => this.#res.destroy());
+    this.#res.write(this.#framing?.frames(error) ?? error, () => this.#res.destroy());
     this.#untilTaken();
   }
 

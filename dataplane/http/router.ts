@@ -32,7 +32,7 @@ export type RouterOptions = {
 export function publicRouter(options: RouterOptions): Handler {
   const pages = pageHandler(options);
   return (req, res, path, query) => {
-    const endpoint = endpointOf(path);
+    const endpoint = endpointOf(path, query);
     if (endpoint) return exchangeHandler(endpoint, options, req, res, path);
     const stored = storedOf(req.method ?? '', path, query);
     if (!stored) return pages(req, res, path, query);
@@ -63,13 +63,14 @@ function exchangeOf(
   res: ServerResponse,
   path: string,
 ): Exchange {
+  const { framing, queryKey } = endpoint.action === 'unary' ? { framing: undefined, queryKey: undefined } : endpoint;
   return {
     ...endpoint,
     id: options.newRequestId(),
     method: req.method ?? 'POST',
     path,
-    headers: req.headers,
-    client: new ClientResponse(res),
+    headers: queryKey === undefined ? req.headers : withKey(req.headers, queryKey),
+    client: new ClientResponse(res, framing),
     startedAt: options.monotonic(),
     readBody: () => readBody(req, options.maxBodyBytes, options.bodyBudget),
   };
@@ -83,6 +84,12 @@ function run({ id, client, frontend }: Exchange, served: Promise<void>, { onErro
     else client.whole(500, ['content-type', 'application/json', 'x-request-id', id], frontend.encodeError(bug, id));
   });
 }
+
+/** One in a header counts more: a URL is seen by more than who it is for. */
+const withKey = (headers: IncomingMessage['headers'], key: string): IncomingMessage['headers'] => ({
+  'x-goog-api-key': key,
+  ...headers,
+});
 
 export function pageHandler({
   pages,

@@ -6,6 +6,7 @@ import type { Connection, ProviderType } from '#core/snapshot/snapshot.ts';
 import { anthropic } from './anthropic/index.ts';
 import { azureUnary, azureWires } from './azure-openai/index.ts';
 import { bedrock } from './bedrock/index.ts';
+import { gemini } from './gemini/index.ts';
 import { openAIUnary, openAIWires } from './openai/index.ts';
 import { compatibleUnary, compatibleWires, openAICompatible } from './openai-compatible/index.ts';
 import type { EncodedRequest, Provider, Target, UnaryWire, Wires } from './provider.ts';
@@ -22,7 +23,7 @@ const adapters = {
   AzureOpenAI: { of: azureWires, unary: azureUnary },
   OpenAICompatible: { of: compatibleWires, unary: compatibleUnary },
   VLLM: { of: vllmWires, unary: vllmUnary },
-  Gemini: undefined,
+  Gemini: gemini,
   Bedrock: bedrock,
 } satisfies Adapters;
 

@@ -68,6 +68,7 @@ const connection = fc.oneof(
   partly<Connection>({ type: fc.constant('AzureOpenAI'), endpoint: word, apiVersion: word }, ['type', 'endpoint']),
   partly<Connection>({ type: fc.constant('Bedrock'), region: word, endpoint: word }, ['type', 'region']),
   whole<Connection>({ type: fc.constant('Gemini'), baseURL: word }),
+  whole<Connection>({ type: fc.constant('Gemini'), baseURL: word, vertex: whole({ project: word, location: word }) }),
   whole<Connection>({ type: fc.constant('OpenAICompatible'), baseURL: word }),
   partly<Connection>(
     {
@@ -125,7 +126,16 @@ const match = partly(
   {
     model: whole(pattern),
     headers: fc.array(whole({ name, ...pattern }), { maxLength: 2 }),
-    operations: fc.subarray(['Chat', 'Messages', 'Responses', 'Completions', 'Embeddings', 'Rerank', 'Moderations']),
+    operations: fc.subarray([
+      'Chat',
+      'Messages',
+      'Responses',
+      'Completions',
+      'GenerateContent',
+      'Embeddings',
+      'Rerank',
+      'Moderations',
+    ]),
     minInputTokens: count,
     tags: labels,
   },

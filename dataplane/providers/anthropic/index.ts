@@ -49,6 +49,7 @@ export const anthropic: Provider<AnthropicConnection> = {
 
 // For Anthropic's models where others serve them.
 export { abilitiesOf } from './models.ts';
+export { withoutReferences } from './references.ts';
 export { closedSchema } from './schema.ts';
 export type { AnthropicTarget } from './target.ts';
 export { planThinking } from './thinking.ts';

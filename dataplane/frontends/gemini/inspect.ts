@@ -1,0 +1,58 @@
+// The cheap look at a body of this dialect: the few small fields that the gateway acts on. Model and stream are in the path.
+import { ok, type Parsed } from '#core/failure.ts';
+import { isRecord } from '#core/json/record.ts';
+import type { JsonView } from '#core/json/view.ts';
+import { readControls } from '../controls.ts';
+import { invalid, isFilledList } from '../essentials.ts';
+import type { Envelope } from '../frontend.ts';
+import { fields } from './fields.ts';
+import { camelFields, inSnake } from './spelling.ts';
+
+/** What the path says. */
+export type Asked = { readonly model: string; readonly stream: boolean };
+
+const MODEL_LENGTH_MAX = 256;
+
+export function inspect(body: JsonView, asked: Asked): Parsed<Envelope> {
+  if (!isFilledList(body, 'contents')) return invalid('contents', 'a list of at least one content');
+  return inspectAny(body, asked);
+}
+
+/** For `:countTokens`, where the request may stand in a field of its own. */
+export function inspectCount(body: JsonView, asked: Asked): Parsed<Envelope> {
+  const isNested = fields.others.some(name => name.startsWith('generate') && body.has(name));
+  return isNested ? inspectAny(body, asked) : inspect(body, asked);
+}
+
+function inspectAny(body: JsonView, { model, stream }: Asked): Parsed<Envelope> {
+  if (model === '' || model.length > MODEL_LENGTH_MAX) return invalid('model', `a name of 1 to ${MODEL_LENGTH_MAX} characters`);
+  const twice = spelledTwice(body);
+  if (twice !== undefined) return invalid(twice, `given once: '${inSnake(twice)}' is the same field`);
+  const read = readControls(body);
+  if (!read.ok) return read;
+  const { controls, edits } = read.value;
+  return ok({ model, stream, includeUsage: true, controls, edits: withoutOurs(body, edits) });
+}
+
+/** Google itself refuses it; where it is not asked, one of the two would count here and the other there. */
+function spelledTwice(body: JsonView): string | undefined {
+  const names = [...body.fields.keys()];
+  const top = names.find(name => name !== inSnake(name) && body.has(inSnake(name)));
+  if (top !== undefined) return top;
+  const settings = names.find(name => name === 'generationConfig' || name === 'generation_config');
+  const config = settings === undefined ? undefined : body.get(settings);
+  if (!isRecord(config)) return undefined;
+  const inner = Object.keys(config).find(name => name !== inSnake(name) && inSnake(name) in config);
+  return inner === undefined ? undefined : `${settings}.${inner}`;
+}
+
+/** Fields of the other dialects that are controls of ours in this one: Google knows none of them. */
+function withoutOurs(body: JsonView, edits: Envelope['edits']): Envelope['edits'] {
+  const ours = ['user', 'metadata'].filter(name => body.has(name));
+  return ours.length === 0 ? edits : new Map([...edits, ...ours.map(name => [name, null] as const)]);
+}
+
+/** The whole body under its JSON names, without our request controls. */
+export function bodyOf(view: JsonView): Readonly<Record<string, unknown>> {
+  return camelFields(view.whole());
+}

@@ -1,0 +1,273 @@
+// Google's answers as neutral events: each frame of a stream is an answer of its own with the next parts. A whole reply is read as a stream
+// of one frame, so both mean the same by construction.
+import { fold } from '#core/chat/fold.ts';
+import { signedBy } from '#core/chat/foreign.ts';
+import type { ChatEvent, ChatReply, Finish } from '#core/chat/reply.ts';
+import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import type { ReplyFacts, RequestFields, SseMessage, StreamDecoder } from '../provider.ts';
+import { countOf, recordOf, recordsOf, textOf } from '../wire.ts';
+import { failureOfErrorObject } from './errors.ts';
+import { finishOf, finishReasonOf, isBlocked, isBroken } from './finish.ts';
+import { logprobsOf } from './logprobs.ts';
+import { PartialArgs } from './partial-args.ts';
+import { usageOf } from './usage.ts';
+
+type Events = readonly ChatEvent[];
+type OpenCall = { readonly args: PartialArgs };
+
+type State = {
+  phase: 'before-start' | 'answering' | 'finished' | 'over';
+  open: 'text' | 'thinking' | 'none';
+  /** A call whose arguments come in pieces. */
+  call: OpenCall | undefined;
+  id: string;
+  calls: number;
+  hasContent: boolean;
+  /** How many candidates were asked for, and the indices of those that have ended. */
+  readonly choices: number;
+  readonly ended: Set<number>;
+  finish: Finish | undefined;
+  leftOut: boolean;
+};
+
+const newState = (choices: number): State => ({
+  phase: 'before-start',
+  open: 'none',
+  call: undefined,
+  id: '',
+  calls: 0,
+  hasContent: false,
+  choices,
+  ended: new Set(),
+  finish: undefined,
+  leftOut: false,
+});
+
+export function streamDecoder(request?: RequestFields): StreamDecoder {
+  const state = newState(choicesOf(request));
+  return {
+    push: ({ data }) => (state.phase === 'over' || data.trim() === '' ? [] : read(state, data)),
+    close: () => (state.phase === 'over' ? [] : closing(state)),
+    leftOut: () => state.leftOut,
+  };
+}
+
+export const choicesOf = (request: RequestFields | undefined): number => {
+  const config = recordOf(request?.get('generationConfig') ?? request?.get('generation_config'));
+  return Math.max(1, countOf(config.candidateCount ?? config.candidate_count));
+};
+
+function read(state: State, data: SseMessage['data']): Events {
+  const answer = parsed(data);
+  return answer
+    ? onAnswer(state, answer)
+    : failed(state, failure('upstream_bad_response', { message: 'A chunk of the stream is not JSON.' }));
+}
+
+function parsed(text: string): JsonRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function onAnswer(state: State, answer: JsonRecord): Events {
+  if (isRecord(answer.error)) return failed(state, failureOfErrorObject(answer));
+  const candidate = recordsOf(answer.candidates).find(({ index }) => (index ?? 0) === 0);
+  const events: ChatEvent[] = onStart(state, answer);
+  if (candidate && state.finish === undefined) events.push(...onCandidate(state, candidate));
+  const usage = usageOf(answer.usageMetadata);
+  if (usage) events.push({ kind: 'usage', usage, alone: false });
+  return [...events, ...onEnds(state, answer)];
+}
+
+function onStart(state: State, answer: JsonRecord): ChatEvent[] {
+  if (state.phase !== 'before-start') return [];
+  state.phase = 'answering';
+  state.id = textOf(answer.responseId);
+  return [{ kind: 'start', id: state.id, model: textOf(answer.modelVersion) }];
+}
+
+/** What of a candidate has no neutral form: where its words come from. */
+const SOURCES = ['groundingMetadata', 'citationMetadata', 'urlContextMetadata'];
+
+function onCandidate(state: State, candidate: JsonRecord): Events {
+  if (SOURCES.some(name => Object.keys(recordOf(candidate[name])).length > 0)) state.leftOut = true;
+  const parts = recordsOf(recordOf(candidate.content).parts).flatMap(part => onPart(state, part));
+  const logprobs = logprobsOf(candidate.logprobsResult);
+  return logprobs ? [...parts, { kind: 'logprobs', logprobs }] : parts;
+}
+
+function onPart(state: State, part: JsonRecord): Events {
+  if (isRecord(part.functionCall)) return onCall(state, part.functionCall, signatureOf(part));
+  if (typeof part.text !== 'string') return onOther(state, part);
+  return part.thought === true ? onThought(state, part.text, signatureOf(part)) : onText(state, part.text, signatureOf(part));
+}
+
+/** Code that Google runs, a search, an image: what has no neutral form. */
+function onOther(state: State, part: JsonRecord): Events {
+  state.leftOut = true;
+  if (Object.keys(part).length === 0) return [];
+  state.hasContent = true;
+  return [{ kind: 'server-tool' }];
+}
+
+const signatureOf = ({ thoughtSignature }: JsonRecord): string => textOf(thoughtSignature);
+
+function onThought(state: State, text: string, signature: string): Events {
+  if (text === '' && !signature) return [];
+  state.hasContent = true;
+  return [...open(state, 'thinking'), { kind: 'thinking-delta', text }, ...signed(state, signature)];
+}
+
+/** Google signs the part that comes after its thoughts, or an empty text at the end; what is signed is the thinking. */
+function onText(state: State, text: string, signature: string): Events {
+  const before = signature ? signed(state, signature) : [];
+  if (text === '') return before;
+  state.hasContent = true;
+  return [...before, ...open(state, 'text'), { kind: 'text-delta', text }];
+}
+
+function signed(state: State, signature: string): Events {
+  if (!signature) return [];
+  return [
+    ...open(state, 'thinking'),
+    { kind: 'thinking-signature', signature: signedBy('google', signature) },
+    ...closePart(state),
+  ];
+}
+
+function onCall(state: State, call: JsonRecord, signature: string): Events {
+  const name = textOf(call.name);
+  if (!name) return onCallPiece(state, call);
+  const before = [...closeCall(state), ...signed(state, signature), ...closePart(state)];
+  state.hasContent = true;
+  const start: ChatEvent = { kind: 'tool-call-start', id: textOf(call.id) || ownId(state), name };
+  state.calls += 1;
+  if (call.willContinue === true) {
+    state.call = { args: new PartialArgs() };
+    state.call.args.add(call.partialArgs);
+    return [...before, start];
+  }
+  const json = argumentsOf(call.args);
+  return [...before, start, ...(json ? [{ kind: 'tool-call-delta' as const, json }] : []), { kind: 'part-end' }];
+}
+
+/** Models before Gemini 3 give their calls no ids, and without one a result could not say what it answers. */
+const ownId = ({ id, calls }: State): string => `call_${id.replace(/[^a-zA-Z0-9]/g, '').slice(-24)}_${calls}`;
+
+function onCallPiece(state: State, piece: JsonRecord): Events {
+  state.call?.args.add(piece.partialArgs);
+  if (state.call?.args.isBroken)
+    return failed(state, failure('upstream_bad_response', { message: 'The arguments of a call make no sense.' }));
+  return piece.willContinue === true ? [] : closeCall(state);
+}
+
+function closeCall(state: State): Events {
+  if (!state.call) return [];
+  const json = state.call.args.json();
+  state.call = undefined;
+  return [...(json === '{}' ? [] : [{ kind: 'tool-call-delta' as const, json }]), { kind: 'part-end' }];
+}
+
+/** `{}` says nothing, which the neutral form writes as the empty text. */
+const argumentsOf = (args: unknown): string => (isRecord(args) && Object.keys(args).length > 0 ? JSON.stringify(args) : '');
+
+function open(state: State, kind: 'text' | 'thinking'): Events {
+  if (state.open === kind) return [];
+  const before = [...closeCall(state), ...closePart(state)];
+  state.open = kind;
+  return [...before, { kind: `${kind}-start` }];
+}
+
+function closePart(state: State): Events {
+  if (state.open === 'none') return [];
+  state.open = 'none';
+  return [{ kind: 'part-end' }];
+}
+
+/** The answer is over when all its candidates are. */
+function onEnds(state: State, answer: JsonRecord): Events {
+  if (state.phase !== 'answering') return [];
+  if (isBlocked(answer)) return finished(state, { reason: 'content-filter' });
+  for (const candidate of recordsOf(answer.candidates)) {
+    const reason = finishReasonOf(candidate);
+    if (reason === undefined) continue;
+    const index = countOf(candidate.index);
+    if (index === 0 && isBroken(reason) && !state.hasContent) return failed(state, brokenAnswer(candidate));
+    if (index === 0) state.finish = finishOf(reason, state.calls > 0);
+    if (state.ended.size < state.choices) state.ended.add(index);
+  }
+  return state.finish && state.ended.size >= state.choices ? finished(state, state.finish) : [];
+}
+
+const brokenAnswer = ({ finishReason }: JsonRecord): Failure =>
+  failure('upstream_bad_response', { message: `The model gave no answer: ${textOf(finishReason)}.` });
+
+function finished(state: State, finish: Finish): Events {
+  state.phase = 'finished';
+  return [...closeCall(state), ...closePart(state), { kind: 'finish', finish }];
+}
+
+/** There is no terminator: the end of the stream is the end of the answer, if that was over. */
+function closing(state: State): Events {
+  if (state.phase !== 'finished') return failed(state, failure('upstream_stream_truncated'));
+  state.phase = 'over';
+  return [{ kind: 'end' }];
+}
+
+function failed(state: State, reason: Failure): Events {
+  state.phase = 'over';
+  return [{ kind: 'error', failure: reason }];
+}
+
+// ---------------------------------------------------------------- whole replies
+
+export function decodeReply(body: unknown): Parsed<ChatReply> {
+  const read = folded(body);
+  return read.ok ? ok(read.value.reply) : read;
+}
+
+export function inspectReply(body: unknown): Parsed<ReplyFacts> {
+  const answer = answerOf(body);
+  if (!answer.ok) return answer;
+  const { responseId, modelVersion, candidates } = answer.value;
+  const usage = usageOf(answer.value.usageMetadata);
+  const all = recordsOf(candidates);
+  const saysSomething = all.some(candidate => recordsOf(recordOf(candidate.content).parts).some(isSaid));
+  const filtered =
+    isBlocked(answer.value) || all.some(candidate => finishOf(textOf(candidate.finishReason), false).reason === 'content-filter');
+  const isWrong = all.some(candidate => isBroken(textOf(candidate.finishReason))) || (usage?.output ?? 0) === 0;
+  return ok({
+    ...(usage && { usage }),
+    ...(typeof responseId === 'string' && { id: responseId }),
+    ...(typeof modelVersion === 'string' && { model: modelVersion }),
+    filtered: filtered && !saysSomething,
+    empty: !filtered && !saysSomething && isWrong,
+  });
+}
+
+/** Any part but an empty text: a call, an image, what a tool of Google's gave. */
+const isSaid = (part: JsonRecord): boolean => typeof part.text !== 'string' || part.text !== '';
+
+export const leavesOut = (body: unknown): boolean => {
+  const read = folded(body);
+  return read.ok && read.value.leftOut;
+};
+
+function folded(body: unknown): Parsed<{ reply: ChatReply; leftOut: boolean }> {
+  const answer = answerOf(body);
+  if (!answer.ok) return answer;
+  const state = newState(1);
+  const { reply, failure: broken } = fold(onAnswer(state, answer.value));
+  return broken ? { ok: false, failure: broken } : ok({ reply, leftOut: state.leftOut });
+}
+
+function answerOf(body: unknown): Parsed<JsonRecord> {
+  if (!isRecord(body)) return refuse('upstream_bad_response');
+  if (isRecord(body.error)) return { ok: false, failure: failureOfErrorObject(body) };
+  return Array.isArray(body.candidates) || isRecord(body.promptFeedback) ? ok(body) : refuse('upstream_bad_response');
+}

@@ -1,0 +1,38 @@
+// Google's `usageMetadata` as the gateway's usage record.
+import { noUsage, type Usage } from '#core/chat/usage.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { tokens } from '#core/units.ts';
+import { countOf, recordsOf } from '../wire.ts';
+
+/**
+ * The counts of a stream are cumulative. `promptTokenCount` has what was read from the cache; what tools of Google's own read comes on top of
+ * it. Thoughts are billed as output and are not among the candidates' tokens. Vertex's first frames have a record without any count.
+ */
+export function usageOf(wire: unknown): Usage | undefined {
+  if (!isRecord(wire) || !('promptTokenCount' in wire || 'candidatesTokenCount' in wire)) return undefined;
+  const prompt = countOf(wire.promptTokenCount);
+  const cacheRead = Math.min(prompt, countOf(wire.cachedContentTokenCount));
+  const inputUncached = prompt - cacheRead + countOf(wire.toolUsePromptTokenCount);
+  const candidates = countOf(wire.candidatesTokenCount);
+  const thoughts = countOf(wire.thoughtsTokenCount);
+  const output = candidates + (hasThoughtsWithin(wire) ? 0 : thoughts);
+  const audioIn = audioOf(wire.promptTokensDetails) - audioOf(wire.cacheTokensDetails) + audioOf(wire.toolUsePromptTokensDetails);
+  return {
+    ...noUsage,
+    inputUncached: tokens(inputUncached),
+    cacheRead: tokens(cacheRead),
+    output: tokens(output),
+    reasoning: tokens(Math.min(output, thoughts)),
+    audioInput: tokens(Math.min(inputUncached, Math.max(0, audioIn))),
+    audioOutput: tokens(Math.min(output, audioOf(wire.candidatesTokensDetails))),
+  };
+}
+
+/** The total is the sum of its parts, thoughts included: where it is so without them, they were counted among the candidates' already. */
+function hasThoughtsWithin(wire: JsonRecord): boolean {
+  const parts = countOf(wire.promptTokenCount) + countOf(wire.toolUsePromptTokenCount) + countOf(wire.candidatesTokenCount);
+  return countOf(wire.thoughtsTokenCount) > 0 && countOf(wire.totalTokenCount) === parts;
+}
+
+const audioOf = (details: unknown): number =>
+  recordsOf(details).reduce((sum, { modality, tokenCount }) => (modality === 'AUDIO' ? sum + countOf(tokenCount) : sum), 0);
