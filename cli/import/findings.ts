@@ -16,6 +16,15 @@ export type Opened = { readonly source: Source } | { readonly unreadable: string
 
 /** YAML as PyYAML reads it (1.1: `yes` is true, `<<` merges), or JSON, which is YAML too. */
 export function openSource(text: string, file: string, findings: Finding[]): Opened {
+  try {
+    return opened(text, file, findings);
+  } catch (error) {
+    // An alias of nothing, one that expands without end, or what is too deep for the parser's stack.
+    return { unreadable: `${file}: ${(error as Error).message.split('\n', 1)[0]}` };
+  }
+}
+
+function opened(text: string, file: string, findings: Finding[]): Opened {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     version: '1.1',
@@ -34,12 +43,7 @@ export function openSource(text: string, file: string, findings: Finding[]): Ope
     const { line } = lines.linePos(offsetOf(document.contents, path));
     findings.push({ file, line: Math.max(1, line), path: pathText(path), message });
   };
-  try {
-    return { source: { value: document.toJS() as unknown, say } };
-  } catch (error) {
-    // An alias of nothing, or one that expands without end.
-    return { unreadable: `${file}: ${(error as Error).message.split('\n', 1)[0]}` };
-  }
+  return { source: { value: document.toJS() as unknown, say } };
 }
 
 /** Where the field stands, or the nearest thing around it. */

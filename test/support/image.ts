@@ -203,14 +203,18 @@ function lockedIn(
 function runStep({ text, flags }: Step, root: string, config: ImageConfig): void {
   const cache = /target=([^,]+)/.exec(flags.mount ?? '')?.[1];
   if (cache) mkdirSync(path.join(root, cache), { recursive: true });
-  const mounts: Mount[] = cache
-    ? [[spawnSync('npm', ['config', 'get', 'cache'], { encoding: 'utf8' }).stdout.trim(), cache, 'rw']]
-    : [];
+  const mounts: Mount[] = cache ? [[npmCache(), cache, 'rw']] : [];
   const env = { ...outside, ...config.env };
   mkdirSync(path.join(root, config.workdir), { recursive: true });
   const command = lockedIn(root, 'rw', { ...config, env }, mounts, ['/bin/sh', '-c', text]);
   const { status, stdout, stderr } = spawnSync('unshare', ['-m', '-p', '--fork', ...command], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`RUN ${text}\nended with ${status}:\n${stdout}${stderr}`);
+}
+
+function npmCache(): string {
+  const folder = spawnSync('npm', ['config', 'get', 'cache'], { encoding: 'utf8' }).stdout.trim();
+  mkdirSync(folder, { recursive: true });
+  return folder;
 }
 
 /** How this machine reaches its registry; packages that it has already are not asked for again. */

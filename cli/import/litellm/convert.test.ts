@@ -157,6 +157,12 @@ describe('providers', () => {
     assert.deepEqual(result.secret.variables, [{ key: 'my-key', variable: 'MY_KEY' }]);
   });
 
+  test('a variable whose name no Secret can take is told, and nothing is sent without its key', () => {
+    const result = converted(one({ api_key: 'os.environ/MY-KEY' }));
+    assert.equal(result.routes.length, 0);
+    assert.match(said(result), /api_key: os\.environ\/MY-KEY is no variable/);
+  });
+
   test('an address from the environment is looked up when it is imported; where it is not set the deployment is left out', () => {
     const config = one({ model: 'azure/chat', api_base: 'os.environ/AZURE_API_BASE' });
     const [spec] = providersOf(converted(config, { environment: { AZURE_API_BASE: 'https://x.openai.azure.com' } }));
@@ -446,6 +452,17 @@ describe('keys', () => {
   });
 });
 
+test('what cannot be read is named, whatever is wrong with it', () => {
+  const bomb = `a: &a [x]\n${Array.from({ length: 30 }, (_, n) => `b${n}: &b${n} [${'*a, '.repeat(20)}]`).join('\n')}\n`;
+  for (const text of ['a: [', 'a: *nothing', bomb, `${'['.repeat(50_000)}`, 'a: 1\na: 2']) {
+    const result = convert({
+      config: { name: 'config.yaml', text },
+      ...{ keys: undefined, teams: undefined, forCluster: false, environment: {}, digest: sha256, now },
+    });
+    assert.ok('unreadable' in result && result.unreadable.startsWith('config.yaml:'), text.slice(0, 20));
+  }
+});
+
 test('YAML is read as LiteLLM reads it: yes is true, anchors merge', () => {
   const result = converted(
     'x: &x {api_base: "http://box/v1"}\nmodel_list:\n- model_name: m\n  litellm_params: {<<: *x, model: openai/a}\n  model_info: {supports_vision: yes}\n',
@@ -581,7 +598,7 @@ describe('whatever the file says', () => {
         for (const name of ['zeta', 'eta', 'theta'])
           if (name in file.litellm_settings) assert.match(text, new RegExp(`litellm_settings\\.${name}:`));
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 });

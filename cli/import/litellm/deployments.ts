@@ -113,10 +113,13 @@ function specOf(
     return undefined;
   }
   const key = params.text('api_key') ?? credential?.text('api_key');
-  const variable = upstream.keyVariable;
-  const ref = key !== undefined ? secrets.ref(credentialOf(key), provider) : variable && secrets.ref({ variable }, provider);
-  if (key !== undefined && 'literal' in credentialOf(key))
-    params.say('api_key', 'stands in the file in clear text, and so in the Secret');
+  const ours = key === undefined ? upstream.keyVariable && { variable: upstream.keyVariable } : credentialOf(key);
+  if (key !== undefined && !ours) {
+    params.say('api_key', `${key} is no variable that a Secret can take a value from`);
+    return undefined;
+  }
+  if (ours && 'literal' in ours) params.say('api_key', 'stands in the file in clear text, and so in the Secret');
+  const ref = ours && secrets.ref(ours, provider);
   return {
     type: connection.type,
     ...connection.block,
@@ -137,7 +140,7 @@ function placeOf(params: Section, credential: Section | undefined, environment: 
     const text = params.text(field) ?? credential?.text(field) ?? (field === 'api_base' ? params.text('base_url') : undefined);
     if (text === undefined) continue;
     const found = credentialOf(text);
-    const value = 'literal' in found ? found.literal : environment[found.variable];
+    const value = found && ('literal' in found ? found.literal : environment[found.variable]);
     if (!value) {
       params.say(field, `${text}: set this variable when you import; it is an address and goes into the manifest`);
       return 'unset';

@@ -4,7 +4,7 @@ import { changeOf, readFields } from '#dataplane/admin/key-fields.ts';
 import { periodOfDuration } from '#dataplane/admin/key-values.ts';
 import { type Fields, isEmpty, isFields, type Source } from '../findings.ts';
 import { dnsName, type Manifest, manifest, type SecretKeys } from '../manifests.ts';
-import { credentialOf, decimal, most, type Settings } from './settings.ts';
+import { decimal, most, type Settings } from './settings.ts';
 
 export type KeyInputs = {
   /** What `GET /key/list?return_full_object=true` answered, or a list of keys in its shape. */
@@ -298,9 +298,9 @@ function withoutKeys(teams: ReadonlyMap<string, Team>, keys: readonly Key[]): re
 }
 
 /** LiteLLM's master key calls models; ours does not, so it becomes a key like any other. Without one there has to be a key at all. */
-function masterKey({ masterKey: text }: Settings, secrets: SecretKeys, isOnlyKey: boolean): readonly Key[] {
-  if (text !== undefined) {
-    const secretRef = secrets.ref(credentialOf(text), 'litellm-master-key');
+function masterKey({ masterKey: credential }: Settings, secrets: SecretKeys, isOnlyKey: boolean): readonly Key[] {
+  if (credential) {
+    const secretRef = secrets.ref(credential, 'litellm-master-key');
     return [{ name: 'litellm-master-key', spec: { tenant: DEFAULT_TENANT, alias: 'litellm-master-key', secretRef } }];
   }
   if (!isOnlyKey) return [];

@@ -26,7 +26,7 @@ export type Settings = {
   readonly cache: CacheSettings | undefined;
   readonly budget: { readonly amount: number; readonly duration: string | undefined; readonly at: Section } | undefined;
   readonly teams: readonly Section[];
-  readonly masterKey: string | undefined;
+  readonly masterKey: Credential | undefined;
 };
 
 export type CacheSettings = {
@@ -68,7 +68,7 @@ export function readSettings(root: Section): Settings {
     cache: cacheOf(litellm),
     budget: budgetOf(litellm),
     teams: litellm.sections('default_team_settings'),
-    masterKey: general.text('master_key'),
+    masterKey: masterKeyOf(general),
   };
   tellOfStores(router, general);
   tellOfObservers(litellm, general);
@@ -76,9 +76,21 @@ export function readSettings(root: Section): Settings {
   return settings;
 }
 
-/** `os.environ/NAME` is a variable, anything else a text that stands there. */
-export const credentialOf = (text: string): Credential =>
-  text.startsWith('os.environ/') ? { variable: text.slice('os.environ/'.length) } : { literal: text };
+/** `os.environ/NAME` is a variable, anything else a text that stands there; undefined for a name that no Secret of ours can take. */
+export function credentialOf(text: string): Credential | undefined {
+  if (!text.startsWith(VARIABLE)) return { literal: text };
+  const variable = text.slice(VARIABLE.length);
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(variable) ? { variable } : undefined;
+}
+const VARIABLE = 'os.environ/';
+
+function masterKeyOf(general: Section): Credential | undefined {
+  const text = general.text('master_key');
+  const credential = text === undefined ? undefined : credentialOf(text);
+  if (text !== undefined && !credential)
+    general.say('master_key', `left out: ${text} is no variable that a Secret can take a value from`);
+  return credential;
+}
 
 // ---------------------------------------------------------------- routing
 
