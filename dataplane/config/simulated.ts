@@ -35,6 +35,8 @@ function addressAt(origin: string, type: string, spec: Record<string, unknown>):
       return block('anthropic', { baseURL: origin });
     case 'AzureOpenAI':
       return block('azureOpenAI', { endpoint: origin });
+    case 'Gemini':
+      return block('gemini', { baseURL: origin });
     case 'Bedrock':
       return block('bedrock', { endpoint: origin });
     case 'OpenAICompatible':

@@ -12,7 +12,7 @@ export type Target = {
   /** Public names: an ordinary model and one that reasons. */
   readonly model: string;
   readonly thinker: string;
-  readonly wire: 'openai' | 'anthropic' | 'bedrock';
+  readonly wire: 'openai' | 'anthropic' | 'gemini' | 'bedrock';
   /** What this type's wire can show; where it cannot, the tests assert what is done instead. */
   readonly showsThinking: boolean;
   readonly hasLogprobs: boolean;
@@ -41,6 +41,13 @@ export const targets: readonly Target[] = [
     countsThinking: false,
   }),
   target('Bedrock', { wire: 'anthropic', showsThinking: true, hasLogprobs: false, takesDocuments: true }, 'bedrock-claude'),
+  target('Gemini', {
+    wire: 'gemini',
+    showsThinking: true,
+    hasLogprobs: false,
+    takesDocuments: true,
+    lacks: ['parallel_tool_calls'],
+  }),
   target('OpenAICompatible', { wire: 'openai', showsThinking: false, hasLogprobs: true, takesDocuments: false }),
   target('VLLM', { wire: 'openai', showsThinking: true, hasLogprobs: true, takesDocuments: false, countsThinking: false }),
 ];
@@ -52,6 +59,7 @@ const upstreamModels: Readonly<Record<string, readonly [chat: string, thinker: s
   azureopenai: ['gpt-4o', 'gpt-5-mini'],
   bedrock: ['us.amazon.nova-2-lite-v1:0', 'global.amazon.nova-2-lite-v1:0'],
   'bedrock-claude': ['us.anthropic.claude-sonnet-4-5-20250929-v1:0', 'global.anthropic.claude-opus-4-6-v1'],
+  gemini: ['gemini-3.5-flash', 'gemini-3.8-flash'],
   openaicompatible: ['llama-3.3-70b', 'gpt-oss-120b'],
   vllm: engineModels,
 };
