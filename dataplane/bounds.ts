@@ -31,12 +31,15 @@ export class InputKnowledge {
   readonly #exchange: Exchange;
   readonly #body: JsonView;
   readonly #estimate: Estimate;
+  readonly #carried: InputFacts['carried'];
   #bytes: InputFacts | undefined;
   #counted: Promise<InputFacts> | undefined;
   #hasParts: boolean | undefined;
   #hidesLetters: boolean | undefined;
 
-  constructor(exchange: Exchange, body: JsonView, estimate: Estimate) {
+  /** @param carried see InputFacts */
+  constructor(exchange: Exchange, body: JsonView, estimate: Estimate, carried?: InputFacts['carried']) {
+    this.#carried = carried;
     this.#exchange = exchange;
     this.#body = body;
     this.#estimate = estimate;
@@ -77,7 +80,8 @@ export class InputKnowledge {
       return { ...exchange.frontend.extent(this.#body), attachments: noAttachments, tools: false, isBatch: true };
     const { bytes } = this.#body;
     const tools = exchange.frontend.fields.tools.some(name => this.#body.has(name));
-    return { bytes: bytes.length, attachments: this.#attachments(exchange), tools };
+    const carried = this.#carried !== undefined && { carried: this.#carried };
+    return { bytes: bytes.length, attachments: this.#attachments(exchange), tools, ...carried };
   }
 
   /** Only a body that names such a part is read for them. */

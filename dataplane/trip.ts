@@ -10,6 +10,7 @@ import { type Estimate, InputKnowledge } from './bounds.ts';
 import type { Call } from './call.ts';
 import { type ChatExchange, type Exchange, isChat } from './exchange.ts';
 import { Hold, type HoldPorts } from './hold.ts';
+import { carriedBy } from './pinned.ts';
 import type { Before } from './relay/translate.ts';
 import type { CacheVisit, Heard } from './visit.ts';
 
@@ -88,7 +89,7 @@ export class Trip {
     this.tried = call.plan.candidates.map(() => 0);
     const limit = call.envelope.controls.timeout ?? call.plan.route?.timeouts.request ?? Number.POSITIVE_INFINITY;
     this.deadline = exchange.startedAt + limit;
-    this.input = new InputKnowledge(exchange, call.body, ports.estimateTokens);
+    this.input = new InputKnowledge(exchange, call.body, ports.estimateTokens, carriedBy(call));
     this.#attempted = main ? main.#attempted : [];
     this.attempts = main?.attempts ?? 0;
     this.fallbacks = main ? main.fallbacks : Number(standsIn(call.plan));

@@ -11,6 +11,8 @@ export type InputFacts = {
   readonly attachments: Attachments;
   /** The request has tools: providers put a prompt of their own before them. */
   readonly tools: boolean;
+  /** Tokens that the model reads besides the body: what a provider keeps, what its own tools find. `unknown`: as many as it takes. */
+  readonly carried?: number | 'unknown';
   /** Texts that have nothing to do with each other: together they may be more than fits into the model. */
   readonly isBatch?: true;
   /** How many requests it is billed as at most; absent: one. */
@@ -56,13 +58,17 @@ const DOCUMENT = 300_000;
 /** A page of dense text is sent as text and as image, and a PDF is compressed: about one token a byte of base64, doubled. */
 const PER_DOCUMENT_BYTE = 2;
 
+/** What a model takes of which nobody said how much that is: the largest window that is sold to everyone. */
+const WINDOW = 1_050_000;
+
 /** The input that is reserved for: no token has less than a byte, and no prompt (a batch is many) more than fits into the model. */
 export function inputBound(facts: InputFacts, model: Pick<ModelEntry, 'contextWindow'>): Tokens {
   const { images, documents, imageBytes, documentBytes } = facts.attachments;
   // The bytes of an image say nothing of its tokens: a small file can be a large picture.
   const attached = images * IMAGE + documents * DOCUMENT + documentBytes * PER_DOCUMENT_BYTE;
   const text = textBound(facts, Math.max(0, facts.bytes - imageBytes - documentBytes));
-  const all = text + attached + (facts.tools ? TOOL_PROMPT : 0);
+  const carried = facts.carried === 'unknown' ? WINDOW : (facts.carried ?? 0);
+  const all = text + attached + carried + (facts.tools ? TOOL_PROMPT : 0);
   const most = facts.isBatch ? undefined : model.contextWindow;
   return tokens(Math.min(all, most ?? Number.MAX_SAFE_INTEGER));
 }

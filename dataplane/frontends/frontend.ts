@@ -21,6 +21,8 @@ export type Envelope = {
   readonly names?: readonly StateName[];
   /** A provider of its dialect keeps the answer, for later requests to name. */
   readonly keeps?: boolean;
+  /** The model reads more than the body and what it names: what tools of the provider's own find, a prompt that is stored there. */
+  readonly readsMore?: true;
   /** The answer comes later than the reply: it is asked for by its id. */
   readonly inBackground?: true;
 };

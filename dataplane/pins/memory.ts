@@ -1,5 +1,5 @@
 // Pins of one process: all there is without Redis, and what it knows by itself with one. The least recently used go first.
-import { PIN_TTL_MS, type Pin, type Pins, type StateKey } from './pins.ts';
+import { PIN_TTL_MS, type Pin, type Pins, pinWith, type StateKey } from './pins.ts';
 
 type Kept = { readonly pin: Pin; readonly until: number };
 
@@ -36,7 +36,7 @@ export function memoryPins({ now, max = MAX_PINS }: { readonly now: () => number
     known,
     find: async (tenant, keys) => keys.map(key => known(tenant, key)),
     keep: async (tenant, keys, pin) => {
-      for (const key of keys) put(nameOf(tenant, key), pin);
+      for (const key of keys) put(nameOf(tenant, key), pinWith(pin, key));
     },
     forget: async (tenant, key) => {
       kept.delete(nameOf(tenant, key));

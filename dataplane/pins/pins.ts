@@ -12,16 +12,24 @@ export type Pin = {
   readonly model?: string;
   /** Of a provider with several. */
   readonly endpoint?: string;
+  /** How many a request that names it has the model read besides its own; absent: nobody knows. */
+  readonly tokens?: number;
 };
+
+/** What is kept, and the tokens of it. */
+export type PinnedKey = StateKey & Pick<Pin, 'tokens'>;
 
 export type Pins = {
   /** One for each key; undefined: nobody of this tenant made it, or it was long ago. `away`: that is not known now. Never rejects. */
   find(tenant: string, keys: readonly StateKey[]): Promise<readonly (Pin | undefined)[] | 'away'>;
   /** Never rejects: what cannot be written is known to this process, and written as soon as it can be. */
-  keep(tenant: string, keys: readonly StateKey[], pin: Pin): Promise<void>;
+  keep(tenant: string, keys: readonly PinnedKey[], pin: Omit<Pin, 'tokens'>): Promise<void>;
   /** Never rejects. */
   forget(tenant: string, key: StateKey): Promise<void>;
 };
+
+export const pinWith = (pin: Omit<Pin, 'tokens'>, { tokens }: PinnedKey): Pin =>
+  tokens === undefined ? pin : { ...pin, tokens };
 
 /** As long as OpenAI keeps a response, from when it was last named. */
 export const PIN_TTL_MS = 30 * 86_400_000;

@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import type { RedisLink } from '#platform/redis.ts';
 import { tenantPrefixes } from '../counters/tenant-keys.ts';
 import { memoryPins } from './memory.ts';
-import { PIN_TTL_MS, type Pin, type Pins, type StateKey } from './pins.ts';
+import { PIN_TTL_MS, type Pin, type PinnedKey, type Pins, pinWith, type StateKey } from './pins.ts';
 
-type Unwritten = { readonly tenant: string; readonly keys: readonly StateKey[]; readonly pin: Pin };
+type Unwritten = { readonly tenant: string; readonly keys: readonly PinnedKey[]; readonly pin: Pin };
 
 const UNWRITTEN_MAX = 10_000;
 const TRY_AGAIN_MS = 1_000;
@@ -25,7 +25,7 @@ export function redisPins(link: RedisLink, now: () => number): RedisPins {
   const write = ({ tenant, keys, pin }: Unwritten) =>
     link.call(client => {
       const pipeline = client.pipeline();
-      for (const key of keys) pipeline.set(nameOf(tenant, key), JSON.stringify(pin), 'PX', PIN_TTL_MS);
+      for (const key of keys) pipeline.set(nameOf(tenant, key), JSON.stringify(pinWith(pin, key)), 'PX', PIN_TTL_MS);
       return resultsOf(pipeline.exec());
     });
   const writeLater = (what: Unwritten) => {

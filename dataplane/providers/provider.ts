@@ -62,12 +62,15 @@ export type UpstreamError = {
 /** One dispatched SSE message. `event` is '' where the wire names none. */
 export type SseMessage = { readonly event: string; readonly data: string };
 
+/** `tokens`: how many it adds to what a model reads that is given it; absent: not told yet. */
+export type KeptKey = { readonly kind: 'response' | 'item'; readonly id: string; readonly tokens?: number };
+
 /** How a provider keeps what it answered. */
 export type Keeps<C extends Connection = Connection> = {
   /** Tested against raw frames, several at a time: those of a stream that tell of something that is kept. */
   readonly mark: RegExp;
   /** What a whole reply, or an event of a stream, says that is kept, by what it is and its id. */
-  keysIn(reply: unknown): readonly { readonly kind: 'response' | 'item'; readonly id: string }[];
+  keysIn(reply: unknown): readonly KeptKey[];
   /** Of a kept response, or below it (`/cancel`). */
   address(target: Target<C>, id: string, below: string): Address;
   /** How a kept response stands. */

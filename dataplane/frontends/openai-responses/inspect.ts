@@ -27,12 +27,20 @@ export function inspect(body: JsonView): Parsed<Envelope> {
     // What is not said is kept, says OpenAI's reference.
     keeps: stores.value !== false,
     ...(works.value === true && { inBackground: true }),
+    ...(readsMore(body) && { readsMore: true }),
   });
 }
 
 function readFlag(body: JsonView, name: string): Parsed<boolean | undefined> {
   const value = body.get(name) ?? undefined;
   return value === undefined || typeof value === 'boolean' ? ok(value) : invalid(name, 'true or false');
+}
+
+/** Tools that are no function of the client's are the provider's. */
+function readsMore(body: JsonView): boolean {
+  if ((body.get('prompt') ?? undefined) !== undefined) return true;
+  const tools = body.get('tools');
+  return Array.isArray(tools) && tools.some(tool => isRecord(tool) && tool.type !== 'function' && tool.type !== 'custom');
 }
 
 const ID_LENGTH_MAX = 256;

@@ -1,13 +1,12 @@
 // What servers of this wire keep of their responses, and where it is asked for.
 
-import { isRecord } from '#core/json/record.ts';
+import { promptTokens } from '#core/chat/usage.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { Connection } from '#core/snapshot/snapshot.ts';
-import type { Address, Keeps, Target } from '../../provider.ts';
+import type { Address, Keeps, KeptKey, Target } from '../../provider.ts';
 import { recordOf, recordsOf, textOf } from '../../wire.ts';
 import { failureOf, finishOf } from './finish.ts';
 import { usageOf } from './usage.ts';
-
-type Key = ReturnType<Keeps['keysIn']>[number];
 
 /** @param addressOf where a path below the provider's base is, with the headers that prove who asks */
 export const keepsOf = <C extends Connection>(addressOf: (target: Target<C>, path: string) => Address): Keeps<C> => ({
@@ -21,18 +20,19 @@ export const keepsOf = <C extends Connection>(addressOf: (target: Target<C>, pat
   },
 });
 
-/** A whole response, or an event that holds one or an item of it. */
-function keysIn(reply: unknown): readonly Key[] {
+/** A whole response, or an event that holds one or an item of it. One that is gone on with is read whole, an item of it by itself. */
+function keysIn(reply: unknown): readonly KeptKey[] {
   const told = recordOf(reply);
   const response = isRecord(told.response) ? told.response : told;
+  const usage = usageOf(response.usage);
   return [
-    ...keyOf('response', response),
-    ...recordsOf(response.output).flatMap(item => keyOf('item', item)),
+    ...keyOf('response', response, usage && promptTokens(usage) + usage.output),
+    ...recordsOf(response.output).flatMap(item => keyOf('item', item, usage?.output)),
     ...(isRecord(told.item) ? keyOf('item', told.item) : []),
   ];
 }
 
-function keyOf(kind: Key['kind'], { id, object, type }: Readonly<Record<string, unknown>>): Key[] {
-  const isOne = kind === 'item' || object === 'response' || type === undefined;
-  return isOne && textOf(id) !== '' ? [{ kind, id: textOf(id) }] : [];
+function keyOf(kind: KeptKey['kind'], { id, object }: JsonRecord, tokens?: number): KeptKey[] {
+  const isOne = kind === 'item' || object === 'response';
+  return isOne && textOf(id) !== '' ? [{ kind, id: textOf(id), ...(tokens !== undefined && { tokens }) }] : [];
 }
