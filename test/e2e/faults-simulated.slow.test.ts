@@ -48,6 +48,9 @@ const rows: readonly Row[] = [
   { fault: 'cut-reset', streamed: 'cut', whole: 502 },
   { fault: 'error-event', streamed: 'cut', whole: 503 },
   { fault: 'length-long', streamed: 'answer', whole: 502 },
+  // Of binary streams.
+  { fault: 'bad-crc', streamed: 'answer', whole: 'answer' },
+  { fault: 'cut-frame', streamed: 'answer', whole: 'answer' },
   { fault: 'stall', streamed: 'cut', whole: 504 },
   { fault: 'silence', streamed: 504, whole: 504 },
   { fault: 'headers-then-silence', streamed: 504, whole: 504 },
@@ -69,6 +72,12 @@ const exceptions: Readonly<Record<string, Partial<Row>>> = {
   'openai error-event': { whole: 502 },
   // Anthropic's empty answer has cost one token, which says that the model did answer.
   'anthropic empty': { streamed: 'silent', whole: 'silent' },
+  'bedrock empty': { streamed: 'silent', whole: 'silent' },
+  // What fails in its streams is a limit of the rate; whole, it is no answer at all.
+  'Bedrock error-first': { streamed: 429, whole: 502 },
+  'Bedrock error-event': { whole: 502 },
+  'Bedrock bad-crc': { streamed: 'cut' },
+  'Bedrock cut-frame': { streamed: 'cut' },
   // vLLM has no accounts: its 429 is a rate limit whatever was asked for.
   'VLLM quota': { streamed: 429, whole: 429 },
 };
