@@ -217,8 +217,9 @@ function describe({ backend, provider, model }: Candidate, operation: Operation)
 function pathOf(frontend: Frontend | UnaryFrontend, target: Pick<Candidate, 'provider' | 'model'>): string {
   const wire = 'extent' in frontend ? unaryWireFor(frontend.operation, target) : wireFor(frontend.dialect, target);
   if (!wire) return `refused: the model has no ${frontend.operation}`;
-  if (wire.dialect === frontend.dialect) return 'passed through';
-  return `translated from ${frontend.dialect} to ${wire.dialect ?? `the wire of type ${target.provider.connection.type}`}`;
+  const dialect = 'dialect' in wire ? wire.dialect : wire.native?.dialect;
+  if (dialect === frontend.dialect) return 'passed through';
+  return `translated from ${frontend.dialect} to ${dialect ?? `the wire of type ${target.provider.connection.type}`}`;
 }
 
 const priceText = (rates: { input: number; output: number } | undefined): string =>

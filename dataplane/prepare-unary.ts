@@ -5,13 +5,12 @@ import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { editObject } from '#core/json/edit.ts';
 import { type ScanLimits, scanObject } from '#core/json/scan.ts';
 import type { ReplyTold } from '#core/unary/unary.ts';
-import type { HttpHeaders } from '#platform/http-client.ts';
 import type { ReadReply, WholeReply } from './attempt.ts';
 import type { Call } from './call.ts';
 import type { UnaryExchange } from './exchange.ts';
 import type { ReplyContext, UnaryFrontend } from './frontends/frontend.ts';
 import { unaryWireFor } from './providers/index.ts';
-import type { OutputAsked, Target, UnaryWire } from './providers/provider.ts';
+import type { Native, OutputAsked, Target, UnaryWire } from './providers/provider.ts';
 import {
   addConfigured,
   configuredBody,
@@ -41,8 +40,9 @@ export function prepareUnary(
   const wire = unaryWireFor(frontend.operation, target);
   if (!wire) return refuse('unsupported_parameter', { message: hasNone(frontend, target), param: 'model' });
   const task = { exchange, call, wire, target, context: { requestId: id, createdSeconds, includeUsage: true } };
-  const same = wire.dialect === frontend.dialect && !wire.isForeign?.(call.body);
-  return same ? passThrough(task) : translate(task);
+  const { native } = wire;
+  const same = native?.dialect === frontend.dialect && !native.isForeign?.(call.body);
+  return same ? passThrough(task, native) : translate(task);
 }
 
 const hasNone = ({ operation }: UnaryFrontend, { provider, model }: Target): string =>
@@ -56,27 +56,26 @@ const common = ({ wire, target }: Task) =>
 
 // ---------------------------------------------------------------- equal dialects
 
-function passThrough(task: Task): Parsed<Prepared> {
-  const { exchange, call, wire, target } = task;
+function passThrough(task: Task, native: Native): Parsed<Prepared> {
+  const { call, wire, target } = task;
   const edits = new Map(call.envelope.edits);
   addConfigured(edits, target);
   const { upstreamName } = target.model;
-  if (!wire.modelInPath && edited(call.body, edits).get('model') !== upstreamName)
-    edits.set('model', JSON.stringify(upstreamName));
+  if (edited(call.body, edits).get('model') !== upstreamName) edits.set('model', JSON.stringify(upstreamName));
   return ok({
     ...common(task),
-    request: post(wire.address(target, exchange.headers), editObject(call.body, edits), target),
+    request: post(wire.address(target), editObject(call.body, edits), target),
     dropped: [],
-    read: (bytes, headers) => readPassedThrough(wire, bytes, headers),
+    read: bytes => readPassedThrough(native, bytes),
   });
 }
 
 /** Vectors are megabytes of numbers: the reply is checked to be whole JSON, and only what stands around them is read. */
-function readPassedThrough(wire: UnaryWire, bytes: Buffer, headers: HttpHeaders): ReadReply {
+function readPassedThrough({ inspectReply }: Native, bytes: Buffer): ReadReply {
   if (bytes.length === 0) return refuse('upstream_empty_answer');
   const scanned = scanObject(bytes, REPLY_LIMITS);
   if (!scanned.ok) return refuse('upstream_bad_response');
-  const told = wire.inspectReply(scanned.value, headers);
+  const told = inspectReply(scanned.value);
   return told.ok ? ok(wholeReply(bytes, told.value)) : told;
 }
 

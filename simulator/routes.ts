@@ -1,7 +1,9 @@
 // Which wire a path belongs to.
 import type { Json } from './shape.ts';
+import { invokeOf } from './unary/bedrock.ts';
 import { cohereEmbed, cohereRerank } from './unary/cohere.ts';
 import { openaiEmbeddings, vllmEmbeddings } from './unary/embeddings.ts';
+import { batchEmbedContents, embedContent, predictEmbeddings } from './unary/google.ts';
 import { openaiModerations } from './unary/moderations.ts';
 import { jinaRerank, vllmRerank } from './unary/rerank.ts';
 import { anthropic, countTokensReply } from './wires/anthropic.ts';
@@ -86,6 +88,9 @@ const googleRoutes = (folder: string, platform: Platform): RouteRow[] => {
       path('countTokens'),
       match => ({ wire: wires.whole, kind: 'count', reply: body => geminiCountReply(body, named(match), platform) }),
     ],
+    ['POST', path('batchEmbedContents'), match => at(wires.whole, body => batchEmbedContents(body, named(match)))],
+    ['POST', path('predict'), () => at(wires.whole, predictEmbeddings)],
+    ['POST', path('embedContent'), () => at(wires.whole, embedContent)],
   ];
 };
 
@@ -156,7 +161,14 @@ const hostedRoutes: readonly RouteRow[] = [
   ['POST', /^\/openai\/v1\/chat\/completions$/, () => ({ wire: azure, kind: 'generate' })],
   ['POST', /^\/model\/([^/]+)\/converse$/, match => bedrock(converse, match)],
   ['POST', /^\/model\/([^/]+)\/converse-stream$/, match => bedrock(converseStream, match)],
-  ['POST', /^\/model\/([^/]+)\/invoke$/, match => bedrock(invoke, match)],
+  [
+    'POST',
+    /^\/model\/([^/]+)\/invoke$/,
+    match => {
+      const reply = invokeOf(decodeURIComponent(match[1]!));
+      return reply ? at(invoke, reply) : bedrock(invoke, match);
+    },
+  ],
   ['POST', /^\/model\/([^/]+)\/invoke-with-response-stream$/, match => bedrock(invokeStream, match)],
   [
     'POST',

@@ -32,6 +32,18 @@ const withoutV1 = (url: string) => withoutSlash(url).replace(/\/v1$/, '');
 
 const at = (path: readonly (string | number)[], url: string | undefined) => (url === undefined ? [] : [{ path, url }]);
 
+/** Hosts of those whose wire has ways of its own. */
+const vendors = [
+  { host: /^api\.mistral\.ai$/, vendor: 'Mistral' },
+  { host: /^api\.cohere\.(?:com|ai)$/, vendor: 'Cohere' },
+] as const;
+
+function vendorAt(baseURL: string) {
+  const hostname = URL.parse(baseURL)?.hostname ?? '';
+  const known = vendors.find(({ host }) => host.test(hostname));
+  return known && { vendor: known.vendor };
+}
+
 export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
   OpenAI: {
     connection: ({ openAI = { baseURL: PUBLIC_BASE_URL.openAI } }) =>
@@ -84,7 +96,12 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
   OpenAICompatible: {
     connection: ({ openAICompatible }) =>
       openAICompatible &&
-      ({ type: 'OpenAICompatible', ...openAICompatible, baseURL: withoutSlash(openAICompatible.baseURL) } as Connection),
+      ({
+        type: 'OpenAICompatible',
+        ...vendorAt(openAICompatible.baseURL),
+        ...openAICompatible,
+        baseURL: withoutSlash(openAICompatible.baseURL),
+      } as Connection),
     urls: spec => at(['openAICompatible', 'baseURL'], spec.openAICompatible?.baseURL),
     header: bearer,
     catalogue: 'by-url',

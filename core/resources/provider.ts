@@ -92,8 +92,14 @@ const bedrock = block({
   endpoint: baseURL('Endpoint, where it is not the public one of the region.').optional(),
 }).meta({ description: 'Settings of type Bedrock.' });
 
+const VENDORS = ['Mistral', 'Cohere'] as const;
+
 const openAICompatible = block({
   baseURL: baseURL('Base URL, usually ending in /v1.'),
+  vendor: choice(
+    VENDORS,
+    'Whose server it is, where that speaks the wire in a way of its own. Default: known by the host of baseURL (api.mistral.ai, api.cohere.com), else nobody\'s in particular.',
+  ).optional(),
   dialects: dialects('What the server speaks below the base URL, its own first. Default: Chat and Completions.'),
 }).meta({ description: 'Settings of type OpenAICompatible: Ollama, LM Studio, TGI, Groq, Together and others.' });
 

@@ -81,6 +81,7 @@ const connections: { readonly [T in Connection['type']]: Reader<ConnectionOf<T>>
   OpenAICompatible: object<ConnectionOf<'OpenAICompatible'>>({
     type: required(oneOf('OpenAICompatible')),
     baseURL: required(text),
+    vendor: optional(oneOf('Mistral', 'Cohere')),
     dialects,
   }),
   VLLM: object<ConnectionOf<'VLLM'>>({

@@ -84,7 +84,13 @@ export type Connection =
       readonly vertex?: { readonly project: string; readonly location: string };
     }
   | { readonly type: 'Bedrock'; readonly region: string; readonly endpoint?: string }
-  | { readonly type: 'OpenAICompatible'; readonly baseURL: string; readonly dialects?: readonly SpokenDialect[] }
+  | {
+      readonly type: 'OpenAICompatible';
+      readonly baseURL: string;
+      /** Absent: it speaks the wire as most do. */
+      readonly vendor?: 'Mistral' | 'Cohere';
+      readonly dialects?: readonly SpokenDialect[];
+    }
   | {
       readonly type: 'VLLM';
       /** Bases such as `http://10.0.0.5:8000`, without `/v1`. */

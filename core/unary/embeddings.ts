@@ -27,6 +27,12 @@ export type EmbeddingReply = {
   readonly vectors: readonly Vector[];
 };
 
+/** Inputs as text; undefined: some are tokens, which are those of one vocabulary alone. */
+export function textsOf({ inputs }: EmbeddingRequest): readonly string[] | undefined {
+  const texts = inputs.filter(input => typeof input === 'string');
+  return texts.length === inputs.length ? texts : undefined;
+}
+
 type Placed = { readonly index: unknown; readonly vector: Vector | undefined };
 
 /** Vectors at the places of their inputs; undefined: one is missing, is there twice, is none, or has another number of dimensions. */

@@ -14,6 +14,11 @@ export class LeavingOut {
 
   leaveOut(param: string): undefined {
     if (this.#mayDrop) this.dropped.push(param);
-    else this.refusal ??= failure('unsupported_parameter', { message: `${this.#target} does not support ${param}.`, param });
+    else this.refuse(param, `${this.#target} does not support ${param}.`);
+  }
+
+  /** What the request is nothing without. */
+  refuse(param: string, message: string): undefined {
+    this.refusal ??= failure('unsupported_parameter', { message, param });
   }
 }

@@ -1,6 +1,6 @@
 // What a provider has to bring. One folder per provider type; `index.ts` is the table of all, keyed by the type's enum.
 // A provider imports only core/chat, core/failure, core/units, core/snapshot's types and this file: what a stranger's could import.
-import type { AnyDialect, Dialect, UnaryDialect, UnaryOperation } from '#core/chat/dialect.ts';
+import type { Dialect, UnaryDialect, UnaryOperation } from '#core/chat/dialect.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
@@ -131,8 +131,6 @@ export type AwsKeys = { readonly accessKeyId: string; readonly secretAccessKey: 
 
 /** What the loop needs of whatever is spoken with a provider. */
 export type Wire<C extends Connection = Connection> = {
-  /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. Absent: no client speaks it. */
-  readonly dialect?: AnyDialect;
   /** Whether its models use the vocabulary that our own counts are made with. */
   readonly tokenizer: 'own' | 'other';
   /** Present: a fixed header does not do. Adds headers, a signature or a token, to a request that is complete; rejects where nobody can say who we are. */
@@ -145,17 +143,20 @@ export type Wire<C extends Connection = Connection> = {
  * `rerank.ts`); `Wires.unary` has them.
  */
 export type UnaryWire<O extends UnaryOperation = UnaryOperation, C extends Connection = Connection> = Wire<C> & {
-  readonly dialect?: UnaryDialect;
-  /** @param client present where the body passes through */
-  address(target: Target<C>, client?: ClientHeaders): Address;
-  /** The model is in the path: a body has no field for it. */
-  readonly modelInPath?: true;
-  /** A body of its own dialect that it would refuse, or answer otherwise than the client expects: such a body is translated. */
-  isForeign?(body: RequestFields): boolean;
-  /** What can be told of a reply without building it. Refuses what is no such reply, an error object in a 200 included. */
-  inspectReply(reply: RequestFields, headers: ClientHeaders): Parsed<ReplyTold>;
+  address(target: Target<C>): Address;
+  /** Absent: no client speaks this wire. */
+  readonly native?: Native;
   /** Absent: it takes bodies of its own dialect alone. */
   readonly translation?: Translation<Extract<O, Translated>, C>;
+};
+
+/** A wire that clients speak: their bodies pass through as they are, with the model's name. */
+export type Native = {
+  readonly dialect: UnaryDialect;
+  /** A body that it would refuse, or answer otherwise than the client expects: such a body is translated. */
+  isForeign?(body: RequestFields): boolean;
+  /** What can be told of a reply without building it. Refuses what is no such reply, an error object in a 200 included. */
+  inspectReply(reply: RequestFields): Parsed<ReplyTold>;
 };
 
 export type Translation<O extends Translated, C extends Connection = Connection> = {
@@ -174,6 +175,7 @@ export type UnaryWires<C extends Connection = Connection> = {
 
 /** How one wire of a provider is spoken; a provider has one, or several (`Wires`). */
 export type Provider<C extends Connection = Connection> = Wire<C> & {
+  /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. */
   readonly dialect: Dialect;
   address(target: Target<C>, options: AddressOptions): Address;
   /** Refuses with unsupported_parameter, naming field and target, what it cannot carry, unless `dropUnsupported` lets it leave that out. */

@@ -23,10 +23,18 @@ import { json, startUpstream, type Upstream } from '#test/support/upstream.ts';
 
 const LIMITED = 'sk-test-limited-2f1d9c4be87a4f0fa6de9b1c5d3e7f8';
 const POOR = 'sk-test-poor-2f1d9c4be87a4f0fa6de9b1c5d3e7f80';
+const bedrockModels = [
+  'amazon.titan-embed-text-v1',
+  'amazon.titan-embed-text-v2:0',
+  'amazon.nova-2-multimodal-embeddings-v1:0',
+  'cohere.embed-english-v3',
+  'eu.cohere.embed-v4:0',
+];
 const embeds = { capabilities: ['Embeddings'] };
 /** As no encoder of ours would write it. */
 const ODD_REPLY =
   '{"data": [{"embedding":[1.50, -0e0],"index":0}] ,\n "usage":{"prompt_tokens":7,"total_tokens":7},"extra":"\u2028"}';
+const strict = { parameters: { dropUnsupported: false } };
 const perSearch = { perRequest: '0.002' };
 
 function yaml(hosted: string, engine: string, exact: string): string {
@@ -63,6 +71,42 @@ function yaml(hosted: string, engine: string, exact: string): string {
     ]),
     provider('anthropic', 'Anthropic', hosted, [{ name: 'claude', capabilities: ['Embeddings'], price }]),
     provider('exact', 'OpenAI', exact, [{ name: 'exact', upstreamName: 'upstream-name', ...embeds }]),
+    provider(
+      'bedrock',
+      'Bedrock',
+      hosted,
+      [
+        ...bedrockModels.map(upstreamName => ({ name: upstreamName, ...embeds })),
+        { name: 'cohere.rerank-v3-5:0', capabilities: ['Rerank'], price: perSearch },
+        { name: 'amazon.rerank-v1:0', capabilities: ['Rerank'], price: perSearch },
+      ],
+      strict,
+    ),
+    provider('gemini', 'Gemini', hosted, [{ name: 'gemini-embedding-001', ...embeds }], strict),
+    provider(
+      'vertex',
+      'Gemini',
+      hosted,
+      ['text-embedding-005', 'gemini-embedding-2'].map(name => ({ name, ...embeds })),
+      {
+        gemini: { baseURL: hosted, vertex: { project: 'p-1', location: 'europe-west4' } },
+        auth: { secretRef: { name: 'provider-key', key: 'key' }, header: { name: 'Authorization', prefix: 'Bearer ' } },
+      },
+    ),
+    provider(
+      'cohere',
+      'OpenAICompatible',
+      hosted,
+      [
+        { name: 'embed-v4.0', ...embeds },
+        { name: 'embed-english-v3.0', ...embeds },
+        { name: 'rerank-v4.0-pro', capabilities: ['Rerank'], price: perSearch },
+      ],
+      { openAICompatible: { baseURL: `${hosted}/compatibility/v1`, vendor: 'Cohere' }, ...strict },
+    ),
+    provider('lenient', 'OpenAICompatible', hosted, [{ name: 'lenient', upstreamName: 'embed-english-v3.0', ...embeds }], {
+      openAICompatible: { baseURL: `${hosted}/compatibility/v1`, vendor: 'Cohere' },
+    }),
     direct('exact', ['exact']),
     direct('small', ['openai']),
     direct('deployed', ['azure']),
@@ -197,6 +241,93 @@ describe('embeddings', () => {
   });
 });
 
+describe('embeddings of providers with a form of their own', () => {
+  const several: readonly (readonly [model: string, size: number, path: RegExp])[] = [
+    ['bedrock/cohere.embed-english-v3', 1024, /^\/model\/cohere\.embed-english-v3\/invoke$/],
+    ['bedrock/eu.cohere.embed-v4:0', 1536, /^\/model\/eu\.cohere\.embed-v4%3A0\/invoke$/],
+    ['gemini/gemini-embedding-001', 3072, /^\/v1beta\/models\/gemini-embedding-001:batchEmbedContents$/],
+    ['vertex/text-embedding-005', 3072, /\/locations\/europe-west4\/publishers\/google\/models\/text-embedding-005:predict$/],
+    ['cohere/embed-v4.0', 1536, /^\/v2\/embed$/],
+  ];
+  const single: typeof several = [
+    ['bedrock/amazon.titan-embed-text-v1', 1536, /titan-embed-text-v1\/invoke$/],
+    ['bedrock/amazon.titan-embed-text-v2:0', 1024, /titan-embed-text-v2%3A0\/invoke$/],
+    ['bedrock/amazon.nova-2-multimodal-embeddings-v1:0', 3072, /nova-2-multimodal-embeddings-v1%3A0\/invoke$/],
+    ['vertex/gemini-embedding-2', 3072, /gemini-embedding-2:embedContent$/],
+  ];
+  const client = () => new OpenAI({ apiKey: clientKey, baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+
+  for (const [model, size, path] of [...several, ...single])
+    test(`${model}: the same numbers in base64 and as a list`, async () => {
+      const input = several.some(([name]) => name === model) ? ['one text', 'another text'] : 'one text';
+      const packed = await client().embeddings.create({ model, input });
+      const plain = await client().embeddings.create({ model, input, encoding_format: 'float' });
+      assert.match(hosted.requests().at(-1)!.path, path);
+      assert.equal(packed.data.length, Array.isArray(input) ? input.length : 1);
+      for (const [at, { embedding, index }] of packed.data.entries()) {
+        assert.equal(index, at);
+        assert.equal(embedding.length, size);
+        assert.deepEqual(embedding, plain.data[at]!.embedding);
+      }
+      const told = await embeddings({ model, input });
+      // The Gemini API tells no usage of it: what it cost is known when it was counted.
+      assert.equal(cost(told) > 0, !model.startsWith('gemini/'), String(cost(told)));
+    });
+
+  for (const [model] of single)
+    test(`${model}: several texts are refused by name`, async () => {
+      const { status, json } = await embeddings({ model, input: ['a', 'b'] });
+      assert.equal(status, 400);
+      assert.deepEqual([json().error.code, json().error.param], ['unsupported_parameter', 'input']);
+    });
+
+  for (const [model] of [...several, ...single])
+    test(`${model}: tokens are refused by name`, async () => {
+      const { status, json } = await embeddings({ model, input: [[1, 2]] });
+      assert.equal(status, 400);
+      assert.equal(json().error.code, 'unsupported_parameter');
+      assert.match(json().error.param, /^input/);
+    });
+
+  test('have the size that is asked for, where models know several', async () => {
+    for (const model of [
+      'bedrock/amazon.titan-embed-text-v2:0',
+      'bedrock/eu.cohere.embed-v4:0',
+      'gemini/gemini-embedding-001',
+      'cohere/embed-v4.0',
+      'vertex/gemini-embedding-2',
+    ]) {
+      const answered = await embeddings({ model, input: 'x', dimensions: 512 });
+      assert.equal(answered.json().data[0].embedding.length, 512, model);
+    }
+    for (const model of ['bedrock/amazon.titan-embed-text-v1', 'bedrock/cohere.embed-english-v3', 'cohere/embed-english-v3.0']) {
+      const { status, json } = await embeddings({ model, input: 'x', dimensions: 512 });
+      assert.deepEqual([status, json().error.param], [400, 'dimensions'], model);
+    }
+    const left = await embeddings({ model: 'lenient/lenient', input: 'x', dimensions: 512 });
+    assert.equal(left.status, 200, left.text);
+    assert.equal(left.headers.get('x-tollgate-dropped'), 'dimensions');
+  });
+
+  test('are for what the client says', async () => {
+    const said = [
+      ['cohere/embed-v4.0', 'input_type', 'search_query'],
+      ['gemini/gemini-embedding-001', 'taskType', 'RETRIEVAL_QUERY'],
+    ] as const;
+    for (const [model, field, value] of said) {
+      assert.equal((await embeddings({ model, input: 'x', input_type: 'search_query' })).status, 200);
+      assert.ok(JSON.stringify(lastBody(hosted)).includes(`"${field}":"${value}"`), model);
+    }
+    const { json } = await embeddings({ model: 'gemini/gemini-embedding-001', input: 'x', input_type: 'for fun' });
+    assert.equal(json().error.param, 'input_type');
+  });
+
+  test('are metered at one microdollar a token, as the provider counts them', async () => {
+    const answered = await embeddings({ model: 'bedrock/amazon.titan-embed-text-v2:0', input: 'sixteen letters.' });
+    assert.deepEqual([answered.json().usage.prompt_tokens, tokensPaid(answered)], [4, 4]);
+  });
+});
+
 describe('bad requests are refused with the name of the field', () => {
   const rows: readonly [sentence: string, path: string, body: Record<string, unknown>, param: string][] = [
     ['no input', '/v1/embeddings', { model: 'small' }, 'input'],
@@ -263,6 +394,35 @@ describe('rerank', () => {
     assert.equal(cost(perRequest), 0.002);
     const perToken = await post(`${gateway.url}/v1/rerank`, { model: 'ranks', query, documents });
     assert.equal(tokensPaid(perToken), perToken.json().usage.total_tokens);
+  });
+
+  test('is translated for who has a form of its own, and counts by the search', async () => {
+    for (const model of ['cohere/rerank-v4.0-pro', 'bedrock/cohere.rerank-v3-5:0', 'bedrock/amazon.rerank-v1:0']) {
+      const answered = await post(`${gateway.url}/v1/rerank`, {
+        model,
+        query,
+        documents: documents.map(text => ({ text })),
+        return_documents: true,
+        top_n: 2,
+      });
+      assert.equal(answered.status, 200, answered.text);
+      const { results } = answered.json();
+      assert.deepEqual(
+        results.map((one: { index: number; document: { text: string } }) => [one.index, one.document.text]),
+        [1, 2].map(index => [index, documents[index]]),
+      );
+      const many = Array.from({ length: 201 }, (_, i) => `document ${i}`);
+      const dear = await post(`${gateway.url}/v2/rerank`, { model, query, documents: many });
+      assert.equal(cost(dear), 0.006, 'three times a hundred documents, begun');
+    }
+  });
+
+  test('passes through to Cohere where it is in its form', async () => {
+    const body = `{"query": ${JSON.stringify(query)}, "documents":["a"] ,"model":"cohere/rerank-v4.0-pro"}`;
+    const answered = await post(`${gateway.url}/v2/rerank`, body);
+    assert.equal(answered.status, 200, answered.text);
+    assert.deepEqual(Object.keys(lastBody(hosted)), ['query', 'documents', 'model']);
+    assert.equal(answered.json().meta.api_version.version, '2');
   });
 
   test('reserves for the query with each document', async () => {

@@ -37,7 +37,7 @@ export function tenantKey(name = 'client', value = clientKey, spec: Record<strin
   ];
 }
 
-export type ProviderKind = 'OpenAI' | 'Anthropic' | 'AzureOpenAI' | 'Bedrock' | 'OpenAICompatible' | 'VLLM';
+export type ProviderKind = 'OpenAI' | 'Anthropic' | 'AzureOpenAI' | 'Bedrock' | 'Gemini' | 'OpenAICompatible' | 'VLLM';
 
 /** The block that `type` names, for an upstream at `base` (`http://127.0.0.1:1234`). */
 const connections: Record<ProviderKind, (base: string) => Record<string, unknown>> = {
@@ -45,6 +45,7 @@ const connections: Record<ProviderKind, (base: string) => Record<string, unknown
   Anthropic: base => ({ anthropic: { baseURL: base } }),
   AzureOpenAI: base => ({ azureOpenAI: { endpoint: base, apiVersion: '2024-10-21' } }),
   Bedrock: base => ({ bedrock: { region: 'us-east-1', endpoint: base } }),
+  Gemini: base => ({ gemini: { baseURL: base } }),
   OpenAICompatible: base => ({ openAICompatible: { baseURL: `${base}/v1` } }),
   VLLM: base => ({ vLLM: { endpoints: [base] } }),
 };

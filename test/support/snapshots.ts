@@ -69,7 +69,10 @@ const connection = fc.oneof(
   partly<Connection>({ type: fc.constant('Bedrock'), region: word, endpoint: word }, ['type', 'region']),
   whole<Connection>({ type: fc.constant('Gemini'), baseURL: word }),
   whole<Connection>({ type: fc.constant('Gemini'), baseURL: word, vertex: whole({ project: word, location: word }) }),
-  whole<Connection>({ type: fc.constant('OpenAICompatible'), baseURL: word }),
+  partly<Connection>({ type: fc.constant('OpenAICompatible'), baseURL: word, vendor: fc.constantFrom('Mistral', 'Cohere') }, [
+    'type',
+    'baseURL',
+  ]),
   partly<Connection>(
     {
       type: fc.constant('VLLM'),

@@ -5,6 +5,7 @@ import { address, authorize } from './address.ts';
 import { claude, isClaude } from './claude.ts';
 import { isForeign } from './clean-history.ts';
 import { choicesOf, decodeReply, inspectReply, leavesOut, streamDecoder } from './decode.ts';
+import { embeddingsOf } from './embed.ts';
 import { encode } from './encode.ts';
 import { classify } from './errors.ts';
 import type { GeminiConnection } from './target.ts';
@@ -50,4 +51,5 @@ const forClaude = [claude] as const;
 
 export const gemini: Wires<GeminiConnection> = {
   of: ({ provider, model }) => (provider.connection.vertex && isClaude(model) ? forClaude : forGoogle),
+  unary: { Embeddings: embeddingsOf },
 };

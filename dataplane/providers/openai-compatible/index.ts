@@ -1,5 +1,4 @@
 // Any server that speaks OpenAI's wires, chat completions as a rule: Ollama, LM Studio, Groq, Mistral, OpenRouter and the like. May need no key.
-import type { Connection } from '#core/snapshot/snapshot.ts';
 import {
   addressBelow,
   CHAT_COMPLETIONS,
@@ -17,11 +16,12 @@ import {
   responsesWire,
   type Spoken,
 } from '../openai/index.ts';
-import type { Address, Provider, Target, UnaryWires, Wires } from '../provider.ts';
+import type { Address, Provider, UnaryWires, Wires } from '../provider.ts';
+import { cohereEmbeddings, cohereRerank } from './cohere.ts';
+import { mistralOf } from './mistral.ts';
+import type { CompatibleConnection, CompatibleTarget } from './target.ts';
 
-type OpenAICompatible = Extract<Connection, { type: 'OpenAICompatible' }>;
-
-export const openAICompatible: Provider<OpenAICompatible> = {
+export const openAICompatible: Provider<CompatibleConnection> = {
   ...openAIDialect,
   tokenizer: 'other',
   address: target => addressOf(target, CHAT_COMPLETIONS),
@@ -34,23 +34,29 @@ const all = {
   Chat: openAICompatible,
   Responses: responsesWire(compatibleProfile, 'other', addressOf),
   Completions: completions,
-  Messages: messagesWire<OpenAICompatible>(({ provider }) => provider.connection.baseURL.replace(/\/v1$/, '')),
+  Messages: messagesWire<CompatibleConnection>(({ provider }) => provider.connection.baseURL.replace(/\/v1$/, '')),
 };
-const common: Spoken<OpenAICompatible> = [openAICompatible, completions];
+const common: Spoken<CompatibleConnection> = [openAICompatible, completions];
 
-export const compatibleWires: Wires<OpenAICompatible>['of'] = ({ provider }) =>
-  declared(all, provider.connection.dialects) ?? common;
+const mistral = mistralOf(openAICompatible);
+/** Its completions are of another form (`/v1/fim/completions`). */
+const wiresOfMistral: Spoken<CompatibleConnection> = [mistral];
+
+export const compatibleWires: Wires<CompatibleConnection>['of'] = ({ provider: { connection } }) => {
+  const isMistral = connection.vendor === 'Mistral';
+  return declared(isMistral ? { ...all, Chat: mistral } : all, connection.dialects) ?? (isMistral ? wiresOfMistral : common);
+};
 
 const embeddings = embeddingsWire('other', addressOf);
 const rerank = rerankWire(addressOf);
 const moderations = moderationsWire('other', addressOf);
 
-export const compatibleUnary: UnaryWires<OpenAICompatible> = {
-  Embeddings: () => embeddings,
-  Rerank: () => rerank,
+export const compatibleUnary: UnaryWires<CompatibleConnection> = {
+  Embeddings: ({ provider }) => (provider.connection.vendor === 'Cohere' ? cohereEmbeddings : embeddings),
+  Rerank: ({ provider }) => (provider.connection.vendor === 'Cohere' ? cohereRerank : rerank),
   Moderations: () => moderations,
 };
 
-function addressOf(target: Target<OpenAICompatible>, path: string): Address {
+function addressOf(target: CompatibleTarget, path: string): Address {
   return addressBelow(target.provider.connection.baseURL, path, credentialHeaders(target));
 }

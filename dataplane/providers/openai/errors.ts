@@ -146,6 +146,9 @@ const forms: readonly Form[] = [
           'invalid_prompt',
           'content_moderation',
           'moderation_blocked',
+          // Of the Responses wire.
+          'image_content_policy_violation',
+          'bio_policy',
         ),
         says(
           /response was filtered due to the prompt triggering/,
@@ -230,4 +233,23 @@ const statusOfWord: ReadonlyMap<string, number> = new Map([
   ['overloaded_error', 529],
   ['context_length_exceeded', 400],
   ['content_filter', 400],
+  // `ResponseError` of openai 7.57: what is wrong with a prompt is found out while it is answered.
+  ...[
+    'invalid_prompt',
+    'bio_policy',
+    'image_content_policy_violation',
+    'invalid_image',
+    'invalid_image_format',
+    'invalid_base64_image',
+    'invalid_image_url',
+    'image_too_large',
+    'image_too_small',
+    'image_parse_error',
+    'invalid_image_mode',
+    'image_file_too_large',
+    'unsupported_image_media_type',
+    'empty_image_file',
+    'failed_to_download_image',
+    'image_file_not_found',
+  ].map(code => [code, 400] as const),
 ]);

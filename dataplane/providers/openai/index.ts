@@ -20,11 +20,13 @@ export { completionsWire } from './completions/index.ts';
 export { confidenceOf } from './confidence.ts';
 export { embeddingsWire } from './embed.ts';
 export { encodeFor } from './encode.ts';
+export { classify } from './errors.ts';
 export { messagesWire } from './messages.ts';
 export { moderationsWire } from './moderate.ts';
 export { azureProfile, compatibleProfile, wiresOfModel } from './profile.ts';
 export { rerankWire } from './rerank.ts';
 export { responsesWire } from './responses/index.ts';
+export { inspectList } from './unary-reply.ts';
 export { declared, type Spoken } from './wires.ts';
 
 /** Everything of this dialect that does not depend on who serves it. */
