@@ -354,6 +354,8 @@ function publicPages(
   return new Map([
     ['/v1/models', models],
     ['/v1/models/', models],
+    ['/v1beta/models', models],
+    ['/v1beta/models/', models],
     ['/models', models],
     ['/models/', models],
     ['/model/info', modelInfo],

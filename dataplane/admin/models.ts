@@ -1,4 +1,4 @@
-// GET /v1/models and /model/info: what the caller's key may use.
+// GET /v1/models, /v1beta/models and /model/info: what the caller's key may use.
 import { type Parsed, refuse } from '#core/failure.ts';
 import { nothingKnown } from '#core/plan/context.ts';
 import { planRoute } from '#core/plan/plan.ts';
@@ -20,15 +20,38 @@ type AdminPorts = Pick<Ports, 'config' | 'digest' | 'now'> & {
 const CREATED = 1677610602;
 
 export function modelsPage(ports: AdminPorts): Page {
-  return ({ headers, path }) =>
-    withModels(ports, headers, all => {
+  return ({ headers, path, query }) => {
+    const key = query.get('key');
+    if (path.startsWith('/v1beta/') || key !== null || headers['x-goog-api-key'] !== undefined)
+      return googleModels(ports, key === null ? headers : { 'x-goog-api-key': key, ...headers }, path);
+    return withModels(ports, headers, all => {
       const data = all.map(({ name }) => ({ id: name, object: 'model', created: CREATED, owned_by: 'openai' }));
       const wanted = decoded(path.replace(/^\/(v1\/)?models\/?/, ''));
       if (wanted === '') return { status: 200, body: { data, object: 'list' } };
       const one = data.find(m => m.id === wanted);
       return one ? { status: 200, body: one } : refuse('model_not_found', { param: 'model' }).failure;
     });
+  };
 }
+
+/** As clients of Google's dialect read it. Theirs is `/v1/models` too: they are told by where their key is. */
+function googleModels(ports: AdminPorts, headers: Parameters<typeof authenticate>[1], path: string): PageAnswer {
+  return withModels(ports, headers, all => {
+    const models = all.filter(({ model }) => model.capabilities.includes('Chat')).map(googleModel);
+    const wanted = decoded(path.replace(/^\/v1(?:beta)?\/models\/?/, ''));
+    if (wanted === '') return { status: 200, body: { models } };
+    const one = models.find(({ name }) => name === `models/${wanted}`);
+    return one ? { status: 200, body: one } : refuse('model_not_found', { param: 'model' }).failure;
+  });
+}
+
+const googleModel = ({ name, model }: Listed) => ({
+  name: `models/${name}`,
+  displayName: name,
+  ...(model.contextWindow !== undefined && { inputTokenLimit: model.contextWindow }),
+  ...(model.maxOutputTokens !== undefined && { outputTokenLimit: model.maxOutputTokens }),
+  supportedGenerationMethods: ['generateContent', 'countTokens'],
+});
 
 /** As it is where the escapes are broken: no model has such a name. */
 function decoded(text: string): string {

@@ -219,9 +219,10 @@ function partsWithoutData(body: Json): Refusal | undefined {
         return invalid(
           `* GenerateContentRequest.contents[${index}].parts[${at}].data: required oneof field 'data' must have one initialized field\n`,
         );
-      if (item.text === '' && item.thoughtSignature === undefined && item.thought !== true)
-        return invalid('Unable to submit request because it must have a text parameter. Add a text parameter and try again.');
     }
+    // Empty texts end streams, and come back in histories: a content may have them, but not them alone.
+    if (content.role !== 'model' && (content.parts as Json[]).every(item => item.text === ''))
+      return invalid('Unable to submit request because it must have a text parameter. Add a text parameter and try again.');
   }
   return undefined;
 }

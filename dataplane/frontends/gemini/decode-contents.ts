@@ -17,22 +17,37 @@ export type Reading = {
 export function readContents(reading: Reading, value: unknown): readonly Message[] {
   const list = required(reading.faults, value, 'contents', aList, []);
   if (list.length === 0) invalid(reading.faults, 'contents', 'a list of at least one content');
-  return list.flatMap((item, i) => readContent(reading, item, `contents[${i}]`)).reduce<Message[]>(joinTurns, []);
+  return joined(list.flatMap((item, i) => readContent(reading, item, `contents[${i}]`)));
 }
 
-/** Clients keep each chunk of a streamed answer as a content of its own: together they are one turn, whose thoughts were signed as a whole. */
-function joinTurns(turns: Message[], message: Message): Message[] {
-  const last = turns.at(-1);
-  if (last?.role !== 'assistant' || message.role !== 'assistant') return [...turns, message];
-  return [...turns.slice(0, -1), { role: 'assistant', content: [...last.content, ...message.content].reduce(joinParts, []) }];
+/**
+ * Clients keep each chunk of a streamed answer as a part, or as a content, of its own: together they are one turn, whose thoughts were signed as
+ * a whole.
+ */
+function joined(messages: readonly Message[]): readonly Message[] {
+  const turns: Message[] = [];
+  let answer: AssistantPart[] | undefined;
+  for (const message of messages) {
+    if (message.role !== 'assistant') {
+      answer = undefined;
+      turns.push(message);
+      continue;
+    }
+    if (!answer) {
+      answer = [];
+      turns.push({ role: 'assistant', content: answer });
+    }
+    for (const part of message.content) join(answer, part);
+  }
+  return turns;
 }
 
-function joinParts(parts: AssistantPart[], part: AssistantPart): AssistantPart[] {
+function join(parts: AssistantPart[], part: AssistantPart): void {
   const last = parts.at(-1);
-  if (last?.kind === 'text' && part.kind === 'text') return [...parts.slice(0, -1), { ...last, text: last.text + part.text }];
-  if (last?.kind === 'thinking' && part.kind === 'thinking' && last.signature === undefined)
-    return [...parts.slice(0, -1), { ...part, text: last.text + part.text }];
-  return [...parts, part];
+  if (last?.kind === 'text' && part.kind === 'text') parts[parts.length - 1] = { ...last, text: last.text + part.text };
+  else if (last?.kind === 'thinking' && part.kind === 'thinking' && last.signature === undefined)
+    parts[parts.length - 1] = { ...part, text: last.text + part.text };
+  else parts.push(part);
 }
 
 function readContent(reading: Reading, value: unknown, path: string): readonly Message[] {
