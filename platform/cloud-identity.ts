@@ -17,12 +17,14 @@ export class CloudIdentity {
   /** An OAuth access token for all of Google Cloud's APIs, by application default credentials. Rejects where there are none. */
   async google(): Promise<string> {
     this.#google ??= import('google-auth-library').then(({ GoogleAuth }) =>
-      tokensOf(new GoogleAuth({ scopes: [CLOUD_PLATFORM] })),
+      tokensOf(new GoogleAuth({ scopes: [CLOUD_PLATFORM], projectId: NO_PROJECT })),
     );
     return (await this.#google)();
   }
 }
 
+/** Whatever is said here, it is not looked up: with a federated identity that would be a call of an API that may be switched off, and a token needs no project. */
+const NO_PROJECT = '-';
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform';
 
 const tokensOf = (auth: { getAccessToken(): Promise<string | null | undefined> }) => async (): Promise<string> => {
