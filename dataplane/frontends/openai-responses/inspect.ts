@@ -65,6 +65,8 @@ function readNames(body: JsonView): Parsed<readonly StateName[]> {
 }
 
 const REFERENCE = Buffer.from('item_reference');
+/** The type may be left out, or null, where nothing but an id is there. */
+const ID_ALONE = /\{\s*(?:"type"\s*:\s*null\s*,\s*)?"id"\s*:\s*"[^"]*"\s*(?:,\s*"type"\s*:\s*null\s*)?\}/;
 /** A letter may be written by its number. */
 const ESCAPE = Buffer.from('\\u00');
 
@@ -72,7 +74,7 @@ function hasReferences({ bytes, fields }: JsonView): boolean {
   const input = fields.get('input');
   if (!input) return false;
   const text = bytes.subarray(input.start, input.end);
-  return text.includes(REFERENCE) || text.includes(ESCAPE);
+  return text.includes(REFERENCE) || text.includes(ESCAPE) || ID_ALONE.test(text.toString('latin1'));
 }
 
 const REFERENCES_MAX = 1000;
@@ -81,7 +83,6 @@ function referencesIn(body: JsonView, names: StateName[]): Parsed<readonly State
   const input = body.get('input');
   if (!Array.isArray(input)) return ok(names);
   for (const [i, item] of input.entries()) {
-    // The type may be left out, or null, where nothing but an id is there.
     if (!isRecord(item) || !(item.type === 'item_reference' || isIdAlone(item))) continue;
     if (!isId(item.id)) return invalid(`input[${i}].id`, AN_ID);
     names.push({ kind: 'item', id: item.id, param: `input[${i}].id` });
