@@ -82,10 +82,12 @@ export class BodyNeeds implements RequestNeeds {
     return typeof value === 'string' && value !== '' ? `${this.#tenant}\n${value}` : undefined;
   }
 
-  /** An empty list asks for nothing. */
+  /** An empty list asks for nothing; in one dialect it stands in an object. */
   #lists(name: string): boolean {
     const field = this.#body.fields.get(name);
-    return field !== undefined && field.end - field.start > 2 && this.#body.bytes[field.start] === OPEN_BRACKET;
+    if (!field || field.end - field.start <= 2) return false;
+    const first = this.#body.bytes[field.start];
+    return first === OPEN_BRACKET || first === OPEN_BRACE;
   }
 
   #asksForSchema(): boolean {
@@ -134,6 +136,7 @@ export class BodyNeeds implements RequestNeeds {
 }
 
 const OPEN_BRACKET = 0x5b;
+const OPEN_BRACE = 0x7b;
 
 /**
  * More than text has anywhere: about 4.5 of English prose, and 11 of scripts of three bytes a letter that have tokens of their own (Tamil

@@ -208,8 +208,12 @@ function translate(task: Task): Parsed<Prepared> {
   const goOn = continuationEdits(task, fields);
   if (!goOn.ok) return goOn;
   for (const [name, value] of goOn.value) body[name] = value === null ? undefined : JSON.parse(value);
+  // And so does its body, which was cleaned and not built anew.
   if (sameDialect)
-    for (const [name, value] of provider.passthroughEdits(fields, stream, exchange.headers))
+    for (const [name, value] of [
+      ...provider.passthroughEdits(fields, stream, exchange.headers),
+      ...(outputLimit === undefined ? [] : [limitEdit(fields, provider.outputLimitField(fields, target.model), outputLimit)]),
+    ])
       body[name] = value === null ? undefined : JSON.parse(value);
   const decoder = stream ? provider.streamDecoder(undefined, target.model) : undefined;
   return ok({

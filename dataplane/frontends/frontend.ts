@@ -93,7 +93,7 @@ export type StreamFraming = {
   /** A sign of life between frames, which says nothing. */
   readonly heartbeat: string;
   /** What stands for whole SSE frames. */
-  frames(sse: Buffer | string): string;
+  frames(sse: Buffer | string): Buffer | string;
   /** What ends a good stream. */
   readonly end: () => string;
 };

@@ -3,6 +3,7 @@ import type { Operation } from '#core/chat/dialect.ts';
 import type { Tokens } from '#core/units.ts';
 import { messagesOf } from '../http/sse.ts';
 import { anthropicMessages, countTokens } from './anthropic-messages/index.ts';
+import { bedrockConverse, converseAsked, eventStream } from './bedrock-converse/index.ts';
 import { fieldNames } from './body-fields.ts';
 import { interpretedControls } from './controls.ts';
 import type { Frontend, StreamFraming, UnaryFrontend } from './frontend.ts';
@@ -53,7 +54,15 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 export const paths: readonly string[] = [...endpoints.keys()];
 
 /** undefined: no dialect has this path. Where a dialect has its model in the path, the endpoint is of this request alone. */
-export const endpointOf = (path: string, query = ''): Endpoint | undefined => endpoints.get(path) ?? googleEndpoint(path, query);
+export const endpointOf = (path: string, query = ''): Endpoint | undefined =>
+  endpoints.get(path) ?? googleEndpoint(path, query) ?? bedrockEndpoint(path);
+
+function bedrockEndpoint(path: string): ChatEndpoint | undefined {
+  const asked = converseAsked(path);
+  return (
+    asked && { frontend: bedrockConverse(asked), action: 'generate', ...(asked.stream && { framing: eventStream(messagesOf) }) }
+  );
+}
 
 function googleEndpoint(path: string, query: string): ChatEndpoint | undefined {
   const asked = askedOf(path);
@@ -72,6 +81,7 @@ function googleEndpoint(path: string, query: string): ChatEndpoint | undefined {
 const frontends: readonly (Frontend | UnaryFrontend)[] = [
   ...[...endpoints.values()].map(({ frontend }) => frontend),
   gemini({ model: '', stream: false }),
+  bedrockConverse({ model: '', stream: false }),
 ];
 
 /** A call about something that a provider keeps, and the endpoint in whose dialect it is answered. */

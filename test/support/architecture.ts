@@ -141,6 +141,7 @@ export const importRules: readonly Rule[] = [
       'dataplane/frontends/{body-fields,frontend,controls,data-url,essentials,reading,unary-body}.ts',
       // A dialect's own count of tokens is an estimate: pure, but its tables are a package.
       'platform/token-estimate.ts',
+      'platform/aws-event-stream.ts',
     ],
     why: 'a stranger can write a frontend: the neutral model, the failure table, units and the frontend interface are all it needs, and another frontend is used through its index.ts',
   },

@@ -1,4 +1,5 @@
 // Converse and ConverseStream: one form for the models of all makers.
+import { anthropic } from '../anthropic/index.ts';
 import type { OutputAsked, Provider, RequestFields } from '../provider.ts';
 import { recordOf } from '../wire.ts';
 import { addressOf } from './address.ts';
@@ -31,7 +32,8 @@ export const converse: Provider<BedrockConnection> = {
   passthroughEdits: () => noEdits,
   outputAsked,
   outputLimitField: () => 'inferenceConfig.maxTokens',
-  isForeign: () => false,
+  // The same marks as in Anthropic's dialect.
+  isForeign: anthropic.isForeign,
   decodeReply,
   leavesOut,
   inspectReply,

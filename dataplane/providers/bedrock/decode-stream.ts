@@ -103,8 +103,9 @@ function openStarted(state: State, block: JsonRecord, index: unknown): Events {
     return [{ kind: 'tool-call-start', id: textOf(toolUseId), name: textOf(name) }];
   }
   // A block that says at its start what it is has no neutral form but for a tool call; one that does not is told by its deltas.
-  if (Object.keys(block).length > 0) openOpaque(state, index);
-  return [];
+  if (Object.keys(block).length === 0) return [];
+  openOpaque(state, index);
+  return isRecord(block.toolUse) ? [{ kind: 'server-tool' }] : [];
 }
 
 function openOpaque(state: State, index: unknown): void {

@@ -4,6 +4,7 @@ import { ok, type Parsed } from '#core/failure.ts';
 import { closedSchema } from '../anthropic/index.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { EncodedRequest } from '../provider.ts';
+import { cleanHistory } from './clean-history.ts';
 import { type Block, type Context, cachePoint } from './encode-content.ts';
 import { encodeMessages, type Turn } from './encode-messages.ts';
 import { traitsOf } from './models.ts';
@@ -12,8 +13,11 @@ import { type ThinkingFields, thinkingFields } from './thinking.ts';
 
 export function encode(request: ChatRequest, target: BedrockTarget): Parsed<EncodedRequest> {
   const { model, provider } = target;
+  const traits = traitsOf(model);
+  if (request.dialect === 'bedrock-converse' && request.body)
+    return ok({ body: cleanHistory(request.body, traits.family === 'claude'), dropped: [] });
   const limits = new LeavingOut(`The model ${model.name} of the provider ${provider.name}`, provider.parameters.dropUnsupported);
-  const context: Context = { traits: traitsOf(model), limits, documents: new Set() };
+  const context: Context = { traits, limits, documents: new Set() };
   const conversation = encodeMessages(request.messages, context);
   if (!conversation.ok) return conversation;
   const { system, turns } = conversation.value;

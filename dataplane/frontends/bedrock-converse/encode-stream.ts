@@ -1,0 +1,133 @@
+// Neutral events as the event stream of ConverseStream, in SSE text: an event's name is the frame's, its data the payload (framing.ts makes
+// frames of it). A reducer with one handler per event.
+import { UNSIGNED } from '#core/chat/foreign.ts';
+import type { ChatEvent, Finish } from '#core/chat/reply.ts';
+import type { AssistantPart } from '#core/chat/request.ts';
+import type { Usage } from '#core/chat/usage.ts';
+import type { ReplyContext, StreamEncoder } from '../frontend.ts';
+import { type Json, sealed, stopReasonOf, toolStart, usageOf } from './encode-reply.ts';
+import { encodeStreamError } from './errors.ts';
+
+type State = {
+  readonly context: ReplyContext;
+  hasStarted: boolean;
+  /** Index of the next block. */
+  blocks: number;
+  /** Only what has begun on the wire: a part without content never does. */
+  open: 'text' | 'thinking' | 'signed-thinking' | 'tool-call' | undefined;
+  readonly kinds: Set<AssistantPart['kind']>;
+  usage: Usage | undefined;
+  finish: Finish | undefined;
+  isOver: boolean;
+};
+
+type Handlers = { readonly [K in ChatEvent['kind']]: (state: State, event: Extract<ChatEvent, { kind: K }>) => string };
+
+export function streamEncoder(context: ReplyContext): StreamEncoder {
+  const state: State = {
+    context,
+    hasStarted: false,
+    blocks: 0,
+    open: undefined,
+    kinds: new Set(),
+    usage: undefined,
+    finish: undefined,
+    isOver: false,
+  };
+  return { push: event => (state.isOver ? '' : (on[event.kind] as (state: State, event: ChatEvent) => string)(state, event)) };
+}
+
+const nothing = (): string => '';
+
+const on: Handlers = {
+  start: startMessage,
+  // Told with the metadata, which is the last event.
+  usage(state, event) {
+    state.usage = event.usage;
+    return '';
+  },
+
+  'text-start': nothing,
+  'text-delta': (state, { text }) => textDelta(state, text),
+  // A refusal is said as text; the stop reason tells what it is.
+  'refusal-start': nothing,
+  'refusal-delta': (state, { text }) => textDelta(state, text),
+
+  'thinking-start': nothing,
+  'thinking-delta'(state, { text }) {
+    return text === '' ? '' : openThinking(state) + delta(state, { reasoningContent: { text } });
+  },
+  'thinking-signature'(state, { signature }) {
+    const opened = openThinking(state);
+    state.open = 'signed-thinking';
+    return opened + delta(state, { reasoningContent: { signature } });
+  },
+  'redacted-thinking'(state, { data }) {
+    return (
+      openBlock(state, 'signed-thinking') +
+      delta(state, { reasoningContent: { redactedContent: sealed(data) } }) +
+      closeBlock(state)
+    );
+  },
+
+  'tool-call-start'(state, { id, name }) {
+    state.kinds.add('tool-call');
+    const before = openBlock(state, 'tool-call');
+    return before + frame('contentBlockStart', { contentBlockIndex: state.blocks, start: { toolUse: toolStart(id, name) } });
+  },
+  'tool-call-delta'(state, { json }) {
+    return state.open === 'tool-call' && json !== '' ? delta(state, { toolUse: { input: json } }) : '';
+  },
+  'part-end': closeBlock,
+
+  logprobs: nothing,
+  'server-tool': nothing,
+  finish(state, event) {
+    state.finish = event.finish;
+    return closeBlock(state);
+  },
+  error(state, event) {
+    state.isOver = true;
+    return encodeStreamError(event.failure, state.context.requestId);
+  },
+  end(state) {
+    state.isOver = true;
+    const stopReason = stopReasonOf(state.finish ?? { reason: 'stop' }, state.kinds);
+    const usage = state.usage && { usage: usageOf(state.usage) };
+    return startMessage(state) + closeBlock(state) + frame('messageStop', { stopReason }) + frame('metadata', { ...usage });
+  },
+};
+
+const frame = (event: string, data: Json): string => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+
+function startMessage(state: State): string {
+  if (state.hasStarted) return '';
+  state.hasStarted = true;
+  return frame('messageStart', { role: 'assistant' });
+}
+
+function textDelta(state: State, text: string): string {
+  if (text === '') return '';
+  const opened = state.open === 'text' ? '' : openBlock(state, 'text');
+  return opened + delta(state, { text });
+}
+
+const openThinking = (state: State): string =>
+  state.open === 'thinking' || state.open === 'signed-thinking' ? '' : openBlock(state, 'thinking');
+
+function openBlock(state: State, open: State['open']): string {
+  const before = startMessage(state) + closeBlock(state);
+  state.open = open;
+  return before;
+}
+
+/** Thinking that nobody signed gets our mark, by which the next turn's history is cleaned. */
+function closeBlock(state: State): string {
+  if (!state.open) return '';
+  const mark = state.open === 'thinking' ? delta(state, { reasoningContent: { signature: UNSIGNED } }) : '';
+  state.open = undefined;
+  return mark + frame('contentBlockStop', { contentBlockIndex: state.blocks++ });
+}
+
+const delta = (state: State, content: Json): string =>
+  frame('contentBlockDelta', { contentBlockIndex: state.blocks, delta: content });
