@@ -185,6 +185,7 @@ describe(`${SIZE} keys and ${ROUTES} routes that were there before the operator`
   test('are known to an operator and served by a pod soon after these start anew', async () => {
     const figure = measuring(import.meta.filename);
     const [operator, pod]: [number[], number[]] = [[], []];
+    let ownCpu = 0;
     const timed = async (start: () => Promise<unknown>) => {
       const began = performance.now();
       await start();
@@ -193,6 +194,7 @@ describe(`${SIZE} keys and ${ROUTES} routes that were there before the operator`
     for (let count = 0; count < STARTS; count++) {
       await deployment.operator!.stop();
       operator.push(await timed(() => deployment.startOperator()));
+      ownCpu = Math.max(ownCpu, cpuSeconds(deployment.operator!.child.pid!) ?? 0);
       await deployment.pods[0]!.kill();
       pod.push(await timed(() => deployment.startPod(0)));
       assert.equal(await ask(), 200);
@@ -200,7 +202,7 @@ describe(`${SIZE} keys and ${ROUTES} routes that were there before the operator`
     figure({
       row: '9',
       goal: 'start to ready at 10,000 keys: operator < 5 s, data plane < 2 s',
-      measured: `${SIZE} keys, ${STARTS} times, slowest: operator ${seconds(Math.max(...operator))}, data plane ${seconds(Math.max(...pod))}`,
+      measured: `${SIZE} keys, ${STARTS} times, slowest: operator ${seconds(Math.max(...operator))} (its own CPU: ${ownCpu.toFixed(1)} s), data plane ${seconds(Math.max(...pod))}`,
       isMet: Math.max(...operator) < 5_000 && Math.max(...pod) < 2_000,
     });
   });

@@ -130,18 +130,20 @@ describe('the SDKs of OpenAI and Anthropic', { skip: withoutApiServer || without
           );
       }),
     );
-    for (let change = 1; change <= CHANGES; change++) {
+    const requests = () => simulators.map(simulator => simulator.requests().length);
+    // On a full machine clients move in step, and may all miss one of the two for a while.
+    for (let change = 1; change <= CHANGES || (requests().includes(0) && change < 10 * CHANGES); change++) {
       await routeTo(PROVIDERS[change % 2]!);
       await team.conditions('llmroutes', 'tiny', 'Programmed', 'True', DEADLINE_MS);
       await pause(200);
     }
     isOver = true;
     await Promise.all(clients);
-    const asked = simulators.map(simulator => simulator.requests().length);
+    const asked = requests();
     figure({
       row: 'SDKs',
       goal: 'route changed under load of the real SDK clients: 0 failed requests, 0 cut streams',
-      measured: `${CHANGES} changes, ${answers} answers, half of them streams: ${failures.length} failed or cut; ${asked.join(' and ')} requests at the two providers`,
+      measured: `${CHANGES} changes, ${answers} answers, streamed and whole, in both dialects: ${failures.length} failed or cut; ${asked.join(' and ')} requests at the two providers`,
       isMet: failures.length === 0,
     });
     assert.deepEqual(failures, []);
