@@ -116,6 +116,13 @@ describe('recorded streams of responses', { skip }, () => {
       for (let at = 1; at < bytes.length; at += stride(bytes.length)) assert.deepEqual(decoded(bytes, at), whole);
     });
 
+    test(`${name} is cut off wherever it ends before its last event`, () => {
+      const bytes = Buffer.from(shortened(body));
+      const last = bytes.lastIndexOf('\n\n', bytes.length - 3);
+      for (let at = 0; at <= last; at += Math.max(1, Math.floor(last / 60)))
+        assert.equal(fold(decoded(bytes.subarray(0, at))).failure?.class, 'upstream_stream_truncated', String(at));
+    });
+
     test(`${name}: no frame that is more than content escapes the notable pattern`, () => {
       const decoder = wire.streamDecoder();
       for (const message of messagesOf(Buffer.from(body))) {
