@@ -49,4 +49,10 @@ function decodeReply(body: unknown, { inputs }: EmbeddingRequest): Parsed<UnaryR
     : refuse('upstream_bad_response');
 }
 
-const vectorOf = (value: unknown): Vector | undefined => (Array.isArray(value) ? value : undefined);
+/** Some answer in base64 whatever they are asked for: 32-bit floats, little-endian. */
+function vectorOf(value: unknown): Vector | undefined {
+  if (typeof value !== 'string') return Array.isArray(value) ? value : undefined;
+  const bytes = Buffer.from(value, 'base64');
+  if (bytes.length % 4 !== 0) return undefined;
+  return Float32Array.from({ length: bytes.length / 4 }, (_, at) => bytes.readFloatLE(at * 4));
+}
