@@ -74,6 +74,15 @@ export const operationNames: Readonly<Record<Operation, string>> = {
   // No well-known values.
   Rerank: 'rerank',
   Moderations: 'moderations',
+  Images: 'image_generation',
+  Audio: 'audio',
+  Realtime: 'realtime',
+  Files: 'files',
+  Batches: 'batches',
+  FineTuning: 'fine_tuning',
+  VectorStores: 'vector_stores',
+  Containers: 'containers',
+  Conversations: 'conversations',
 };
 
 /** Well-known values of gen_ai.provider.name, and names of our own in their manner. */

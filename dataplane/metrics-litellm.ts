@@ -166,6 +166,7 @@ const paths = {
   'openai-embeddings': '/v1/embeddings',
   'openai-moderations': '/v1/moderations',
   rerank: '/v1/rerank',
+  'openai-api': '/v1/{path}',
 } as const satisfies Record<Identity['dialect'], string>;
 
 /** Names that LiteLLM has for what a cell is of, by the configuration in force. */

@@ -63,6 +63,12 @@ describe('the cost of an attempt', () => {
   test('adds the price per request', () => {
     assert.equal(costOf(noUsage, price({ rates: rates({ perRequest: 7 }) })), 7);
   });
+  test('adds the price of each unit, where it is billed by such', () => {
+    const perUnit = price({ rates: { ...rates({ perRequest: 7 }), perUnit: nanoUsd(100_000) } });
+    assert.equal(costOf({ ...noUsage, units: 61 }, perUnit), 6_100_007);
+    assert.equal(costOf(noUsage, perUnit), 7);
+    assert.equal(costOf({ ...noUsage, units: 61 }, price({ rates: rates({ perRequest: 7 }) })), 7);
+  });
   test('takes the rates of the tier that the whole prompt falls into', () => {
     const tiered = price({ tiers: [{ above: tokens(200_000), rates: rates({ input: 5_000_000, cacheRead: 2_500_000 }) }] });
     assert.equal(costOf(usage({ inputUncached: 150_000, cacheRead: 50_000 }), tiered), 375_000_000 + 62_500_000);
@@ -75,7 +81,7 @@ describe('the cost of an attempt', () => {
         // Each token is in one class: none is priced twice, none is left out.
         const counted = parts.reduce((sum, [, count]) => sum + count, 0n);
         assert.equal(counted, BigInt(promptTokens(used)) + BigInt(used.output));
-        const wanted = decimalSum(parts.map(([name, count]) => [count, all[name]]));
+        const wanted = decimalSum(parts.map(([name, count]) => [count, all[name]!]));
         if (wanted <= Number.MAX_SAFE_INTEGER) assert.equal(costOf(used, price({ rates: all })), wanted + all.perRequest);
       }),
     );

@@ -5,7 +5,7 @@ import { type NanoUsd, nanoUsd } from '../units.ts';
 
 /**
  * The cost of one attempt: every class of tokens at its own rate, summed in pico-dollars, rounded half up to nano-dollars,
- * plus the price per request for each that it is billed as, plus its share of the time of the GPUs where the model is priced by that.
+ * plus the price per request for each that it is billed as and the price of each unit, plus its share of the time of the GPUs where the model is priced by that.
  *
  * @param gpuSeconds this attempt's share of its replica's time (gpu-share.ts)
  */
@@ -23,7 +23,8 @@ export function costOf(usage: Usage, price: Price, gpuSeconds = 0): NanoUsd {
     reasoning * rates.reasoning +
     audioOutput * rates.audioOutput;
   const nano = pico <= Number.MAX_SAFE_INTEGER - 500 ? Math.floor((pico + 500) / 1000) : exactNano(usage, rates);
-  return nanoUsd(nano + rates.perRequest * (usage.requests ?? 1) + (price.gpu ? gpuCost(price.gpu, gpuSeconds) : 0));
+  const besides = rates.perRequest * (usage.requests ?? 1) + (rates.perUnit ?? 0) * (usage.units ?? 0);
+  return nanoUsd(nano + besides + (price.gpu ? gpuCost(price.gpu, gpuSeconds) : 0));
 }
 
 const MICROS_PER_HOUR = 3_600_000_000n;

@@ -76,6 +76,12 @@ describe('the bound of a cost', () => {
     assert.equal(costBound(tokens(101), tokens(0), tiered(100, 2000), facts), 202);
     assert.equal(costBound(tokens(120), tokens(0), tiered(100, 500), facts), 100);
   });
+  test('has the price of each unit that there may be', () => {
+    const price = flat(0, 0, 7);
+    const perUnit = { ...price, rates: { ...price.rates, perUnit: nanoUsd(40) } };
+    assert.equal(costBound(tokens(0), tokens(0), perUnit, { ...silent, units: 3 }), 127);
+    assert.equal(costBound(tokens(0), tokens(0), perUnit, silent), 7);
+  });
   test('prices audio only where there is some', () => {
     const price = flat(1000, 1000);
     const withAudio = { ...price, rates: { ...price.rates, audioOutput: 9000 as Rates['output'] } };

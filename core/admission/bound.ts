@@ -17,6 +17,8 @@ export type InputFacts = {
   readonly isBatch?: true;
   /** How many requests it is billed as at most; absent: one. */
   readonly requests?: number;
+  /** See Usage; at most. */
+  readonly units?: number;
   /** What a tokenizer makes of the text. Absent: the bytes are the bound. */
   readonly counted?: { readonly tokens: Tokens; readonly messages: number; readonly tokenizer: Tokenizer };
 };
@@ -97,6 +99,8 @@ export type PriceFacts = {
   readonly duration: Millis;
   /** How many requests it is billed as at most; absent: one. */
   readonly requests?: number | undefined;
+  /** See Usage; at most. */
+  readonly units?: number | undefined;
 };
 
 /**
@@ -108,7 +112,7 @@ export function costBound(input: Tokens, output: Tokens, price: Price | undefine
   let dearest = 0;
   for (const { rates, most } of tiersWithin(price, input)) {
     const nano = nanoCeil(most, dearestInput(rates, facts), output, dearestOutput(rates, facts));
-    dearest = Math.max(dearest, nano + rates.perRequest * (facts.requests ?? 1));
+    dearest = Math.max(dearest, nano + rates.perRequest * (facts.requests ?? 1) + (rates.perUnit ?? 0) * (facts.units ?? 0));
   }
   const time = price.gpu ? gpuBound(price.gpu, facts.duration) : 0;
   return nanoUsd(Math.min(dearest + time, MAX_USD));

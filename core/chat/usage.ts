@@ -16,6 +16,8 @@ export type Usage = {
   readonly audioOutput: Tokens;
   /** How many requests it is billed as (the search units of a rerank); absent: one. */
   readonly requests?: number;
+  /** What is not counted in tokens, where it is billed by that: images, seconds of audio, characters that are read aloud. Absent: none. */
+  readonly units?: number;
 };
 
 const zero = tokens(0);
@@ -40,7 +42,7 @@ export const promptClasses = [
 
 export const promptTokens = (u: Usage): Tokens => tokens(u.inputUncached + u.cacheRead + u.cacheWrite5m + u.cacheWrite1h);
 
-export type UsageClass = Exclude<keyof Usage, 'requests'>;
+export type UsageClass = Exclude<keyof Usage, 'requests' | 'units'>;
 
 /** Names of all classes. */
 export const usageClasses = Object.keys(noUsage) as readonly UsageClass[];
@@ -49,5 +51,6 @@ export const usageClasses = Object.keys(noUsage) as readonly UsageClass[];
 export function addUsage(one: Usage | undefined, other: Usage | undefined): Usage | undefined {
   if (!one || !other) return one ?? other;
   const sums = usageClasses.map(name => [name, tokens(one[name] + other[name])]);
-  return Object.fromEntries(sums) as Usage;
+  const units = (one.units ?? 0) + (other.units ?? 0);
+  return { ...(Object.fromEntries(sums) as Usage), ...(units > 0 && { units }) };
 }

@@ -4,7 +4,7 @@ import { scaled } from '../resources/quantity.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { type NanoUsd, nanoUsd, type PicoUsd, picoUsd, type Tokens, tokens } from '../units.ts';
 
-type TokenClass = Exclude<keyof Rates, 'perRequest'>;
+type TokenClass = Exclude<keyof Rates, 'perRequest' | 'perUnit'>;
 
 /** A model in the bundled catalogue, as plain data: decimal strings in US dollars for a million tokens, and for one request. */
 export type CatalogueModel = {
@@ -31,14 +31,18 @@ export type PriceFile = {
 };
 
 /** What a source knows: only the classes it names. */
-type Known = { readonly classes: Partial<Record<TokenClass, PicoUsd>>; readonly perRequest: NanoUsd };
+type Known = {
+  readonly classes: Partial<Record<TokenClass, PicoUsd>>;
+  readonly perRequest: NanoUsd;
+  readonly perUnit?: NanoUsd;
+};
 
 const PER_MILLION = 6; // USD per million tokens -> pico-dollars per token
 const PER_TOKEN = 12; // USD per token -> pico-dollars per token
 const NANO = 9;
 
 /** Absent classes cost what their parent class costs. */
-function ratesOf({ classes, perRequest }: Known, surchargesCacheWrites: boolean): Rates {
+function ratesOf({ classes, perRequest, perUnit }: Known, surchargesCacheWrites: boolean): Rates {
   const input = classes.input ?? picoUsd(0);
   const output = classes.output ?? picoUsd(0);
   const cacheWrite5m = classes.cacheWrite5m ?? (surchargesCacheWrites ? picoUsd(Math.ceil((input * 5) / 4)) : input);
@@ -52,6 +56,7 @@ function ratesOf({ classes, perRequest }: Known, surchargesCacheWrites: boolean)
     audioInput: classes.audioInput ?? input,
     audioOutput: classes.audioOutput ?? output,
     perRequest,
+    ...(perUnit !== undefined && { perUnit }),
   };
 }
 
@@ -78,12 +83,15 @@ const RESOURCE_FIELDS = {
   cacheRead: 'cachedInputPerMTok',
   cacheWrite5m: 'cacheWritePerMTok',
   output: 'outputPerMTok',
+  audioInput: 'audioInputPerMTok',
+  audioOutput: 'audioOutputPerMTok',
 } as const;
 
 export function resourcePrice(price: NonNullable<ModelSpec['price']>, surcharges: boolean, version: string): Price {
   const known = {
     classes: classesOf(price, RESOURCE_FIELDS, PER_MILLION),
     perRequest: nanoUsd(decimalAt(price, 'perRequest', NANO) ?? 0),
+    ...unitAt(price, ['perUnit']),
   };
   const { gpus } = price;
   const hour = decimalAt(price, 'gpuHour', NANO);
@@ -91,7 +99,23 @@ export function resourcePrice(price: NonNullable<ModelSpec['price']>, surcharges
   return { source: 'provider', version, rates: ratesOf(known, surcharges), tiers: [], ...gpu };
 }
 
+/** The dearest of these prices of a unit, where there is one. */
+function unitAt(fields: Readonly<Record<string, unknown>>, names: readonly string[]): Pick<Known, 'perUnit'> {
+  const prices = names.map(name => decimalAt(fields, name, NANO) ?? 0);
+  const dearest = Math.max(...prices);
+  return dearest > 0 ? { perUnit: nanoUsd(dearest) } : {};
+}
+
 // ---------------------------------------------------------------- a LiteLLM-format file
+
+/** A model has one of them: it draws, listens or reads aloud. */
+const FILE_UNITS = [
+  'output_cost_per_image',
+  'input_cost_per_image',
+  'input_cost_per_second',
+  'output_cost_per_second',
+  'input_cost_per_character',
+];
 
 const FILE_FIELDS = {
   input: 'input_cost_per_token',
@@ -114,8 +138,9 @@ export function fileModel(file: PriceFile, names: readonly string[], surcharges:
   const known = {
     classes: classesOf(fields, FILE_FIELDS, PER_TOKEN),
     perRequest: nanoUsd(decimalAt(fields, 'input_cost_per_request', NANO) ?? 0),
+    ...unitsOfFile(fields),
   };
-  const isPriced = Object.keys(known.classes).length > 0 || known.perRequest > 0;
+  const isPriced = Object.keys(known.classes).length > 0 || known.perRequest > 0 || known.perUnit !== undefined;
   const rates = ratesOf(known, surcharges);
   return {
     ...(isPriced && { price: { source: 'file', version: file.version, rates, tiers: fileTiers(fields, known, surcharges) } }),
@@ -123,6 +148,11 @@ export function fileModel(file: PriceFile, names: readonly string[], surcharges:
     ...limitAt(fields, 'max_output_tokens', 'maxOutputTokens'),
   };
 }
+
+/** Chat models have a price of an image as well, which is none of a picture that they draw. */
+const unitsOfFile = (fields: Readonly<Record<string, unknown>>) =>
+  UNIT_MODES.has(String(fields.mode)) ? unitAt(fields, FILE_UNITS) : {};
+const UNIT_MODES: ReadonlySet<string> = new Set(['image_generation', 'audio_transcription', 'audio_speech']);
 
 const limitAt = (fields: Readonly<Record<string, unknown>>, field: string, name: 'contextWindow' | 'maxOutputTokens') => {
   const limit = fields[field];
@@ -140,7 +170,7 @@ function fileTiers(fields: Readonly<Record<string, unknown>>, known: Known, surc
     .sort((a, b) => Number(a) - Number(b))
     .map(k => {
       const classes = { ...known.classes, ...classesOf(fields, suffixed(k), PER_TOKEN) };
-      return { above: tokens(Number(k) * 1000), rates: ratesOf({ classes, perRequest: known.perRequest }, surcharges) };
+      return { above: tokens(Number(k) * 1000), rates: ratesOf({ ...known, classes }, surcharges) };
     });
 }
 

@@ -16,8 +16,8 @@ export const NEEDED = [
 ] as const satisfies readonly Capability[];
 export type Needed = (typeof NEEDED)[number];
 
-/** What each kind of request needs whatever is in it. */
-export const CAPABILITY_OF: Readonly<Record<Operation, Needed>> = {
+/** What each kind of request needs whatever is in it. undefined: for what is passed on as it is, its provider knows. */
+export const CAPABILITY_OF: Readonly<Record<Operation, Needed | undefined>> = {
   Chat: 'Chat',
   Messages: 'Chat',
   Responses: 'Chat',
@@ -27,6 +27,15 @@ export const CAPABILITY_OF: Readonly<Record<Operation, Needed>> = {
   Embeddings: 'Embeddings',
   Rerank: 'Rerank',
   Moderations: 'Moderation',
+  Images: undefined,
+  Audio: undefined,
+  Realtime: undefined,
+  Files: undefined,
+  Batches: undefined,
+  FineTuning: undefined,
+  VectorStores: undefined,
+  Containers: undefined,
+  Conversations: undefined,
 };
 
 export type RequestNeeds = {

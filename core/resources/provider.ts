@@ -51,7 +51,8 @@ export const PUBLIC_BASE_URL = {
 const DIALECTS = ['Chat', 'Responses', 'Completions', 'Messages'] as const;
 
 /** What a server speaks; clients of any of them are passed through, others are translated to the first. */
-const dialects = (what: string) => list(choice(DIALECTS, 'A wire of its own.'), DIALECTS.length, what).min(1).optional();
+const dialects = (what: string, names: readonly (typeof DIALECTS)[number][] = DIALECTS) =>
+  list(choice(names, 'A wire of its own.'), names.length, what).min(1).optional();
 
 const openAI = block({
   baseURL: baseURL('Base URL, ending in /v1.').default(PUBLIC_BASE_URL.openAI),
@@ -59,6 +60,7 @@ const openAI = block({
   project: text(128, 'Sent as OpenAI-Project.').optional(),
   dialects: dialects(
     'What the models are spoken to in, their own first. Default: Chat and Responses; Responses alone, or Completions alone, for those that OpenAI serves only there.',
+    ['Chat', 'Responses', 'Completions'],
   ),
 }).meta({ description: 'Settings of type OpenAI.' });
 
@@ -98,7 +100,7 @@ const openAICompatible = block({
   baseURL: baseURL('Base URL, usually ending in /v1.'),
   vendor: choice(
     VENDORS,
-    'Whose server it is, where that speaks the wire in a way of its own. Default: known by the host of baseURL (api.mistral.ai, api.cohere.com), else nobody\'s in particular.',
+    "Whose server it is, where that speaks the wire in a way of its own. Default: known by the host of baseURL (api.mistral.ai, api.cohere.com), else nobody's in particular.",
   ).optional(),
   dialects: dialects('What the server speaks below the base URL, its own first. Default: Chat and Completions.'),
 }).meta({ description: 'Settings of type OpenAICompatible: Ollama, LM Studio, TGI, Groq, Together and others.' });
@@ -160,7 +162,12 @@ const price = checked(
       'For a million input tokens written to the prompt cache. Default: as input; for Anthropic 1.25 times that, and twice that for an hour.',
     ).optional(),
     outputPerMTok: pricePerMTok('For a million output tokens.').optional(),
+    audioInputPerMTok: pricePerMTok('For a million tokens of audio that goes in. Default: as input.').optional(),
+    audioOutputPerMTok: pricePerMTok('For a million tokens of audio that comes out. Default: as output.').optional(),
     perRequest: money('For each request.').optional(),
+    perUnit: money(
+      'For each unit of what is not counted in tokens: an image, a second of audio that is transcribed, a character that is read aloud.',
+    ).optional(),
     gpuHour: money('US dollars for an hour of one GPU: a request costs its measured share.').optional(),
     gpus: count(1, 4096, 'How many GPUs serve the model.').optional(),
   }),
@@ -172,9 +179,9 @@ const price = checked(
       holds: p => (p.gpuHour !== undefined) === (p.gpus !== undefined),
     },
     {
-      cel: 'has(self.gpuHour) || has(self.inputPerMTok) || has(self.outputPerMTok) || has(self.perRequest)',
-      message: 'a price needs inputPerMTok, outputPerMTok, perRequest or gpuHour',
-      holds: p => (p.gpuHour ?? p.inputPerMTok ?? p.outputPerMTok ?? p.perRequest) !== undefined,
+      cel: 'has(self.gpuHour) || has(self.inputPerMTok) || has(self.outputPerMTok) || has(self.perRequest) || has(self.perUnit)',
+      message: 'a price needs inputPerMTok, outputPerMTok, perRequest, perUnit or gpuHour',
+      holds: p => (p.gpuHour ?? p.inputPerMTok ?? p.outputPerMTok ?? p.perRequest ?? p.perUnit) !== undefined,
     },
   ],
 );

@@ -36,6 +36,15 @@ export const OPERATIONS = [
   'Embeddings',
   'Rerank',
   'Moderations',
+  'Images',
+  'Audio',
+  'Realtime',
+  'Files',
+  'Batches',
+  'FineTuning',
+  'VectorStores',
+  'Containers',
+  'Conversations',
 ] as const;
 const STRATEGIES = [
   'Weighted',

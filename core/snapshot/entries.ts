@@ -113,6 +113,7 @@ const rates = object<Rates>({
   audioInput: required(number),
   audioOutput: required(number),
   perRequest: required(number),
+  perUnit: optional(number),
 });
 
 const price = object<Price>({
@@ -200,7 +201,26 @@ const match = object<RouteMatch>({
   // Not `knownOf`: of a list that became empty the route would match every operation.
   operations: required(
     list(
-      oneOf('Chat', 'Messages', 'Responses', 'Completions', 'GenerateContent', 'Converse', 'Embeddings', 'Rerank', 'Moderations'),
+      oneOf(
+        'Chat',
+        'Messages',
+        'Responses',
+        'Completions',
+        'GenerateContent',
+        'Converse',
+        'Embeddings',
+        'Rerank',
+        'Moderations',
+        'Images',
+        'Audio',
+        'Realtime',
+        'Files',
+        'Batches',
+        'FineTuning',
+        'VectorStores',
+        'Containers',
+        'Conversations',
+      ),
     ),
   ),
   minInputTokens: optional(number),

@@ -145,7 +145,10 @@ export type Price = {
   readonly gpu?: { readonly hour: NanoUsd; readonly gpus: number };
 };
 
-/** Pico-dollars per token of each class, and nano-dollars per request. All resolved: an absent class costs what its parent class costs. */
+/**
+ * Pico-dollars per token of each class, and nano-dollars per request and per unit of what is not counted in tokens. All resolved: an absent
+ * class costs what its parent class costs.
+ */
 export type Rates = {
   readonly input: PicoUsd;
   readonly cacheRead: PicoUsd;
@@ -156,6 +159,8 @@ export type Rates = {
   readonly audioInput: PicoUsd;
   readonly audioOutput: PicoUsd;
   readonly perRequest: NanoUsd;
+  /** See Usage. Absent: nothing. */
+  readonly perUnit?: NanoUsd;
 };
 
 // ---------------------------------------------------------------- routes

@@ -69,4 +69,13 @@ const callTypes: Readonly<Record<CostRecord['operation'], string>> = {
   Embeddings: 'aembedding',
   Rerank: 'arerank',
   Moderations: 'amoderation',
+  Images: 'aimage_generation',
+  Audio: 'aspeech',
+  Realtime: '_arealtime',
+  Files: 'afile',
+  Batches: 'abatch',
+  FineTuning: 'afine_tuning_job',
+  VectorStores: 'avector_store',
+  Containers: 'acontainer',
+  Conversations: 'aconversation',
 };

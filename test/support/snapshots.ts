@@ -24,7 +24,7 @@ const partly = <T>(fields: Record<string, fc.Arbitrary<unknown>>, requiredKeys: 
 const whole = <T>(fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<T> =>
   fc.record(fields) as unknown as fc.Arbitrary<T>;
 
-const rates = whole({
+const perToken = {
   input: count,
   cacheRead: count,
   cacheWrite5m: count,
@@ -34,7 +34,8 @@ const rates = whole({
   audioInput: count,
   audioOutput: count,
   perRequest: count,
-});
+};
+const rates = partly({ ...perToken, perUnit: count }, Object.keys(perToken));
 
 const price = partly(
   {
@@ -138,6 +139,9 @@ const match = partly(
       'Embeddings',
       'Rerank',
       'Moderations',
+      'Images',
+      'Files',
+      'Realtime',
     ]),
     minInputTokens: count,
     tags: labels,
