@@ -12,7 +12,7 @@ export function geminiInvalid(body: unknown, model: string, platform: Platform):
   const problem = requests[platform](body);
   if (problem) return geminiProblem(problem);
   const checked = body as Json;
-  return rules.reduce<Refusal | undefined>((found, rule) => found ?? rule(checked, model), undefined);
+  return rules.reduce<Refusal | undefined>((found, rule) => found ?? rule(checked, model, platform), undefined);
 }
 
 /** Values that are the client's own data: names in them are left alone. */
@@ -176,14 +176,14 @@ const requests: Readonly<Record<Platform, Shape>> = { gemini: requestOf('gemini'
 
 // ---------------------------------------------------------------- rules
 
-type Rule = (body: Json, model: string) => Refusal | undefined;
+type Rule = (body: Json, model: string, platform: Platform) => Refusal | undefined;
 
 const rules: readonly Rule[] = [
   body => partsWithoutData(body),
   body => callsOutOfPlace(turnsOf(body)),
   (body, model) => signatureProblem(turnsOf(body), model),
   body => configProblem(body),
-  (body, model) => modelProblem(body, model),
+  modelProblem,
 ];
 
 /** Contents that follow each other in one role are one turn: clients keep each chunk of a stream as a content. */
@@ -258,7 +258,9 @@ function callsOutOfPlace(turns: ReturnType<typeof turnsOf>): Refusal | undefined
   return undefined;
 }
 
-export const versionOf = (model: string): number => Number(/gemini-(\d+(?:\.\d+)?)/.exec(model)?.[1] ?? 99);
+/** Gemma is older than all; a name without a version is new. */
+export const versionOf = (model: string): number =>
+  model.startsWith('gemma') ? 0 : Number(/gemini-(\d+(?:\.\d+)?)/.exec(model)?.[1] ?? 99);
 
 const SIGNED = 'simulated-gemini:';
 const standIns = ['skip_thought_signature_validator', 'context_engineering_is_the_way_to_go'];
@@ -314,6 +316,7 @@ function configProblem({ generationConfig: config = {}, tools = [], toolConfig =
 function modelProblem(
   { generationConfig: config = {}, tools = [], systemInstruction }: Json,
   model: string,
+  platform: Platform,
 ): Refusal | undefined {
   const version = versionOf(model);
   const thinking = config.thinkingConfig;
@@ -326,7 +329,7 @@ function modelProblem(
     return invalid('Budget 0 is invalid. This model only works in thinking mode.');
   if (thinking?.thinkingLevel?.toUpperCase() === 'MINIMAL' && /-pro|gemini-4/.test(model))
     return invalid('Thinking level MINIMAL is not supported for this model. Please retry with other thinking level.');
-  if ((config.presencePenalty || config.frequencyPenalty) && version === 2.5)
+  if ((config.presencePenalty || config.frequencyPenalty) && version === 2.5 && platform === 'gemini')
     return invalid('Penalty is not enabled for this model');
   return model.startsWith('gemma') && systemInstruction
     ? invalid('Developer instruction is not enabled for this model')

@@ -22,20 +22,11 @@ export type Setting = {
   /** Vertex matches calls and results by name and order, and refuses ids. */
   readonly takesIds: boolean;
   readonly limits: LeavingOut;
-  /** Names of calls by their ids: results are sent under the name of what they answer. */
-  readonly names: ReadonlyMap<string, string>;
+  /** Names of the calls so far by their ids, which some servers use anew in every turn: results are sent under the name of what they answer. */
+  readonly names: Map<string, string>;
   /** The first thing that is wrong with the request itself. */
   wrong: Failure | undefined;
 };
-
-export const namesOf = ({ messages }: ChatRequest): ReadonlyMap<string, string> =>
-  new Map(
-    messages.flatMap(message =>
-      message.role === 'assistant'
-        ? message.content.flatMap(part => (part.kind === 'tool-call' ? [[part.id, part.name] as const] : []))
-        : [],
-    ),
-  );
 
 export function encodeContents({ messages }: ChatRequest, setting: Setting): Conversation {
   const system: Part[] = [];
@@ -63,10 +54,11 @@ function resultsFirst(turn: Turn): Turn {
   return { ...turn, parts: [...turn.parts.filter(isResult), ...turn.parts.filter(part => !isResult(part))] };
 }
 
-/** A system prompt alone asks nothing; and Gemma has none. */
+/** A system prompt alone asks nothing, Gemma has none, and a call is only made when a user has said something. */
 function placed(system: readonly Part[], contents: readonly Turn[], { systemInstruction }: ModelAbilities): Conversation {
-  if (system.length === 0 || (systemInstruction && contents.length > 0)) return { system, contents };
   const [first, ...rest] = contents;
+  const opensWithCall = first?.role === 'model' && first.parts.some(part => part.functionCall !== undefined);
+  if (system.length === 0 || (systemInstruction && first && !opensWithCall)) return { system, contents };
   const isUser = first?.role === 'user';
   const turn: Turn = { role: 'user', parts: [...system, ...(isUser ? first.parts : [])] };
   return { system: [], contents: [turn, ...(isUser ? rest : contents)] };
@@ -196,6 +188,7 @@ function callPart(part: ToolCallPart, path: string, setting: Setting): Part {
     const param = `${path}.function.arguments`;
     setting.wrong ??= failure('invalid_request', { param, message: `${param} must be the JSON text of an object.` });
   }
+  setting.names.set(part.id, part.name);
   return { functionCall: { ...(setting.takesIds && { id: portableToolId(part.id) }), name: part.name, args: args ?? {} } };
 }
 

@@ -4,7 +4,7 @@ import { ok, type Parsed } from '#core/failure.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { EncodedRequest } from '../provider.ts';
 import { cleanHistory } from './clean-history.ts';
-import { encodeContents, namesOf, type Setting } from './encode-contents.ts';
+import { encodeContents, type Setting } from './encode-contents.ts';
 import { abilitiesOf, type ModelAbilities } from './models.ts';
 import { responseSchema } from './schema.ts';
 import type { GeminiTarget } from './target.ts';
@@ -18,7 +18,7 @@ export function encode(request: ChatRequest, target: GeminiTarget): Parsed<Encod
   if (request.dialect === 'gemini' && request.body) return ok({ body: cleanHistory(request.body, abilities), dropped: [] });
   const onVertex = target.provider.connection.vertex !== undefined;
   const limits = new LeavingOut('Gemini', target.provider.parameters.dropUnsupported);
-  const setting: Setting = { abilities, takesIds: !onVertex, limits, names: namesOf(request), wrong: undefined };
+  const setting: Setting = { abilities, takesIds: !onVertex, limits, names: new Map(), wrong: undefined };
   const { system, contents } = encodeContents(request, setting);
   const generationConfig = withoutAbsent({
     ...sampling(request, abilities, onVertex, limits),
