@@ -22,8 +22,9 @@ import { runtimeMetrics } from './runtime/metrics.ts';
 
 async function main(env: NodeJS.ProcessEnv): Promise<void> {
   // It compiles all there is at each change and drops it again. V8 would let that garbage grow to several times what is kept; this way
-  // it collects sooner, and needs less than half the memory, and no more time (docs/kubernetes.md, Size). It is no limit: the heap grows with its objects.
+  // the heap grows by half at most before it is collected (docs/kubernetes.md, Size). It is no limit: it grows with its objects.
   setFlagsFromString('--optimize-for-size');
+  setFlagsFromString('--heap-growing-percent=50');
   const settings = clusterSettingsOf(env);
   const log = await createLog(settings.logLevel);
   const cluster = await clusterOf(env);

@@ -16,6 +16,7 @@ import { TeamNamespace } from './support/team.ts';
 
 const KEY = 'sk-team-0123456789abcdef0123456789abcdef';
 const DEADLINE_MS = 60_000;
+const STUFFED = 40;
 const BINDINGS = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
 
 type Binding = { readonly metadata: { readonly name: string }; readonly subjects?: readonly { readonly name: string }[] };
@@ -59,7 +60,7 @@ describe('an operator in a cluster in a bad state', { skip: withoutApiServer || 
   test('serves objects whose annotations others have stuffed, and leaves these as they are', async () => {
     const before = await residentBytes(deployment);
     const stuffing = 'x'.repeat(240 * 1024);
-    for (let index = 0; index < 200; index++) {
+    for (let index = 0; index < STUFFED; index++) {
       const metadata = { name: `stuffed-${index}`, annotations: { 'example.org/stuffing': stuffing } };
       const spec = { tenant: 'team', digest: `sha256:${sha256(`sk-stuffed-${index}`)}` };
       await server.apply(`/apis/tollgate.dev/v1alpha1/namespaces/team/tenantkeys/${metadata.name}`, {
@@ -69,10 +70,10 @@ describe('an operator in a cluster in a bad state', { skip: withoutApiServer || 
         spec,
       });
     }
-    await programmed('tenantkeys', 'stuffed-199');
-    await served('tiny', 'sk-stuffed-199');
+    await programmed('tenantkeys', `stuffed-${STUFFED - 1}`);
+    await served('tiny', `sk-stuffed-${STUFFED - 1}`);
     const grown = (await residentBytes(deployment)) - before;
-    console.log(`200 objects with 240 KiB of annotations each: ${(grown / 2 ** 20).toFixed(0)} MiB more`);
+    console.log(`${STUFFED} objects with 240 KiB of annotations each: ${(grown / 2 ** 20).toFixed(0)} MiB more`);
     const { annotations } = (
       await server.call<{ metadata: { annotations: Record<string, string> } }>(
         'GET',
