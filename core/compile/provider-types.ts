@@ -21,7 +21,7 @@ export type TypeFacts = {
   readonly pricedByPublicName?: true;
   /** Models whose prompt-cache writes cost 1.25 times the input for 5 minutes and twice for an hour, where nothing else is said. */
   readonly surchargesCacheWrites?: RegExp;
-  /** It has embeddings in OpenAI's form. */
+  /** Some of its models make vectors of texts, and the gateway can ask for them. */
   readonly makesEmbeddings?: true;
 };
 
@@ -80,6 +80,7 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     surchargesCacheWrites: /^claude-/,
     catalogue: 'google',
     priceFilePrefix: 'gemini',
+    makesEmbeddings: true,
   },
   Bedrock: {
     connection: ({ bedrock }) =>
@@ -92,6 +93,7 @@ export const providerTypes: Readonly<Record<ProviderType, TypeFacts>> = {
     // Of an inference profile of one's own, upstreamName says nothing.
     pricedByPublicName: true,
     surchargesCacheWrites: /claude/,
+    makesEmbeddings: true,
   },
   OpenAICompatible: {
     connection: ({ openAICompatible }) =>

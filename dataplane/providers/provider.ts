@@ -160,6 +160,8 @@ export type Native = {
 };
 
 export type Translation<O extends Translated, C extends Connection = Connection> = {
+  /** Texts of one request, where a model takes no more than a few. */
+  readonly maxTexts?: number;
   /** Refuses with unsupported_parameter, naming field and target, what it cannot carry, unless `dropUnsupported` lets it leave that out. */
   encode(request: UnaryRequest<O>, target: Target<C>): Parsed<EncodedRequest>;
   /** @param headers of the reply: some tell usage there */

@@ -121,9 +121,14 @@ class ProviderEmbedder implements Embedder {
   #ask(text: string): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ text, resolve, reject });
-      if (this.#waiting.length >= MAX_TOGETHER) this.#go();
+      if (this.#waiting.length >= this.#together) this.#go();
       else this.#timer ??= setTimeout(() => this.#go(), TOGETHER_MS);
     });
+  }
+
+  get #together(): number {
+    const target = targetOf(this.#ports.config.current(), this.#at);
+    return Math.min(MAX_TOGETHER, target?.form.maxTexts ?? MAX_TOGETHER);
   }
 
   #go(): void {

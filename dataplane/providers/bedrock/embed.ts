@@ -88,6 +88,7 @@ const familyOf = (name: string): Family | undefined => [...families, cohere].fin
 const wireOf = (family: Family): UnaryWire<'Embeddings', BedrockConnection> => ({
   ...common,
   translation: {
+    ...(family !== cohere && { maxTexts: 1 }),
     encode: (request, target) => encode(request, target, family),
     decodeReply: (body, request, headers) =>
       withUsage(isRecord(body) ? family.decode(body, request) : refuse('upstream_bad_response'), headers),

@@ -124,7 +124,11 @@ const wireOf = (form: Form): UnaryWire<'Embeddings', GeminiConnection> => ({
   tokenizer: 'other',
   address: target => addressOf(target, 'google', target.model.upstreamName, form.method, acceptOf(false)),
   authorize,
-  translation: { encode, decodeReply: (body, request) => decodeReply(body, request, form) },
+  translation: {
+    ...(form.single && { maxTexts: 1 }),
+    encode,
+    decodeReply: (body, request) => decodeReply(body, request, form),
+  },
   classify,
 });
 
