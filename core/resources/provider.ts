@@ -49,9 +49,10 @@ export const PUBLIC_BASE_URL = {
 } as const;
 
 const DIALECTS = ['Chat', 'Responses', 'Completions', 'Messages'] as const;
+type Spoken = (typeof DIALECTS)[number];
 
 /** What a server speaks; clients of any of them are passed through, others are translated to the first. */
-const dialects = (what: string, names: readonly (typeof DIALECTS)[number][] = DIALECTS) =>
+const dialects = <const Names extends readonly [Spoken, ...Spoken[]]>(names: Names, what: string) =>
   list(choice(names, 'A wire of its own.'), names.length, what).min(1).optional();
 
 const openAI = block({
@@ -59,8 +60,8 @@ const openAI = block({
   organization: text(128, 'Sent as OpenAI-Organization.').optional(),
   project: text(128, 'Sent as OpenAI-Project.').optional(),
   dialects: dialects(
-    'What the models are spoken to in, their own first. Default: Chat and Responses; Responses alone, or Completions alone, for those that OpenAI serves only there.',
     ['Chat', 'Responses', 'Completions'],
+    'What the models are spoken to in, their own first. Default: Chat and Responses; Responses alone, or Completions alone, for those that OpenAI serves only there.',
   ),
 }).meta({ description: 'Settings of type OpenAI.' });
 
@@ -102,7 +103,7 @@ const openAICompatible = block({
     VENDORS,
     "Whose server it is, where that speaks the wire in a way of its own. Default: known by the host of baseURL (api.mistral.ai, api.cohere.com), else nobody's in particular.",
   ).optional(),
-  dialects: dialects('What the server speaks below the base URL, its own first. Default: Chat and Completions.'),
+  dialects: dialects(DIALECTS, 'What the server speaks below the base URL, its own first. Default: Chat and Completions.'),
 }).meta({ description: 'Settings of type OpenAICompatible: Ollama, LM Studio, TGI, Groq, Together and others.' });
 
 const port = count(1, 65535, 'A port number.');
@@ -122,6 +123,7 @@ const vLLM = checked(
     engine: choice(['vLLM', 'SGLang', 'TRTLLM', 'TGI'], 'Which engine it is, and so which metric names to read.').default('vLLM'),
     metricsPath: text(256, 'Path of the metrics.').default('/metrics'),
     dialects: dialects(
+      DIALECTS,
       'What the engine speaks below /v1, its own first. Default: all of them for vLLM, Chat and Completions for the others.',
     ),
   }),
