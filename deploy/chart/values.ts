@@ -74,10 +74,6 @@ const operator: Section = section('The operator: compiles the objects of the clu
     'Look after these namespaces only, with Roles in each of them and none for the whole cluster; empty: all. They have to exist.',
     NAMESPACE,
   ),
-  nodeOptions: text(
-    '--max-old-space-size=144 --max-semi-space-size=4',
-    'Options of Node. With these it stays at 210 MB with 10,000 TenantKeys; for more, raise the first, and the memory below.',
-  ),
   podDisruptionBudget: disruption,
   ...pod({ requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '384Mi' } }),
 });

@@ -107,7 +107,7 @@ describe('the chart', { skip: withoutHelm }, () => {
       podSpec(manifests, name).containers.flatMap(({ env }) => env.map(variable => variable.name)),
     );
     assert.ok(names.length > 20);
-    for (const name of names) assert.ok(known.includes(`\`${name}\``) || name === 'NODE_OPTIONS', name);
+    for (const name of names) assert.ok(known.includes(`\`${name}\``), name);
   });
 
   test('gives a pod the time to finish its streams, and load balancers the patience for them', async () => {
