@@ -7,11 +7,13 @@ import { describe, test } from 'node:test';
 import { EventStreamCodec } from '@smithy/core/event-streams';
 import { parse } from 'yaml';
 import { fold } from '#core/chat/fold.ts';
+import { UNSIGNED } from '#core/chat/foreign.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import type { Parsed } from '#core/failure.ts';
 import { epochMillis } from '#core/units.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
+import { bedrockConverse, eventStream } from '#dataplane/frontends/bedrock-converse/index.ts';
 import type { Frontend } from '#dataplane/frontends/frontend.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { openAIResponses } from '#dataplane/frontends/openai-responses/index.ts';
@@ -144,6 +146,18 @@ describe('recorded streams of Bedrock', { skip }, () => {
         const { complete, failure } = fold(eventsOf([wrong]));
         assert.deepEqual([complete, failure?.class], [false, 'upstream_bad_response'], `byte ${at}`);
       }
+    });
+
+    test(`${name} comes back whole from a client of its own dialect, frame by frame`, () => {
+      const events = eventsOf([bytes]);
+      const encoder = bedrockConverse({ model: '', stream: true }).streamEncoder(context);
+      const framing = eventStream(messagesOf);
+      const frames = events.map(event => framing.frames(encoder.push(event)) as Buffer);
+      const [before, after] = [fold(events), fold(eventsOf(frames))];
+      const said = before.reply.parts.filter(part => !('text' in part) || part.text !== '');
+      // Thinking that nobody signed is marked.
+      const marked = said.map(part => (part.kind === 'thinking' && !part.signature ? { ...part, signature: UNSIGNED } : part));
+      assert.deepEqual(after, { ...before, reply: { ...before.reply, parts: marked } });
     });
 
     for (const frontend of frontends)

@@ -1,12 +1,15 @@
 // Any request, encoded for the models of Bedrock: what comes out is shown to the simulator, which refuses what Bedrock would; and what cannot
 // be said there is named.
 import assert from 'node:assert/strict';
+import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { signedBy, UNSIGNED } from '#core/chat/foreign.ts';
 import type { AssistantPart, ChatRequest, Message, ThinkingRequest } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
+import { scanObject } from '#core/json/scan.ts';
 import { tokens } from '#core/units.ts';
+import { bedrockConverse } from '#dataplane/frontends/bedrock-converse/index.ts';
 import { claude } from '#dataplane/providers/bedrock/claude.ts';
 import { converse } from '#dataplane/providers/bedrock/converse.ts';
 import { CLAUDE, GPT, LLAMA, MISTRAL, NOVA, targetOf } from '#dataplane/providers/bedrock/testing.ts';
@@ -106,6 +109,27 @@ describe('any request', () => {
       );
     });
 });
+
+/** As the frontend of the dialect reads a body, but not as one that may pass as it is. */
+function readBack(body: object): ChatRequest {
+  const view = valueIn(scanObject(Buffer.from(JSON.stringify(body)), { maxDepth: 100, interpreted: new Set<string>(), isUtf8 }));
+  const { body: _asItIs, ...read } = valueIn(bedrockConverse({ model: 'public', stream: false }).decode(view));
+  return read;
+}
+
+for (const model of [CLAUDE, NOVA])
+  test(`what the frontend of Converse reads is what was written for ${model}`, () => {
+    fc.assert(
+      fc.property(request, asked => {
+        const { body } = encodedFor(converse, model, asked);
+        const again = valueIn(converse.encode(readBack(body), targetOf({ upstreamName: model })));
+        const { requestMetadata: metadata, ...rest } = body;
+        assert.deepEqual(again.body, rest);
+        assert.deepEqual(again.dropped, metadata ? ['requestMetadata'] : []);
+      }),
+      { numRuns: 200 },
+    );
+  });
 
 const ask = (fields: Partial<ChatRequest> = {}): ChatRequest => ({
   dialect: 'openai-chat',
