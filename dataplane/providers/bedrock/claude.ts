@@ -1,8 +1,8 @@
 // Anthropic's models by InvokeModel: their own dialect in an envelope of Bedrock's. The model is in the path, versions and betas are in the
 // body, and the frames of a stream have Anthropic's events in them.
-import type { ChatRequest, DocumentPart, ImagePart, Message, UserPart } from '#core/chat/request.ts';
+import type { ChatRequest } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
-import { anthropic } from '../anthropic/index.ts';
+import { anthropic, withoutReferences } from '../anthropic/index.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { ClientHeaders, EncodedRequest, Provider, RequestFields, StreamDecoder } from '../provider.ts';
 import { addressOf } from './address.ts';
@@ -71,28 +71,15 @@ function encode(request: ChatRequest, target: BedrockTarget): Parsed<EncodedRequ
 
 /** What Anthropic's own API takes and Bedrock does not: what would have to be fetched, or is stored at Anthropic; and some models' schemas. */
 function withoutUnknown(request: ChatRequest, model: string, limits: LeavingOut): ChatRequest {
-  const messages = request.messages.map((message, index) => withoutReferences(message, `messages[${index}]`, limits));
-  if (hasStructuredOutput(model)) return { ...request, messages };
-  const { output, ...rest } = request;
+  const { output, ...rest } = withoutReferences(request, limits);
+  if (hasStructuredOutput(model)) return output ? { ...rest, output } : rest;
   if (output) limits.leaveOut('response_format');
   const tools = request.tools.map(({ strict, ...tool }, index) => {
     if (strict) limits.leaveOut(`tools[${index}].strict`);
     return tool;
   });
-  return { ...rest, messages, tools };
+  return { ...rest, tools };
 }
-
-function withoutReferences(message: Message, path: string, limits: LeavingOut): Message {
-  if (message.role !== 'user' && message.role !== 'tool') return message;
-  const content = message.content.filter((part, index) => {
-    const refers = isAttachment(part) && (part.source.kind === 'url' || part.source.kind === 'file');
-    if (refers) limits.leaveOut(`${path}.content[${index}]`);
-    return !refers;
-  });
-  return { ...message, content };
-}
-
-const isAttachment = (part: UserPart): part is ImagePart | DocumentPart => part.kind === 'image' || part.kind === 'document';
 
 /** Exceptions come between Anthropic's events. */
 function streamDecoder(): StreamDecoder {
