@@ -141,7 +141,7 @@ const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
   // A text, or what bypasses the cache.
   'openai-completions': {},
   gemini: {
-    systemInstruction: fields('role', { parts: each(fields('text')) }),
+    systemInstruction: { fields: { parts: each(fields('text')) } },
     contents: each(
       fields('role', {
         // Others than text bypass the cache, or are an earlier answer's.

@@ -8,6 +8,7 @@ import { keyOf, lastUserTurn, partitionOf } from '#core/cache/partition.ts';
 import { isRecord } from '#core/json/record.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { anthropicMessages } from '../frontends/anthropic-messages/index.ts';
+import { gemini } from '../frontends/gemini/index.ts';
 import { openAIChat } from '../frontends/openai-chat/index.ts';
 import { openAICompletions } from '../frontends/openai-completions/index.ts';
 import { openAIResponses } from '../frontends/openai-responses/index.ts';
@@ -18,6 +19,7 @@ const frontends = {
   'openai-responses': openAIResponses,
   'openai-completions': openAICompletions,
   'anthropic-messages': anthropicMessages,
+  gemini: gemini({ model: 'm', stream: false }),
 };
 const schema = { type: 'object', properties: { q: { type: 'string' } }, required: ['q'] };
 
@@ -82,6 +84,31 @@ const bodies: Readonly<Record<keyof typeof frontends, Record<string, unknown>>> 
     tool_choice: { type: 'tool', name: 'search' },
     thinking: { type: 'enabled', budget_tokens: 1024 },
     output_config: { effort: 'low', format: { type: 'json_schema', schema } },
+  },
+  gemini: {
+    systemInstruction: { parts: [{ text: 'Be brief.' }] },
+    contents: [
+      { role: 'user', parts: [{ text: 'Hello' }] },
+      {
+        role: 'model',
+        parts: [
+          { text: 'hm', thought: true },
+          { text: 'Hi', thoughtSignature: 'EpEg' },
+          { functionCall: { id: 'c1', name: 'search', args: { q: 1 } } },
+        ],
+      },
+      { role: 'user', parts: [{ text: 'What is the capital of France?' }] },
+    ],
+    tools: [{ functionDeclarations: [{ name: 'search', description: 'Finds', parametersJsonSchema: schema }] }],
+    toolConfig: { functionCallingConfig: { mode: 'ANY', allowedFunctionNames: ['search'] } },
+    generationConfig: {
+      temperature: 0,
+      maxOutputTokens: 100,
+      stopSequences: ['END'],
+      responseMimeType: 'application/json',
+      responseJsonSchema: schema,
+      thinkingConfig: { thinkingLevel: 'LOW' },
+    },
   },
 };
 

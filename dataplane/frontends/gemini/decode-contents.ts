@@ -103,12 +103,16 @@ function userTurn(reading: Reading, parts: readonly PartAt[]): readonly Message[
 }
 
 function userPart(reading: Reading, part: JsonRecord, path: string): readonly UserPart[] {
-  if (part.text !== undefined) return [{ kind: 'text', text: required(reading.faults, part.text, `${path}.text`, aString, '') }];
   const media = mediaPart(reading, part, path);
+  const said = [...textIn(reading, part, path), ...(media ? [media] : [])];
   // A video, or what only Google's own tools make, is something the client says: it may not vanish unseen.
-  if (!media) reading.extra[path] = part;
-  return media ? [media] : [];
+  if (said.length === 0) reading.extra[path] = part;
+  return said;
 }
+
+/** Google takes one kind of content in a part; a second one is told too, and left to the target. */
+const textIn = ({ faults }: Reading, { text }: JsonRecord, path: string): readonly TextPart[] =>
+  text === undefined ? [] : [{ kind: 'text', text: required(faults, text, `${path}.text`, aString, '') }];
 
 function mediaPart({ faults }: Reading, part: JsonRecord, path: string): UserPart | undefined {
   if (isRecord(part.inlineData)) {
@@ -170,11 +174,9 @@ function textOf(response: JsonRecord): { readonly text: string; readonly isError
 function modelParts(reading: Reading, part: JsonRecord, path: string, place: string): readonly AssistantPart[] {
   const signature = typeof part.thoughtSignature === 'string' ? part.thoughtSignature : '';
   if (part.thought === true) return thoughtOf(part, signature);
-  const signed = signatureBefore(signature);
-  if (isRecord(part.functionCall)) return [...signed, callOf(reading, part.functionCall, path, place)];
-  if (typeof part.text === 'string') return [...signed, { kind: 'text', text: part.text }];
-  // The work of Google's own tools, and images: a history is cleaned of them for another provider.
-  return signed;
+  // Other parts are the work of Google's own tools, and images: a history is cleaned of them for another provider.
+  const call = isRecord(part.functionCall) ? [callOf(reading, part.functionCall, path, place)] : [];
+  return [...signatureBefore(signature), ...textIn(reading, part, path), ...call];
 }
 
 /** Thoughts of another provider carry its own signature, and what it sealed has no text. */
