@@ -124,7 +124,7 @@ function residueText({ request: { dialect, thinking }, body }: PartitionFacts): 
 
 /** Ways to ask the same. */
 const familyOf = (operation: Operation): string => (conversations.has(operation) ? 'Chat' : operation);
-const conversations: ReadonlySet<Operation> = new Set(['Chat', 'Messages', 'Responses', 'GenerateContent']);
+const conversations: ReadonlySet<Operation> = new Set(['Chat', 'Messages', 'Responses', 'GenerateContent', 'Converse']);
 
 /** The models never see these: where it runs, what it is billed to, who is to be blamed. */
 const silent: ReadonlySet<string> = new Set([

@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 import { costOf } from '#core/accounting/cost.ts';
 import { cataloguePrice } from '#core/compile/prices.ts';
 import { anthropic } from '#dataplane/providers/anthropic/index.ts';
+import { converse } from '#dataplane/providers/bedrock/converse.ts';
 import { openAIDialect } from '#dataplane/providers/openai/index.ts';
 import type { Provider } from '#dataplane/providers/provider.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
@@ -21,15 +22,19 @@ const textOf = (file: string): string => readFileSync(path.join(root, file), 'ut
 type Json = Record<string, unknown>;
 type Interaction = { readonly request?: { readonly uri: string }; readonly response: { readonly parsed_body?: Json } };
 
-/** Bodies of one provider's whole answers, by file name. */
-function answersIn(folder: string): [string, Json][] {
+/** Bodies of one provider's whole answers, by file name, and their models: some wires have these in the path. */
+function answersIn(folder: string): [string, Json, string][] {
   return files(`pydantic-ai/${folder}/*.yaml`).flatMap(name => {
     const { interactions = [] } = parse(textOf(name)) as { interactions?: Interaction[] };
     return interactions
       .filter(
-        ({ request, response }) => /\/(chat\/completions|messages)(\?|$)/.test(request?.uri ?? '') && response.parsed_body?.usage,
+        ({ request, response }) =>
+          /\/(chat\/completions|messages|converse)(\?|$)/.test(request?.uri ?? '') && response.parsed_body?.usage,
       )
-      .map(({ response }, i): [string, Json] => [`${name} #${i}`, response.parsed_body!]);
+      .map(({ request, response: { parsed_body: body } }, i): [string, Json, string] => {
+        const inPath = /\/model\/([^/]+)\//.exec(request!.uri)?.[1];
+        return [`${name} #${i}`, body!, inPath ? decodeURIComponent(inPath) : String(body!.model)];
+      });
   });
 }
 
@@ -45,6 +50,7 @@ const cases: readonly Case[] = [
   { folder: 'test_groq', id: 'groq', flavor: 'default', reader: openAIDialect },
   { folder: 'test_deepseek', id: 'deepseek', flavor: 'chat', reader: openAIDialect },
   { folder: 'test_mistral', id: 'mistral', flavor: 'default', reader: openAIDialect },
+  { folder: 'test_bedrock', id: 'aws', flavor: 'default', reader: converse },
 ];
 
 const at = Date.parse('2026-11-21T00:00:00Z');
@@ -64,10 +70,10 @@ describe('the cost of recorded answers', { skip }, async () => {
     test(`of ${folder} is what the price list's own library says, to the nano-dollar`, () => {
       const provider = findProvider({ providerId: id })!;
       let compared = 0;
-      for (const [name, body] of answersIn(folder)) {
-        const listed = catalogue.find({ id }, String(body.model), at);
+      for (const [name, body, model] of answersIn(folder)) {
+        const listed = catalogue.find({ id }, model, at);
         const price = listed && cataloguePrice(listed, id === 'anthropic', '1');
-        const theirs = dearest(extractUsage(provider, body, flavor).usage, String(body.model), provider);
+        const theirs = dearest(extractUsage(provider, body, flavor).usage, model, provider);
         if (!price || theirs === undefined) continue;
         const reply = reader.decodeReply(body);
         assert.ok(reply.ok && reply.value.usage, name);
