@@ -10,7 +10,7 @@ import { costOf } from '#core/accounting/cost.ts';
 import { cataloguePrice } from '#core/compile/prices.ts';
 import { anthropic } from '#dataplane/providers/anthropic/index.ts';
 import { converse } from '#dataplane/providers/bedrock/converse.ts';
-import { openAIDialect } from '#dataplane/providers/openai/index.ts';
+import { compatibleProfile, openAIDialect, responsesWire } from '#dataplane/providers/openai/index.ts';
 import type { Provider } from '#dataplane/providers/provider.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
 
@@ -23,14 +23,11 @@ type Json = Record<string, unknown>;
 type Interaction = { readonly request?: { readonly uri: string }; readonly response: { readonly parsed_body?: Json } };
 
 /** Bodies of one provider's whole answers, by file name, and their models: some wires have these in the path. */
-function answersIn(folder: string): [string, Json, string][] {
+function answersIn({ folder, path: end }: Case): [string, Json, string][] {
   return files(`pydantic-ai/${folder}/*.yaml`).flatMap(name => {
     const { interactions = [] } = parse(textOf(name)) as { interactions?: Interaction[] };
     return interactions
-      .filter(
-        ({ request, response }) =>
-          /\/(chat\/completions|messages|converse)(\?|$)/.test(request?.uri ?? '') && response.parsed_body?.usage,
-      )
+      .filter(({ request, response }) => new RegExp(`/${end}(\\?|$)`).test(request?.uri ?? '') && response.parsed_body?.usage)
       .map(({ request, response: { parsed_body: body } }, i): [string, Json, string] => {
         const inPath = /\/model\/([^/]+)\//.exec(request!.uri)?.[1];
         return [`${name} #${i}`, body!, inPath ? decodeURIComponent(inPath) : String(body!.model)];
@@ -40,17 +37,26 @@ function answersIn(folder: string): [string, Json, string][] {
 
 type Case = {
   readonly folder: string;
+  /** How the path of what was asked ends. */
+  readonly path: string;
   readonly id: string;
   readonly flavor: string;
   readonly reader: Pick<Provider, 'decodeReply'>;
 };
 const cases: readonly Case[] = [
-  { folder: 'test_openai', id: 'openai', flavor: 'chat', reader: openAIDialect },
-  { folder: 'test_anthropic', id: 'anthropic', flavor: 'default', reader: anthropic },
-  { folder: 'test_groq', id: 'groq', flavor: 'default', reader: openAIDialect },
-  { folder: 'test_deepseek', id: 'deepseek', flavor: 'chat', reader: openAIDialect },
-  { folder: 'test_mistral', id: 'mistral', flavor: 'default', reader: openAIDialect },
-  { folder: 'test_bedrock', id: 'aws', flavor: 'default', reader: converse },
+  { folder: 'test_openai', path: 'chat/completions', id: 'openai', flavor: 'chat', reader: openAIDialect },
+  {
+    folder: 'test_openai_responses',
+    path: 'responses',
+    id: 'openai',
+    flavor: 'responses',
+    reader: responsesWire(compatibleProfile, 'own', () => ({ origin: '', path: '', headers: {} })),
+  },
+  { folder: 'test_anthropic', path: 'messages', id: 'anthropic', flavor: 'default', reader: anthropic },
+  { folder: 'test_groq', path: 'chat/completions', id: 'groq', flavor: 'default', reader: openAIDialect },
+  { folder: 'test_deepseek', path: 'chat/completions', id: 'deepseek', flavor: 'chat', reader: openAIDialect },
+  { folder: 'test_mistral', path: 'chat/completions', id: 'mistral', flavor: 'default', reader: openAIDialect },
+  { folder: 'test_bedrock', path: 'converse', id: 'aws', flavor: 'default', reader: converse },
 ];
 
 const at = Date.parse('2026-11-21T00:00:00Z');
@@ -66,11 +72,11 @@ function dearest(usage: Usage, model: string, provider: ListedProvider): number 
 
 describe('the cost of recorded answers', { skip }, async () => {
   const catalogue = await loadPriceCatalogue();
-  for (const { folder, id, flavor, reader } of cases)
-    test(`of ${folder} is what the price list's own library says, to the nano-dollar`, () => {
+  for (const { id, flavor, reader, ...where } of cases)
+    test(`of ${where.folder} is what the price list's own library says, to the nano-dollar`, () => {
       const provider = findProvider({ providerId: id })!;
       let compared = 0;
-      for (const [name, body, model] of answersIn(folder)) {
+      for (const [name, body, model] of answersIn({ id, flavor, reader, ...where })) {
         const listed = catalogue.find({ id }, model, at);
         const price = listed && cataloguePrice(listed, id === 'anthropic', '1');
         const theirs = dearest(extractUsage(provider, body, flavor).usage, model, provider);
@@ -81,7 +87,7 @@ describe('the cost of recorded answers', { skip }, async () => {
         assert.ok(Math.abs(ours - theirs) <= 1e-9, `${name}: ${ours} here, ${theirs} there`);
         compared++;
       }
-      console.log(`${folder}: ${compared} answers compared`);
+      console.log(`${where.folder}: ${compared} answers compared`);
       assert.ok(compared > 0);
     });
 });

@@ -24,7 +24,7 @@ function eventsOf(response: JsonRecord): SseMessage[] {
     output_index,
     item,
   }));
-  const all = [{ type: 'response.created', response }, ...items, { type: `response.${textOf(response.status)}`, response }];
+  const all = [{ type: 'response.created', response }, ...items, { type: 'response.completed', response }];
   return all.map(event => ({ event: '', data: JSON.stringify(event) }));
 }
 

@@ -64,7 +64,8 @@ const started: Handler = (state, { response }) => {
 };
 
 const over: Handler = (state, event) => {
-  const response = recordOf(event.response);
+  if (!isRecord(event.response)) return failed(state, failure('upstream_bad_response'));
+  const { response } = event;
   const usage = usageOf(response.usage);
   const start = started(state, event);
   const counted: ChatEvent[] = usage ? [{ kind: 'usage', usage, alone: false }] : [];

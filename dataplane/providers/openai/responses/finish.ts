@@ -5,15 +5,18 @@ import type { JsonRecord } from '#core/json/record.ts';
 import { recordOf, textOf } from '../../wire.ts';
 import { inBandFailure } from '../errors.ts';
 
-/** undefined: it goes on (`queued`, `in_progress`). */
+/** Of a response that did not fail; undefined: it goes on. */
 export function finishOf(response: JsonRecord, hasCalls: boolean): Finish | undefined {
   switch (response.status) {
     case 'completed':
       return { reason: hasCalls ? 'tool-calls' : 'stop' };
     case 'incomplete':
       return incomplete(textOf(recordOf(response.incomplete_details).reason));
-    default:
+    case 'queued':
+    case 'in_progress':
       return undefined;
+    default:
+      return { reason: hasCalls ? 'tool-calls' : 'stop', isAssumed: true };
   }
 }
 
