@@ -6,7 +6,7 @@ import { folderConfig, type LoadReport } from '#dataplane/config/folder.ts';
 import { keyFiles } from '#dataplane/config/key-files.ts';
 import { masterKey } from '#dataplane/config/secrets.ts';
 import { type DataPlane, startDataPlane } from '#dataplane/start.ts';
-import { endOnSignal, stopSignal } from '#dataplane/stop-signal.ts';
+import { onStopSignal } from '#dataplane/stop-signal.ts';
 import { systemClock } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
 import { createLog, type Log } from '#platform/log.ts';
@@ -63,7 +63,7 @@ function describe(error: NodeJS.ErrnoException & { port?: number }): string {
 
 async function serveUntilStopped(settings: Settings, folder: string | undefined, io: Io): Promise<void> {
   const log = await createLog(settings.logLevel);
-  const starting = endOnSignal();
+  const stop = onStopSignal();
   let plane: DataPlane | undefined;
   const reports: LoadReport[] = [];
   // Keys made by the API go into the user's folder; beside the bundled one they have a folder of their own.
@@ -103,8 +103,7 @@ async function serveUntilStopped(settings: Settings, folder: string | undefined,
         masterKey: io.env.TOLLGATE_MASTER_KEY ? undefined : key,
       }),
     );
-    starting.over();
-    await stopSignal(log, settings.drainMs, plane);
+    await stop.drained(log, settings.drainMs, plane);
   } finally {
     await plane?.close();
     await config.close();

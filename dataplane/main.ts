@@ -11,7 +11,7 @@ import { BadSetting, clusterSettingsOf } from '../cli/settings.ts';
 import { type ClusterLoadReport, clusterConfig } from './config/cluster.ts';
 import { clusterKeys } from './config/cluster-keys.ts';
 import { type DataPlane, startDataPlane } from './start.ts';
-import { endOnSignal, stopSignal } from './stop-signal.ts';
+import { onStopSignal } from './stop-signal.ts';
 
 /** Providers that refuse a credential are answered by reading it again, but not for each of a thousand requests. */
 const REREAD_EVERY_MS = 1_000;
@@ -21,7 +21,7 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const log = await createLog(settings.logLevel);
   const cluster = await clusterOf(env);
   const client = kubeClient(connectTo(cluster, { userAgent: 'tollgate-dataplane' }));
-  const starting = endOnSignal();
+  const stop = onStopSignal();
   let plane: DataPlane | undefined;
   let loaded: ClusterLoadReport | undefined;
   const config = await clusterConfig({
@@ -52,8 +52,7 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
     });
     if (loaded) noteLoad(plane, loaded);
     log.info({ port: plane.port, internalPort: plane.internalPort }, 'data plane started');
-    starting.over();
-    await stopSignal(log, settings.drainMs, plane);
+    await stop.drained(log, settings.drainMs, plane);
   } finally {
     await plane?.close();
     config.close();

@@ -2,24 +2,30 @@
 import type { Log } from '#platform/log.ts';
 import type { DataPlane } from './start.ts';
 
-/** Until there is something to drain, a signal ends the process: the first process of a container has no such default. */
-export function endOnSignal(): { readonly over: () => void } {
-  const end = () => process.exit(0);
-  process.on('SIGTERM', end).on('SIGINT', end);
-  return { over: () => void process.off('SIGTERM', end).off('SIGINT', end) };
-}
+export type StopSignal = {
+  /** Resolves when the process may end: what was begun is answered, or the time for that is over, or somebody insists. */
+  drained(log: Log, drainMs: number, plane: Pick<DataPlane, 'drain'>): Promise<void>;
+};
 
-/** Resolves when the process may end: what was begun is answered, or the time for that is over, or somebody insists. */
-export function stopSignal(log: Log, drainMs: number, plane: Pick<DataPlane, 'drain'>): Promise<void> {
-  return new Promise(resolve => {
-    let stopping = false;
-    const stop = (signal: NodeJS.Signals) => {
-      if (stopping) return resolve();
-      stopping = true;
-      log.info({ signal }, 'draining: no new connections; once more to stop at once');
-      setTimeout(resolve, drainMs).unref();
-      plane.drain().then(resolve);
-    };
-    process.on('SIGTERM', stop).on('SIGINT', stop);
-  });
+/**
+ * Until there is something to drain, a signal ends the process: the first process of a container has no such default. The listener stays
+ * the same all the time, because a signal that arrives while one takes the place of another is lost.
+ */
+export function onStopSignal(): StopSignal {
+  let stop: (signal: NodeJS.Signals) => void = () => process.exit(0);
+  const heard = (signal: NodeJS.Signals) => stop(signal);
+  process.on('SIGTERM', heard).on('SIGINT', heard);
+  return {
+    drained: (log, drainMs, plane) =>
+      new Promise(resolve => {
+        let stopping = false;
+        stop = signal => {
+          if (stopping) return resolve();
+          stopping = true;
+          log.info({ signal }, 'draining: no new connections; once more to stop at once');
+          setTimeout(resolve, drainMs).unref();
+          plane.drain().then(resolve);
+        };
+      }),
+  };
 }

@@ -35,6 +35,7 @@ export type Image = {
   /** Where its files are on this machine. */
   readonly root: string;
   start(options?: StartOptions): Promise<Container>;
+  /** Ends what still runs, and takes the files away. */
   remove(): void;
 };
 
@@ -93,11 +94,19 @@ export function buildImage(folder: string): Image {
     }
   }
   const root = [...roots.values()].at(-1)!;
+  const running = new Set<() => void>();
+  // A test that fails leaves no process behind.
+  process.once('exit', () => {
+    for (const kill of running) kill();
+  });
   return {
     config,
     root,
-    start: options => start(root, config, options),
-    remove: () => rmSync(built, { recursive: true, force: true }),
+    start: options => start(root, config, running, options),
+    remove() {
+      for (const kill of running) kill();
+      rmSync(built, { recursive: true, force: true });
+    },
   };
 }
 
@@ -230,6 +239,7 @@ const outside: Readonly<Record<string, string>> = {
 async function start(
   root: string,
   config: ImageConfig,
+  running: Set<() => void>,
   { command, env, user, mounts = {} }: StartOptions = {},
 ): Promise<Container> {
   const volumes = config.volumes.map((at): Mount => [freshVolume(path.join(root, at)), at, 'rw']);
@@ -260,9 +270,14 @@ async function start(
   const first = await until('the process in the image has begun', () => firstProcess(child));
   // The end of `unshare` would not end it: a process that changes its user is let off that.
   const kill = () => {
-    if (child.exitCode === null && child.signalCode === null) process.kill(first, 'SIGKILL');
+    try {
+      process.kill(first, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
   };
-  process.once('exit', kill);
+  running.add(kill);
+  void exited.then(() => running.delete(kill));
   return {
     logs: () => Buffer.concat(said).toString(),
     exited,
