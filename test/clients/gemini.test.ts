@@ -200,6 +200,21 @@ describe('@google/genai and the gateway', () => {
     assert.ok(!stage.logs().includes(clientKey));
   });
 
+  test('a body passes through to Google byte by byte, but for our controls', async () => {
+    const google = targets.find(({ wire }) => wire === 'gemini')!;
+    const body =
+      '{ "contents":[{"parts":[{"text":"a\\u2028b \u2028"}]}], "generation_config" : {"topK": 1.0},\n"safety_settings":[] }';
+    const answer = await fetch(`${stage.url}/v1beta/models/${google.model}:generateContent`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-goog-api-key': clientKey },
+      body: body.replace('{ ', '{ "tags": ["x"],'),
+    });
+    assert.equal(answer.status, 200);
+    const { length, [length - 1]: last } = stage.hosted.requests();
+    assert.deepEqual(last!.body, JSON.parse(body));
+    assert.equal(last!.bodyBytes, Buffer.byteLength(body));
+  });
+
   test('a bearer token is a key too, and so are the paths of Vertex', async () => {
     const authorization = `Bearer ${clientKey}`;
     assert.equal((await post(`/v1/models/${model()}:generateContent`, { authorization })).status, 200);

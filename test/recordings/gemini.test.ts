@@ -5,11 +5,14 @@ import { isUtf8 } from 'node:buffer';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { calcPrice, extractUsage, findProvider } from '@pydantic/genai-prices';
 import { parse as parseYAML } from 'yaml';
+import { costOf } from '#core/accounting/cost.ts';
 import { type Folded, fold } from '#core/chat/fold.ts';
 import { signatureOf } from '#core/chat/foreign.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
+import { cataloguePrice } from '#core/compile/prices.ts';
 import type { Parsed } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { epochMillis } from '#core/units.ts';
@@ -22,6 +25,7 @@ import { anthropic } from '#dataplane/providers/anthropic/index.ts';
 import { generateContent } from '#dataplane/providers/gemini/index.ts';
 import { openAIDialect } from '#dataplane/providers/openai/index.ts';
 import type { Provider, SseMessage } from '#dataplane/providers/provider.ts';
+import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
 
 const recordings = path.join(import.meta.dirname, '../../../shared/recordings');
 const absent = !existsSync(recordings) && 'the recordings are not beside this checkout';
@@ -248,4 +252,29 @@ describe('the recorded requests to Google', { skip: absent }, () => {
       assert.deepEqual(decodedRequest.body, body);
     });
   }
+});
+
+test("recorded answers cost what the price list's own library says, but for what Google's tools read", {
+  skip: absent,
+}, async () => {
+  const catalogue = await loadPriceCatalogue();
+  const listedBy = findProvider({ providerId: 'google' })!;
+  const at = Date.parse('2026-11-21T00:00:00Z');
+  let compared = 0;
+  for (const { name, body } of replies) {
+    const model = String(body.modelVersion);
+    const listed = catalogue.find({ id: 'google' }, model, at);
+    const { usage } = valueIn(generateContent.decodeReply(body));
+    const price = listed && cataloguePrice(listed, false, '1');
+    const usedByTools = (body.usageMetadata as Json | undefined)?.toolUsePromptTokenCount !== undefined;
+    if (!price || !usage || usedByTools) continue;
+    const theirs = calcPrice(extractUsage(listedBy, body).usage, model, {
+      provider: listedBy,
+      timestamp: new Date(at),
+    })!.total_price;
+    const ours = costOf(usage, price) / 1e9;
+    assert.ok(Math.abs(ours - theirs) <= 1e-9, `${name}: ${ours} here, ${theirs} there`);
+    compared++;
+  }
+  assert.ok(compared >= 10, `${compared} answers compared`);
 });
