@@ -108,7 +108,15 @@ const { name, needsCredential, missingCredential, trouble, refuse, badJson, head
 const engine = { name, needsCredential, missingCredential, trouble, refuse, badJson, headers };
 const vllmResponses: Wire = { ...openaiResponses, ...engine };
 const vllmCompletions: Wire = { ...openaiCompletions, ...engine };
-const vllmMessages: Wire = { ...anthropic, ...engine };
+/** vLLM has no document blocks in its Messages API. */
+const vllmMessages: Wire = {
+  ...anthropic,
+  ...engine,
+  read: (body, headers) =>
+    JSON.stringify(body).includes('"type":"document"')
+      ? { ok: false, refusal: vllm.refuse(400, "1 validation error: content block of type 'document' is not supported") }
+      : anthropic.read(body, headers),
+};
 
 /** What is asked of a kept response, by its id. */
 const keptRoute = (method: string, below: string): RouteRow => [
@@ -193,6 +201,7 @@ const vllmRoutes: readonly RouteRow[] = [
   ['POST', /^\/v1\/responses$/, () => ({ wire: vllmResponses, kind: 'generate' })],
   ['POST', /^\/v1\/completions$/, () => ({ wire: vllmCompletions, kind: 'generate' })],
   ['POST', /^\/v1\/messages$/, () => ({ wire: vllmMessages, kind: 'generate' })],
+  ['POST', /^\/v1\/messages\/count_tokens$/, () => ({ wire: vllmMessages, kind: 'count', reply: countTokensReply })],
   ['GET', /^\/v1\/responses\/([^/]+)$/, ([, id = '']) => ({ wire: vllmResponses, kind: 'kept', id, below: '' })],
   ['GET', /^\/v1\/models$/, (_match, _url, wire) => modelList(wire)],
   ['GET', /^\/health$/, () => ({ wire: vllm, kind: 'plain', reply: () => ({ status: 200, body: '' }) })],
