@@ -270,10 +270,12 @@ async function start(
   const first = await until('the process in the image has begun', () => firstProcess(child));
   // The end of `unshare` would not end it: a process that changes its user is let off that.
   const kill = () => {
+    // Once it has ended, its number may be somebody else's.
+    if (child.exitCode !== null || child.signalCode !== null) return;
     try {
       process.kill(first, 'SIGKILL');
     } catch {
-      // It has ended by itself.
+      // It is ending by itself.
     }
   };
   running.add(kill);
