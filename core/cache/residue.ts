@@ -77,15 +77,22 @@ const responsesParts = each({
   of: { ...responsesText, input_image: 'all', input_file: 'all', input_audio: 'all' },
 });
 const responsesMessage = fields('type role id status', { content: responsesParts });
+const converseSchema = { fields: { jsonSchema: fields('name description schema') } };
+const conversePoint = { by: 'type', of: { default: fields('type ttl') } };
 /** A block is of the kind whose field it has. Others than text bypass the cache, or are an earlier answer's. */
 const converseBlocks = each(
-  fields('text cachePoint image document audio toolUse toolResult', {
+  fields('text image document audio toolResult', {
+    cachePoint: conversePoint,
+    toolUse: fields('toolUseId name input'),
     reasoningContent: fields('redactedContent', { reasoningText: fields('text signature') }),
   }),
 );
-const converseTool = fields('cachePoint', {
-  toolSpec: fields('name description strict', { inputSchema: fields('json') }),
-});
+const converseTool = {
+  fields: {
+    cachePoint: conversePoint,
+    toolSpec: fields('name description strict', { inputSchema: fields('json') }),
+  },
+};
 const nothingOfIt: Variants = { by: 'type', of: {} };
 
 const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
@@ -158,12 +165,21 @@ const rules: Readonly<Record<Dialect, Readonly<Record<string, Rule>>>> = {
     ),
   },
   'bedrock-converse': {
-    system: each(fields('text cachePoint')),
+    system: each(fields('text', { cachePoint: conversePoint })),
     messages: each(fields('role', { content: converseBlocks })),
-    toolConfig: fields('toolChoice', { tools: each(converseTool) }),
+    toolConfig: {
+      fields: {
+        tools: each(converseTool),
+        toolChoice: { fields: { tool: fields('name'), any: { fields: {} }, auto: { fields: {} } } },
+      },
+    },
     inferenceConfig: fields('maxTokens temperature topP stopSequences'),
+    // Each model has its own.
+    additionalModelRequestFields: nothingOfIt,
     outputConfig: {
-      fields: { textFormat: fields('type', { structure: { fields: { jsonSchema: fields('name description schema') } } }) },
+      fields: {
+        textFormat: { by: 'type', of: { json_schema: fields('type', { structure: converseSchema }) } },
+      },
     },
   },
   'anthropic-messages': {

@@ -8,6 +8,7 @@ import { keyOf, lastUserTurn, partitionOf } from '#core/cache/partition.ts';
 import { isRecord } from '#core/json/record.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { anthropicMessages } from '../frontends/anthropic-messages/index.ts';
+import { bedrockConverse } from '../frontends/bedrock-converse/index.ts';
 import { gemini } from '../frontends/gemini/index.ts';
 import { openAIChat } from '../frontends/openai-chat/index.ts';
 import { openAICompletions } from '../frontends/openai-completions/index.ts';
@@ -20,6 +21,7 @@ const frontends = {
   'openai-completions': openAICompletions,
   'anthropic-messages': anthropicMessages,
   gemini: gemini({ model: 'm', stream: false }),
+  'bedrock-converse': bedrockConverse({ model: 'm', stream: false }),
 };
 const schema = { type: 'object', properties: { q: { type: 'string' } }, required: ['q'] };
 
@@ -109,6 +111,28 @@ const bodies: Readonly<Record<keyof typeof frontends, Record<string, unknown>>> 
       responseJsonSchema: schema,
       thinkingConfig: { thinkingLevel: 'LOW' },
     },
+  },
+  'bedrock-converse': {
+    system: [{ text: 'Be brief.' }, { cachePoint: { type: 'default' } }],
+    messages: [
+      { role: 'user', content: [{ text: 'Hello' }] },
+      {
+        role: 'assistant',
+        content: [
+          { reasoningContent: { reasoningText: { text: 'hm', signature: 'sig' } } },
+          { text: 'Hi' },
+          { toolUse: { toolUseId: 'c1', name: 'search', input: { q: 1 } } },
+        ],
+      },
+      { role: 'user', content: [{ text: 'What is the capital of France?' }] },
+    ],
+    inferenceConfig: { temperature: 0, maxTokens: 2000, stopSequences: ['END'] },
+    toolConfig: {
+      tools: [{ toolSpec: { name: 'search', description: 'Finds', inputSchema: { json: schema } } }],
+      toolChoice: { tool: { name: 'search' } },
+    },
+    outputConfig: { textFormat: { type: 'json_schema', structure: { jsonSchema: { name: 'r', schema: '{"type":"object"}' } } } },
+    additionalModelRequestFields: { thinking: { type: 'enabled', budget_tokens: 1024 }, output_config: { effort: 'low' } },
   },
 };
 

@@ -47,7 +47,8 @@ function readBlocks<P extends object>(
     const at = `${path}[${i}]`;
     const block = required(reading.faults, item, at, anObject, {});
     const last = parts.at(-1);
-    if (isRecord(block.cachePoint) && last) parts[parts.length - 1] = { ...last, cache: markOf(block.cachePoint) };
+    const isPoint = isRecord(block.cachePoint) && Object.keys(block).length === 1;
+    if (isPoint && last) parts[parts.length - 1] = { ...last, cache: markOf(block.cachePoint as JsonRecord) };
     else {
       const part = read(reading, block, at);
       if (part) parts.push(part);
