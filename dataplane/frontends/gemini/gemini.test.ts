@@ -150,6 +150,22 @@ describe('a request', () => {
     assert.deepEqual([controls.user, controls.tags], ['u', ['x']]);
   });
 
+  test('tells what the model reads besides the body', () => {
+    const reads = (body: Json) => valueIn(frontend.inspect(viewOf({ contents: hello, ...body }))).readsMore === true;
+    const file = [{ parts: [{ fileData: { mimeType: 'video/mp4', fileUri: 'gs://b/v' } }] }];
+    for (const body of [
+      { cachedContent: 'cachedContents/x' },
+      { cached_content: 'x' },
+      { tools: [{ urlContext: {} }] },
+      { contents: file },
+    ])
+      assert.ok(reads(body), JSON.stringify(body));
+    for (const body of [{}, { tools: [{ functionDeclarations: [{ name: 'f' }] }] }, { tools: [] }]) assert.ok(!reads(body));
+    const hidden = Buffer.from(JSON.stringify({ contents: file }).replace('fileData', '\\u0066ileData'));
+    const view = valueIn(scanObject(hidden, { maxDepth: 128, interpreted: new Set(), isUtf8 }));
+    assert.equal(valueIn(frontend.inspect(view)).readsMore, true);
+  });
+
   test('for a count may stand in a field of its own', () => {
     const count = geminiCount({ model: 'm', stream: false });
     const view = viewOf({ generateContentRequest: { model: 'models/m', contents: hello } });

@@ -31,8 +31,23 @@ function inspectAny(body: JsonView, { model, stream }: Asked): Parsed<Envelope> 
   const read = readControls(body);
   if (!read.ok) return read;
   const { controls, edits } = read.value;
-  return ok({ model, stream, includeUsage: true, controls, edits: withoutOurs(body, edits) });
+  const more = readsMore(body) && { readsMore: true as const };
+  return ok({ model, stream, includeUsage: true, controls, edits: withoutOurs(body, edits), ...more });
 }
+
+/** What stands in a cache or a file of Google's, how long a video is, and what its tools find: nothing in the body says how much that is. */
+function readsMore(body: JsonView): boolean {
+  if (['cachedContent', inSnake('cachedContent')].some(name => body.has(name))) return true;
+  const contents = body.fields.get('contents');
+  const turns = contents && body.bytes.subarray(contents.start, contents.end);
+  if (turns && UNMEASURED.some(mark => turns.includes(mark))) return true;
+  const tools = body.get('tools');
+  return Array.isArray(tools) && tools.some(tool => isRecord(tool) && Object.keys(tool).some(name => !FUNCTIONS.has(name)));
+}
+
+/** The last four are letters by their numbers: no encoder writes them so, and who does hides a name from those who look for it. */
+const UNMEASURED = ['"fileData"', '"file_data"', '"video/', '\\u004', '\\u005', '\\u006', '\\u007'];
+const FUNCTIONS: ReadonlySet<string> = new Set(['functionDeclarations', inSnake('functionDeclarations')]);
 
 /** Google itself refuses it; where it is not asked, one of the two would count here and the other there. */
 function spelledTwice(body: JsonView): string | undefined {
