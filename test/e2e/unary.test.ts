@@ -19,6 +19,7 @@ import {
   tenantKey,
   yamlOf,
 } from '#test/support/resources.ts';
+import { until } from '#test/support/until.ts';
 import { json, startUpstream, type Upstream } from '#test/support/upstream.ts';
 
 const LIMITED = 'sk-test-limited-2f1d9c4be87a4f0fa6de9b1c5d3e7f8';
@@ -436,6 +437,22 @@ describe('rerank', () => {
     assert.equal(refused.json().message, refused.json().error.message, 'for clients of Cohere and of OpenAI');
   });
 });
+
+test('what a provider does not tell is counted by the gateway, for the ledger', async () => {
+  const before = await spentOn('gemini-embedding-001');
+  assert.equal((await embeddings({ model: 'gemini/gemini-embedding-001', input: ['one two three', 'four'] })).status, 200);
+  const spent = await until('the row is in the ledger', async () => {
+    const now = await spentOn('gemini-embedding-001');
+    return now.rows > before.rows && now;
+  });
+  assert.ok(spent.cost > before.cost);
+});
+
+async function spentOn(model: string): Promise<{ rows: number; cost: number }> {
+  const { json } = await get(`${gateway.url}/cost/report?group_by=model`, { key: gateway.masterKey });
+  const of = json().groups.find((group: Record<string, unknown>) => group.model === model);
+  return { rows: of?.estimated_rows ?? 0, cost: of?.cost_usd ?? 0 };
+}
 
 test('moderations are judged by the model of OpenAI, named or not, and count by an estimate', async () => {
   const client = new OpenAI({ apiKey: clientKey, baseURL: `${gateway.url}/v1` });
