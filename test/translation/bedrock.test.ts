@@ -226,6 +226,12 @@ describe('a request to Converse', () => {
     assert.deepEqual(asked(NOVA, low).additionalModelRequestFields, {
       reasoningConfig: { type: 'enabled', maxReasoningEffort: 'low' },
     });
+    // A high effort takes no limit, and a limit is more.
+    const high = { kind: 'effort', effort: 'high' } as const;
+    assert.equal(asked(NOVA, high).additionalModelRequestFields.reasoningConfig.maxReasoningEffort, 'high');
+    const limited = asked(NOVA, high, { maxOutputTokens: tokens(9) });
+    assert.equal(limited.inferenceConfig.maxTokens, 9);
+    assert.equal(limited.additionalModelRequestFields.reasoningConfig.maxReasoningEffort, 'medium');
     assert.deepEqual(asked(GPT, { kind: 'budget', tokens: tokens(30_000) }).additionalModelRequestFields, {
       reasoning_effort: 'high',
     });

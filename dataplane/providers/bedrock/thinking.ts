@@ -25,16 +25,18 @@ export function thinkingFields(request: ChatRequest, target: BedrockTarget, limi
     case 'openai':
       return { ...asIs, more: { reasoning_effort: effort } };
     case 'nova':
-      // A high effort takes no limit of its own.
-      return {
-        more: { reasoningConfig: { type: 'enabled', maxReasoningEffort: effort } },
-        maxTokens: effort === 'high' ? undefined : request.maxOutputTokens,
-        forbids: effort === 'high' ? 'sampling' : 'nothing',
-      };
+      return novaThinks(effort, request.maxOutputTokens);
     default:
       limits.leaveOut('thinking');
       return asIs;
   }
+}
+
+/** A high effort takes neither a limit nor samples. A limit counts more: a budget may depend on it. */
+function novaThinks(wanted: Level, maxTokens: number | undefined): ThinkingFields {
+  const effort = wanted === 'high' && maxTokens !== undefined ? 'medium' : wanted;
+  const more = { reasoningConfig: { type: 'enabled', maxReasoningEffort: effort } };
+  return { more, maxTokens, forbids: effort === 'high' ? 'sampling' : 'nothing' };
 }
 
 function claudeThinks(request: ChatRequest, target: BedrockTarget, limits: LeavingOut): ThinkingFields {
