@@ -18,7 +18,7 @@ function held(wantsConfidence = false) {
   const answer = new HeldAnswer({ gone: false } as ClientResponse, aModel('m'), wantsConfidence);
   const relay = { push: (block: Buffer) => block, close: () => undefined, spoken: () => undefined } as unknown as Relay;
   const request = { body: '{"model":"m"}' } as Prepared['request'];
-  const prepared = { chat: openAICompatible as Provider, request, relay } as Prepared;
+  const prepared = { chat: openAICompatible as Provider, target: { model: aModel('m') }, request, relay } as Prepared;
   const task = answer.prepared(prepared);
   const send = (block: Buffer): void => {
     const out = task.relay!.push(block);
