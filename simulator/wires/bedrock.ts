@@ -14,7 +14,7 @@ import { bearer, decodedBytes, type Frame, grouped, type Read, type Refusal, typ
 
 const STREAM_TYPE = 'application/vnd.amazon.eventstream';
 
-/** `bare` where the model is in the path alone. */
+/** What all four have in common. */
 const wire = (fields: Pick<Wire, 'read' | 'whole' | 'frames'> & Partial<Wire>): Wire => ({
   name: 'bedrock',
   credential: bearer,
