@@ -45,6 +45,10 @@ describe('the cost of an attempt', () => {
       assert.equal(costOf(usage(used), price()), nano);
     });
 
+  test('the price per request is that of each request that it is billed as', () => {
+    const perSearch = price({ rates: rates({ perRequest: 2_000_000 }) });
+    assert.deepEqual([costOf(usage({}), perSearch), costOf(usage({ requests: 3 }), perSearch)], [2_000_000, 6_000_000]);
+  });
   test('rounds once, half up, to nano-dollars', () => {
     const tiny = price({ rates: rates({ input: 1 }) });
     assert.deepEqual(

@@ -55,6 +55,8 @@ describe('the bound of a cost', () => {
         const output = tokens(usage.output + moreOutput);
         const cost = costOf(usage, price);
         assert.ok(Math.min(cost, MAX_USD) <= costBound(input, output, price, facts));
+        const several = costOf({ ...usage, requests: 3 }, price);
+        assert.ok(Math.min(several, MAX_USD) <= costBound(input, output, price, { ...facts, requests: 4 }));
         const withoutAudio = { ...usage, audioInput: tokens(0), audioOutput: tokens(0) };
         assert.ok(Math.min(costOf(withoutAudio, price), MAX_USD) <= costBound(input, output, price, silent));
       }),
@@ -148,6 +150,10 @@ describe('the bound of the input', () => {
     });
   test('is never more than fits into the model', () => {
     assert.equal(inputBound(input(), { contextWindow: tokens(900) }), 900);
+    assert.ok(
+      inputBound({ ...input(), isBatch: true }, { contextWindow: tokens(900) }) > 900,
+      'each text of a batch has a window',
+    );
   });
 });
 

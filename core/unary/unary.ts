@@ -1,5 +1,4 @@
 // Operations that are one request and one reply: no conversation, and no stream.
-import type { UnaryOperation } from '../chat/dialect.ts';
 import type { Usage } from '../chat/usage.ts';
 import type { EmbeddingReply, EmbeddingRequest } from './embeddings.ts';
 import type { RerankReply, RerankRequest } from './rerank.ts';
@@ -26,6 +25,3 @@ export type ReplyTold = {
 };
 
 export type UnaryReply<O extends Translated = Translated> = ReplyTold & Forms[O]['reply'];
-
-export const isUnary = (operation: string): operation is UnaryOperation => operation in isOne;
-const isOne: Readonly<Record<UnaryOperation, true>> = { Embeddings: true, Rerank: true, Moderations: true };
