@@ -304,6 +304,23 @@ describe('a request to Converse', () => {
   });
 });
 
+test("pictures by address are left out for Anthropic's models, whatever dialect the body has that comes along", () => {
+  const messages: Message[] = [
+    {
+      role: 'user',
+      content: [
+        { kind: 'text', text: 'Hi' },
+        { kind: 'image', source: { kind: 'url', url: 'https://x.test/a.png' } },
+      ],
+    },
+  ];
+  for (const dialect of ['openai-chat', 'gemini'] as const)
+    for (const more of [{}, { body: {} }]) {
+      const { dropped } = valueIn(claude.encode(ask({ dialect, messages, ...more }), targetOf({ upstreamName: CLAUDE })));
+      assert.deepEqual(dropped, ['messages[0].content[1]']);
+    }
+});
+
 describe("a body of Anthropic's dialect that passes through", () => {
   const fields = (body: Body) => ({ has: (name: string) => Object.hasOwn(body, name), get: (name: string) => body[name] });
   const edits = (body: Body, client: Record<string, string> = {}) =>

@@ -58,7 +58,8 @@ function encode(request: ChatRequest, target: BedrockTarget): Parsed<EncodedRequ
   const { model, provider } = target;
   const limits = new LeavingOut(`The model ${model.name} of the provider ${provider.name}`, provider.parameters.dropUnsupported);
   // A body of its own dialect is cleaned, and passes as it is otherwise.
-  const takes = request.body ? request : withoutUnknown(request, tellingName(model), limits);
+  const isOwn = request.dialect === 'anthropic-messages' && request.body !== undefined;
+  const takes = isOwn ? request : withoutUnknown(request, tellingName(model), limits);
   if (limits.refusal) return { ok: false, failure: limits.refusal };
   const encoded = anthropic.encode(takes, asAnthropic(target));
   if (!encoded.ok) return encoded;
