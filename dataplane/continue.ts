@@ -10,7 +10,7 @@ import { InputKnowledge } from './bounds.ts';
 import { isChat } from './exchange.ts';
 import { SCAN_LIMITS } from './open.ts';
 import type { Ports } from './ports.ts';
-import { wireFor } from './providers/index.ts';
+import { continuingWireFor } from './providers/index.ts';
 import type { Continuation, Trip } from './trip.ts';
 
 /**
@@ -58,4 +58,4 @@ function withAnswer(body: JsonView, content: string): JsonView | undefined {
 
 /** Whether models of a backend may be able to: the rest depends on the request. */
 export const canContinue = ({ candidates, exchange }: Trip, index: number): boolean =>
-  isChat(exchange) && wireFor(exchange.frontend.dialect, candidates[index]!)?.continuation !== undefined;
+  isChat(exchange) && continuingWireFor(exchange.frontend.dialect, candidates[index]!) !== undefined;

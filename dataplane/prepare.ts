@@ -12,7 +12,7 @@ import type { Call } from './call.ts';
 import { type ChatExchange, isChat } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
 import { prepareUnary } from './prepare-unary.ts';
-import { wireFor } from './providers/index.ts';
+import { continuingWireFor, wireFor } from './providers/index.ts';
 import type { Provider, RequestFields, StreamDecoder, Target, TokenCount } from './providers/provider.ts';
 import { passthroughRelay } from './relay/passthrough.ts';
 import type { Relay } from './relay/relay.ts';
@@ -56,7 +56,8 @@ function prepareChat(
   exchange: ChatExchange,
 ): Parsed<Prepared> {
   const outputLimit = shorter(preparation.outputLimit, continuation?.outputLimit);
-  const provider = wireFor(exchange.frontend.dialect, candidate);
+  const { dialect } = exchange.frontend;
+  const provider = (continuation && continuingWireFor(dialect, candidate)) ?? wireFor(dialect, candidate);
   if (!provider) return refuse('no_backend');
   const target = targetOf(call, candidate, endpoint);
   const task: Task = {

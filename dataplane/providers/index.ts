@@ -36,6 +36,12 @@ export function wireFor(dialect: Dialect, target: Pick<Target, 'provider' | 'mod
   return spoken && (spoken.find(wire => wire.dialect === dialect) ?? spoken[0]);
 }
 
+/** One of its wires in which a target can go on with an answer; undefined: it has none. */
+export function continuingWireFor(dialect: Dialect, target: Pick<Target, 'provider' | 'model'>): Provider | undefined {
+  const able = wires[target.provider.connection.type]?.of(target).filter(wire => wire.continuation);
+  return able?.find(wire => wire.dialect === dialect) ?? able?.[0];
+}
+
 /** How a target is asked for what is no conversation; undefined: it has no such thing. */
 export function unaryWireFor<O extends UnaryOperation>(
   operation: O,
