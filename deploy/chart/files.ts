@@ -78,7 +78,7 @@ A gateway for LLM traffic with an operator: OpenAI and Anthropic APIs in front; 
     helm install tollgate charts/tollgate --namespace tollgate-system \\
       --set image.registry=REGISTRY --set redis.existingSecret=tollgate-stores --set postgres.existingSecret=tollgate-stores
 
-To try it out without stores of your own: \`--set dev.enabled=true\`. \`helm test tollgate --namespace tollgate-system\` asks both roles whether they are well.
+Step by step, on kind, EKS and GKE: docs/install.md of the project. To try it out without stores of your own: \`--set dev.enabled=true\`. \`helm test tollgate --namespace tollgate-system\` asks both roles whether they are well.
 
 One release for each namespace: the objects that operator and data plane meet in have fixed names. Two releases that look after the same namespaces write
 each other's statuses; give each its own by \`operator.watchNamespaces\`.
@@ -89,9 +89,9 @@ each other's statuses; give each its own by \`operator.watchNamespaces\`.
 | --- | --- |
 | [examples/minimal.yaml](examples/minimal.yaml) | your Redis and Postgres, and nothing else |
 | [examples/kind.yaml](examples/kind.yaml) | a cluster on a laptop |
-| [examples/eks.yaml](examples/eks.yaml) | an ALB; KEDA; an identity for Secrets of AWS |
+| [examples/eks.yaml](examples/eks.yaml) | an ALB; KEDA; an identity for Bedrock |
 | [examples/eks-nlb.yaml](examples/eks-nlb.yaml) | an NLB |
-| [examples/gke.yaml](examples/gke.yaml) | a Gateway; an HPA |
+| [examples/gke.yaml](examples/gke.yaml) | a Gateway; an HPA; an identity for Vertex AI |
 | [examples/gke-ingress.yaml](examples/gke-ingress.yaml) | an Ingress of Google's |
 | [examples/high-availability.yaml](examples/high-availability.yaml) | three zones, alerts, dashboards |
 | [examples/namespaced.yaml](examples/namespaced.yaml) | Roles in two namespaces, and nothing for the whole cluster |

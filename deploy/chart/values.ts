@@ -200,6 +200,11 @@ const networkPolicy = section(
       to: kubernetesList('Where they are, as `to`; empty: anywhere.'),
       ports: kubernetesPorts([5432, 6379, 6380, 26_379], 'Their ports.'),
     }),
+    identity: choice(
+      'None',
+      'Who gives the pods an identity of the cloud, for Bedrock and Vertex AI: its addresses, which `except` leaves out, are let through. With IRSA none is needed.',
+      ['None', 'EKSPodIdentity', 'GKE'],
+    ),
     extraEgress: kubernetesList(
       'Where data-plane pods may connect to besides (a collector of traces, Sentry), as `egress` of a NetworkPolicy.',
     ),
@@ -250,7 +255,7 @@ const loadBalancer = section(
       4000,
     ),
     paths: texts(
-      ['/v1', '/chat/completions', '/models'],
+      ['/v1', '/v1beta', '/v2', '/chat/completions', '/embeddings', '/model', '/models', '/rerank'],
       'What is to be reached through Ingress and HTTPRoute. For keys and reports from outside add `/key`, `/spend`, ' +
         '`/global`, `/cost`, `/user`, `/team`, `/tag`, `/cache`.',
       URL_PATH,

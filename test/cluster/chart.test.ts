@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { crdOf } from '#core/resources/crd.ts';
 import { KINDS } from '#core/resources/index.ts';
 import { CONFIG_OBJECTS, CREDENTIALS_OBJECT } from '#core/snapshot/layout.ts';
+import { paths } from '#dataplane/frontends/index.ts';
 import { pairsOf, stagesOf } from '#test/support/dockerfile.ts';
 import { ruleGroups } from '../../deploy/alerts/alerts.ts';
 import { isLeaf, type Values } from '../../deploy/chart/value.ts';
@@ -186,6 +187,18 @@ describe('the chart', { skip: withoutHelm }, () => {
       assert.deepEqual(JSON.parse(json), JSON.parse(readFileSync(`deploy/dashboards/json/${name}`, 'utf8')));
   });
 
+  test('leads every endpoint of clients through Ingress and HTTPRoute, and no administration', async () => {
+    const manifests = await rendered(NAMESPACE, { ...stores, ingress: { enabled: true } });
+    type Rules = { rules: { http: { paths: { path: string; pathType: string }[] } }[] };
+    const { rules } = named(manifests, 'Ingress', 'tollgate').spec as Rules;
+    const led = rules.flatMap(({ http }) => http.paths.map(({ path }) => path));
+    const isLed = (asked: string) => led.some(path => asked === path || asked.startsWith(`${path}/`));
+    const inModelsPath = ['/v1beta/models/gemini:generateContent', '/model/claude/converse-stream', '/model/info', '/v1/models'];
+    for (const asked of [...paths, ...inModelsPath]) assert.ok(isLed(asked), asked);
+    for (const asked of ['/key/generate', '/spend/logs', '/metrics', '/health', '/debug/decisions/1', '/cache'])
+      assert.ok(!isLed(asked), asked);
+  });
+
   test('has no value that no template reads', () => {
     const templates = globSync(`${CHART}/templates/*`)
       .map(file => readFileSync(file, 'utf8'))
@@ -274,6 +287,23 @@ describe('the chart', { skip: withoutHelm }, () => {
       assert.equal(allows(narrow, { from: elsewhere('apps'), ...to }), true);
       assert.equal(allows(narrow, { from: stranger, ...to }), false);
       assert.equal(allows(narrow, { from: role('test'), ...to }), true);
+    });
+
+    test('those to who tells a pod what it is in the cloud, where one is named, and nothing else there', async () => {
+      const agents = [
+        ['EKSPodIdentity', '169.254.170.23', 80],
+        ['EKSPodIdentity', 'fd00:ec2::23', 80],
+        ['GKE', '169.254.169.254', 80],
+        ['GKE', '169.254.169.252', 988],
+      ] as const;
+      for (const identity of ['None', 'EKSPodIdentity', 'GKE']) {
+        const manifests = await rendered(NAMESPACE, { ...stores, networkPolicy: { identity } });
+        for (const [whose, to, port] of agents) {
+          assert.equal(allows(manifests, { from: role('dataplane'), to, port }), identity === whose, `${identity}: ${to}`);
+          assert.equal(allows(manifests, { from: role('operator'), to, port }), false);
+        }
+        assert.equal(allows(manifests, { from: role('dataplane'), to: '169.254.170.2', port: 80 }), false);
+      }
     });
 
     test('the ports that the containers have, and no others', async () => {
