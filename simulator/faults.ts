@@ -49,8 +49,9 @@ type HeadersOf = (options: FaultOptions) => Readonly<Record<string, string>>;
 const withHeaders = (name: Trouble, about: string, headers: HeadersOf): Fault => ({
   about,
   refuse: ({ wire, model, options }) => {
-    const refusal = wire.trouble(name, model);
-    return { ...refusal, headers: { ...refusal.headers, ...headers(options) } };
+    const more = headers(options);
+    const refusal = wire.trouble(name, model, more['retry-after']);
+    return { ...refusal, headers: { ...refusal.headers, ...more } };
   },
 });
 

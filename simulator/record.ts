@@ -51,7 +51,7 @@ export const entryOf = (
   raw: '',
 });
 
-const maxRequests = 1000;
+const maxRequests = 4000;
 const maxBytes = 64 * 1024 * 1024;
 
 export class Requests {

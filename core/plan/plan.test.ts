@@ -5,7 +5,7 @@ import type { RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
 import { millis, tokens } from '../units.ts';
 import { type Downgrades, modelOf, type Served } from './backends.ts';
 import { nothingKnown, type PlanContext } from './context.ts';
-import { type Needed, noNeeds, type RequestNeeds } from './needs.ts';
+import { NEEDED, type Needed, noNeeds, type RequestNeeds } from './needs.ts';
 import { isOutForNow, type Plan, planDirect, planRoute, type Score } from './plan.ts';
 import { Sessions } from './sessions.ts';
 import { aBackend, aHealth, aModel, aPrice, aProvider, aRoute } from './testing.ts';
@@ -172,7 +172,7 @@ describe('what a request needs', () => {
   test('is not looked at where every backend can do it', () => {
     const needs = new Proxy(noNeeds, { get: (_, name) => assert.fail(`${String(name)} was asked for`) });
     const able = aProvider('able', {
-      models: [aModel('m', { capabilities: ['Chat', 'Tools', 'Vision', 'JSONSchema', 'Embeddings'] })],
+      models: [aModel('m', { capabilities: NEEDED })],
     });
     const providers = { 'default/able': able };
     const route = aRoute('r', { backends: [aBackend('able')] });

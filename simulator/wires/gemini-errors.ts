@@ -58,9 +58,11 @@ const plan =
 const quota = (quotaId: string, ...more: readonly unknown[]): Refusal =>
   geminiError(429, plan, [{ '@type': `${RPC}.QuotaFailure`, violations: [{ quotaId, quotaValue: '20' }] }, ...more]);
 
-export const geminiTrouble = (trouble: Trouble, model: string): Refusal => table[trouble](model);
+export const geminiTrouble = (trouble: Trouble, model: string, retryAfter?: string): Refusal => table[trouble](model, retryAfter);
 
-const table: Record<Trouble, (model: string) => Refusal> = {
+const retryIn = (seconds: string) => ({ '@type': `${RPC}.RetryInfo`, retryDelay: `${seconds}s` });
+
+const table: Record<Trouble, (model: string, retryAfter?: string) => Refusal> = {
   'bad-request': () => invalid('Request contains an invalid argument.'),
   authentication: () =>
     geminiError(400, 'API key not valid. Please pass a valid API key.', [
@@ -78,8 +80,9 @@ const table: Record<Trouble, (model: string) => Refusal> = {
   conflict: () => geminiError(409, 'The operation was aborted.'),
   'too-large': () => invalid('Request payload size exceeds the limit: 104857600 bytes.'),
   unprocessable: () => geminiError(422, 'Unprocessable entity.', [], 'INVALID_ARGUMENT'),
-  'rate-limit': () => quota('GenerateRequestsPerMinutePerProjectPerModel', { '@type': `${RPC}.RetryInfo`, retryDelay: '2s' }),
-  quota: () => quota('GenerateRequestsPerDayPerProjectPerModel-FreeTier', { '@type': `${RPC}.RetryInfo`, retryDelay: '34.4s' }),
+  'rate-limit': (_, seconds) =>
+    quota('GenerateRequestsPerMinutePerProjectPerModel', ...(Number(seconds) >= 0 ? [retryIn(seconds!)] : [])),
+  quota: () => quota('GenerateRequestsPerDayPerProjectPerModel-FreeTier', retryIn('34.4')),
   'server-error': () =>
     geminiError(
       500,

@@ -30,7 +30,7 @@ const wireOf = (platform: Platform, stream: boolean): Wire => ({
     tokens: 0,
   }),
   ping: ': ping\r\n\r\n',
-  bytesOf: frame => Buffer.from(`data: ${frame.data}\r\n\r\n`),
+  bytesOf: frame => `data: ${frame.data}\r\n\r\n`,
   headers: () => ({ 'x-gemini-service-tier': 'standard', vary: 'Origin, X-Origin, Referer' }),
   models: () => ({
     models: ['gemini-3.8-flash', 'gemini-2.5-pro'].map(id => ({

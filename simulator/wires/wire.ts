@@ -73,7 +73,8 @@ export type Wire = {
   readonly answersFiltered: boolean;
   readonly read: (body: unknown, headers: Headers, deployment?: string, kept?: Kept) => Read;
   readonly badJson: (text: string) => Refusal;
-  readonly trouble: (trouble: Trouble, model: string) => Refusal;
+  /** `retryAfter`: as the header has it, for wires that say it in the body. */
+  readonly trouble: (trouble: Trouble, model: string, retryAfter?: string) => Refusal;
   /** Says what is wrong with a header or a path in the provider's words. */
   readonly refuse: (status: number, message: string) => Refusal;
   readonly whole: (reply: Reply) => unknown;
@@ -86,7 +87,7 @@ export type Wire = {
   readonly ping: string;
   /** Where a stream is none of SSE: its type, and a frame as its bytes. */
   readonly streamType?: string;
-  readonly bytesOf?: (frame: Frame) => Buffer;
+  readonly bytesOf?: (frame: Frame) => string | Buffer;
   readonly headers: (digest: string) => Readonly<Record<string, string>>;
   /** @param names what a server of one's own serves; a hosted provider has its own list */
   readonly models: (created: number, names: readonly string[]) => unknown;
