@@ -1,0 +1,59 @@
+// What all detectors of sensitive data have in common: one looks at a place in a text and says where what begins there ends. It looks no
+// further than a bound, and never back, so any text takes linear time; where the text it has does not decide, it says so, and a text in
+// pieces is read as the whole one is.
+
+/** What begins at the place is not what the detector looks for. */
+export const NO = -1;
+/** The text so far does not decide it. Never said of a text that is whole. */
+export const MORE = -2;
+
+/**
+ * @param at where it begins: see `mayBegin`; what stands before it in `text` may be looked at, as far as two characters
+ * @param isWhole nothing comes after `text`
+ * @returns where it ends, NO or MORE
+ */
+export type Match = (text: string, at: number, isWhole: boolean) => number;
+
+export type Detector = { /** With what it begins. */ readonly begins: CharSet; readonly match: Match };
+
+/** By code unit: which characters a run is made of. */
+export type CharSet = Uint8Array;
+
+/** @param classes as in a regular expression, such as `A-Za-z0-9_` */
+export function charSet(classes: string): CharSet {
+  const set = new Uint8Array(128);
+  const inClass = new RegExp(`^[${classes}]$`);
+  for (let code = 0; code < 128; code++) set[code] = Number(inClass.test(String.fromCharCode(code)));
+  return set;
+}
+
+export const WORD = charSet('A-Za-z0-9');
+export const DIGIT = charSet('0-9');
+
+/** Beyond the end of a text: in no set. */
+export const isIn = (set: CharSet, text: string, at: number): boolean => set[text.charCodeAt(at)] === 1;
+
+/** Where a run of such characters ends that begins at `at`; at most `max` characters on. */
+export function endOfRun(set: CharSet, text: string, at: number, max: number): number {
+  const limit = Math.min(text.length, at + max);
+  let end = at;
+  while (end < limit && isIn(set, text, end)) end++;
+  return end;
+}
+
+/** In a text in JSON, what follows `\n` begins a word, although an `n` stands before it. */
+const ESCAPES = charSet('nrtbf');
+const BACKSLASH = 0x5c;
+
+const isEscape = (text: string, at: number): boolean => text.charCodeAt(at - 1) === BACKSLASH && isIn(ESCAPES, text, at);
+
+const SIGNS = charSet('+\\[\\-');
+
+/** Whether detectors are asked about a place: a word begins there (what stands before is no letter and no digit), or it is one of their signs. */
+export function mayBegin(text: string, at: number): boolean {
+  if (!isIn(WORD, text, at)) return isIn(SIGNS, text, at);
+  return (!isIn(WORD, text, at - 1) || isEscape(text, at - 1)) && !isEscape(text, at);
+}
+
+/** Of a sign: it stands at the end of no word. */
+export const isApart = (text: string, at: number): boolean => !isIn(WORD, text, at - 1) || isEscape(text, at - 1);
