@@ -17,6 +17,8 @@ class Server {
   readonly objects = new Map<string, KubeObject>();
   readonly watches: string[] = [];
   readonly reads: string[] = [];
+  /** By name: reads that fail yet. */
+  readonly failing = new Map<string, number>();
   #events: Event[] = [];
   #wake = () => {};
 
@@ -33,6 +35,9 @@ class Server {
     return {
       find: async (_: unknown, { name }: { name: string }) => {
         this.reads.push(name);
+        const failures = this.failing.get(name) ?? 0;
+        this.failing.set(name, failures - 1);
+        if (failures > 0) throw new KubeError('throttled', 'too many requests');
         return this.objects.get(name);
       },
       watch: async (_: unknown, { resourceVersion }: { resourceVersion: string }, signal: AbortSignal) => {
@@ -96,6 +101,33 @@ describe('many objects by one watch', () => {
     await until('the change that was missed is told', () => told.includes('a 7'));
     assert.deepEqual(told.toSorted(), ['a 1', 'a 7', 'b 1']);
     assert.deepEqual(server.watches, ['', '']);
+    watch.close();
+  });
+
+  test('are asked again when the server refused to tell of one that was added later', async () => {
+    const server = new Server();
+    server.objects.set('a', object('a', '1')).set('b', object('b', '1'));
+    const { watch, told } = start(server);
+    await watch.add('a');
+    server.failing.set('b', 2);
+    await watch.add('b');
+    assert.deepEqual(told, ['a 1', 'b 1']);
+    assert.deepEqual(server.reads, ['a', 'b', 'b', 'b']);
+    await until('it is in touch', () => watch.isInTouch);
+    watch.close();
+  });
+
+  test('are read whenever they are added, also as a reading ends', async () => {
+    const server = new Server();
+    const { watch, told } = start(server);
+    for (let index = 0; index < 50; index++) {
+      const added = watch.add(`first-${index}`).then(async () => {
+        for (let turns = 0; turns < index % 12; turns++) await undefined;
+        await watch.add(`then-${index}`);
+      });
+      await added;
+    }
+    assert.equal(told.length, 100);
     watch.close();
   });
 

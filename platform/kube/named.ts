@@ -72,8 +72,9 @@ export class ManyNamed<T extends KubeObject> {
   #version: string | undefined;
   #fromNow = FROM_NOW;
   #failures = 0;
-  #isListening = false;
-  #reading: Promise<void> | undefined;
+  /** Of the watch that listens; ends it, to begin anew. */
+  #ending: AbortController | undefined;
+  #isReading = false;
   isInTouch = false;
 
   constructor(options: ManyNamedOptions<T>) {
@@ -86,7 +87,7 @@ export class ManyNamed<T extends KubeObject> {
     const entry = this.#entries.get(name) ?? { known: undefined, told: Promise.withResolvers<void>() };
     if (!this.#entries.has(name)) this.#open.add(name);
     this.#entries.set(name, entry);
-    if (this.#isListening) this.#read().catch(() => {});
+    if (this.#ending) void this.#read();
     return entry.told.promise;
   }
 
@@ -121,8 +122,8 @@ export class ManyNamed<T extends KubeObject> {
     const query = { namespace, ...(fieldSelector !== undefined && { fieldSelector }), ...from, timeoutSeconds };
     try {
       const events = await client.watch<T>(resource, query, AbortSignal.any([this.#stopping.signal, ending.signal]));
-      this.#isListening = true;
-      this.#read().catch(error => ending.abort(error));
+      this.#ending = ending;
+      void this.#read();
       for await (const event of events) {
         timer.refresh();
         this.#version = event.kind === 'bookmark' ? event.resourceVersion : event.object.metadata.resourceVersion;
@@ -130,38 +131,42 @@ export class ManyNamed<T extends KubeObject> {
           this.#tell(event.object.metadata.name, event.kind === 'deleted' ? undefined : event.object);
       }
     } finally {
-      this.#isListening = false;
+      this.#ending = undefined;
       clearTimeout(timer);
     }
   }
 
-  /** Once the watch listens: what changes after that, it tells. */
-  #read(): Promise<void> {
-    this.#reading ??= this.#readOpen().finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
+  /** Once the watch listens: what changes after that, it tells. A failure ends the watch, so that both begin anew a little later. */
+  async #read(): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      // Names may be added until the very end.
+      while (this.#open.size > 0)
+        await Promise.all(Array.from({ length: Math.min(MAX_READS, this.#open.size) }, () => this.#readOpen()));
+      this.isInTouch = true;
+      this.#failures = 0;
+    } catch (error) {
+      this.#ending?.abort(error);
+    } finally {
+      this.#isReading = false;
+    }
   }
 
   async #readOpen(): Promise<void> {
     const { client, resource, namespace } = this.#options;
-    const worker = async () => {
-      for (let name = first(this.#open); name !== undefined; name = first(this.#open)) {
-        this.#open.delete(name);
-        const known = this.#entries.get(name)?.known;
-        try {
-          const object = await client.find<T>(resource, { namespace, name }, this.#stopping.signal);
-          // An event that came meanwhile is newer than what was asked before it.
-          if (this.#entries.get(name)?.known === known) this.#tell(name, object);
-        } catch (error) {
-          if (this.#entries.has(name)) this.#open.add(name);
-          throw error;
-        }
+    for (let name = first(this.#open); name !== undefined; name = first(this.#open)) {
+      this.#open.delete(name);
+      const known = this.#entries.get(name)?.known;
+      try {
+        const object = await client.find<T>(resource, { namespace, name }, this.#stopping.signal);
+        // An event that came meanwhile is newer than what was asked before it.
+        if (this.#entries.get(name)?.known === known) this.#tell(name, object);
+      } catch (error) {
+        if (this.#entries.has(name)) this.#open.add(name);
+        throw error;
       }
-    };
-    await Promise.all(Array.from({ length: Math.min(MAX_READS, this.#entries.size) }, worker));
-    this.isInTouch = true;
-    this.#failures = 0;
+    }
   }
 
   #tell(name: string, object: T | undefined): void {
