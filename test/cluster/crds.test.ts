@@ -111,7 +111,7 @@ const cases: readonly Case[] = [
     'spec.models[].price',
   ),
   provider(
-    'a price needs inputPerMTok, outputPerMTok, perRequest or gpuHour',
+    'a price needs inputPerMTok, outputPerMTok, perRequest, perUnit or gpuHour',
     { 'models[0].price': { perRequest: '0.01' } },
     { 'models[0].price': { cachedInputPerMTok: '0.01' } },
     'spec.models[].price',
