@@ -109,10 +109,16 @@ export class LeaseElector {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      await this.#endLostTerm();
       const waitMs = await this.#step();
-      if (this.#term && !this.holds()) await this.#endTerm(OVER);
+      await this.#endLostTerm();
       await pause(waitMs, undefined, { signal }).catch(() => {});
     }
+  }
+
+  /** Also where the lease was renewed a moment too late: what its leader did has ended, and begins anew with another term. */
+  async #endLostTerm(): Promise<void> {
+    if (this.#term && (this.#term.end.signal.aborted || !this.holds())) await this.#endTerm(OVER);
   }
 
   /** @returns how long to wait until the next */
