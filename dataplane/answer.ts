@@ -4,6 +4,7 @@ import type { HttpHeaders } from '#platform/http-client.ts';
 import type { AttemptResult } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
 import { type HeadFacts, headerSafe, headOf, pushLimits, pushVerdicts } from './head.ts';
+import { isEventStream } from './passthrough/flow.ts';
 import type { Ports } from './ports.ts';
 import { reportedCost } from './settle.ts';
 import type { Trip } from './trip.ts';
@@ -31,6 +32,18 @@ export function beginStream(trip: Trip, upstream: HttpHeaders, startedAt: number
   const now = ports.monotonic();
   trip.firstTokenMs ??= now - trip.exchange.startedAt;
   trip.exchange.client.startStream(successHead(trip, now, { upstream, upstreamMs: trip.upstreamMs + now - startedAt }));
+}
+
+/** An answer that is passed on as it comes. @param startedAt when the attempt began, monotonic */
+export function beginFlow(trip: Trip, upstream: HttpHeaders, startedAt: number, ports: Ports): void {
+  if (isEventStream(upstream)) return beginStream(trip, upstream, startedAt, ports);
+  const now = ports.monotonic();
+  trip.firstTokenMs ??= now - trip.exchange.startedAt;
+  const head = successHead(trip, now, { upstream, upstreamMs: trip.upstreamMs + now - startedAt });
+  head.push('content-type', headerSafe(String(upstream['content-type'] ?? 'application/octet-stream')));
+  for (const name of ['content-length', 'content-disposition', 'content-range'])
+    if (typeof upstream[name] === 'string' && !upstream['content-encoding']) head.push(name, headerSafe(upstream[name]));
+  trip.exchange.client.startBytes(head);
 }
 
 type Success = Partial<Pick<HeadFacts, 'candidate' | 'cost' | 'cache' | 'kept' | 'upstream'>> & {

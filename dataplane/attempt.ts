@@ -41,6 +41,19 @@ export type Claim = {
 /** An answer that is refused may have been billed all the same: its usage, where it was told. */
 export type ReadReply = Parsed<WholeReply> | { readonly ok: false; readonly failure: Failure; readonly usage: Usage | undefined };
 
+/** An answer that goes to the client as it comes, whatever it is: audio, a file, events that nobody has to understand. */
+export type Flow = {
+  /** Whether an answer with this head flows; else it is read whole. */
+  takes(headers: HttpHeaders): boolean;
+  begin(headers: HttpHeaders): void;
+  /** @returns why it cannot go on */
+  push(chunk: Buffer): Failure | undefined;
+  /** At its end. @returns why it is not whole */
+  close(): Failure | undefined;
+  /** What it has told so far. */
+  told(): Pick<AttemptResult, 'usage' | 'model' | 'upstreamId'>;
+};
+
 export type AttemptInput = {
   readonly http: HttpClient;
   readonly request: HttpRequest;
@@ -48,7 +61,10 @@ export type AttemptInput = {
   readonly client: ClientSide;
   /** How to answer the client; a streamed request has a relay. */
   readonly stream?: { readonly relay: Relay; readonly framing: Provider['framing']; begin(upstream: HttpHeaders): void };
+  readonly flow?: Flow | undefined;
   readonly read: (body: Buffer, headers: HttpHeaders) => ReadReply;
+  /** Of a body that is still arriving: what was wrong with it. */
+  readonly bodyFailure?: (() => Failure | undefined) | undefined;
   readonly classify: (error: UpstreamError) => Failure;
   /** Whether this attempt may go on reading for the usage figure when its client has left; taken up at most once. */
   readonly mayDrain: () => boolean;
@@ -97,6 +113,7 @@ const DRAIN_MS = 30_000;
 const LINGER_MS = 2_000;
 const EVENT_STREAM = 'text/event-stream';
 const MAX_TIMER_MS = 2 ** 31 - 1;
+const NOTHING = Buffer.alloc(0);
 
 export function runAttempt(input: AttemptInput): Promise<AttemptResult> {
   return new Promise(resolve => new Attempt(input, resolve).start());
@@ -106,7 +123,7 @@ type Due = {
   readonly at: number;
   readonly limit: 'first_token_timeout' | 'stream_idle_timeout' | 'request_deadline';
 };
-type Mode = 'head' | 'error' | 'wrong-type' | 'whole' | 'stream' | 'draining' | 'done';
+type Mode = 'head' | 'error' | 'wrong-type' | 'whole' | 'stream' | 'flow' | 'draining' | 'done';
 
 class Attempt implements HttpHandler, ClientListener, Running {
   readonly #in: AttemptInput;
@@ -158,10 +175,13 @@ class Attempt implements HttpHandler, ClientListener, Running {
   onHead(status: number, headers: HttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
-    this.#mode = this.#modeOf(status, String(headers['content-type'] ?? '').toLowerCase());
+    this.#mode = this.#modeOf(status, headers);
     this.#body = collector(this.#mode === 'whole' ? MAX_REPLY_BYTES : MAX_ERROR_BYTES);
     if (this.#isError()) {
       this.#judgedAt = this.#in.monotonic();
+      this.#rearm();
+    } else if (this.#mode === 'flow') {
+      this.#lastProgress = this.#in.monotonic();
       this.#rearm();
     }
     this.#decompress = decompressor(String(headers['content-encoding'] ?? ''), MAX_REPLY_BYTES, {
@@ -183,7 +203,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
   }
 
   onError(error: HttpError): void {
-    this.#broke(connectionFailure(error));
+    this.#broke(this.#in.bodyFailure?.() ?? connectionFailure(error));
   }
 
   /**
@@ -201,9 +221,11 @@ class Attempt implements HttpHandler, ClientListener, Running {
     return this.#mode === 'error' || this.#mode === 'wrong-type';
   }
 
-  #modeOf(status: number, contentType: string): Mode {
+  #modeOf(status: number, headers: HttpHeaders): Mode {
     if (status < 200 || status >= 300) return 'error';
-    const { stream } = this.#in;
+    const { stream, flow } = this.#in;
+    if (flow?.takes(headers)) return 'flow';
+    const contentType = String(headers['content-type'] ?? '').toLowerCase();
     if (stream) return contentType.startsWith(stream.framing?.contentType ?? EVENT_STREAM) ? 'stream' : 'wrong-type';
     const isStream = contentType.startsWith(EVENT_STREAM);
     return isStream || contentType.startsWith('text/html') ? 'wrong-type' : 'whole';
@@ -214,6 +236,9 @@ class Attempt implements HttpHandler, ClientListener, Running {
       case 'stream':
       case 'draining':
         this.#streamBytes(chunk);
+        break;
+      case 'flow':
+        this.#flowBytes(chunk);
         break;
       case 'whole':
         if (!this.#body.add(chunk))
@@ -232,6 +257,9 @@ class Attempt implements HttpHandler, ClientListener, Running {
       case 'stream':
       case 'draining':
         this.#streamEnded();
+        break;
+      case 'flow':
+        this.#flowEnded();
         break;
       case 'whole':
         this.#wholeEnded();
@@ -297,6 +325,26 @@ class Attempt implements HttpHandler, ClientListener, Running {
     }
   }
 
+  // ------------------------------------------------------------ what flows
+
+  #flowBytes(chunk: Buffer): void {
+    const flow = this.#in.flow!;
+    this.#lastProgress = this.#in.monotonic();
+    this.#firstToken ??= (this.#lastProgress - this.#startedAt) as Millis;
+    const wrong = flow.push(chunk);
+    if (wrong) this.#fail(wrong);
+    else this.#toClient(chunk);
+  }
+
+  #flowEnded(): void {
+    const cut = this.#in.flow!.close();
+    if (cut) return this.#fail(cut);
+    // Nothing came: that is an answer as well, of a file that is empty.
+    if (!this.#speaks && !this.#toClient(NOTHING)) return;
+    this.#in.client.endStream();
+    this.#finish('answered');
+  }
+
   /** From the first byte: what comes later need not make sense alone. */
   #keep(block: Buffer): void {
     this.#streamedBytes += block.length;
@@ -321,8 +369,8 @@ class Attempt implements HttpHandler, ClientListener, Running {
   #toClient(out: Buffer | string): boolean {
     if (this.#mode === 'draining') return true;
     if (!this.#speaks && !this.#isFastest()) return false;
-    const { client, stream } = this.#in;
-    if (!this.#speaks) stream?.begin(this.#headers);
+    const { client, stream, flow } = this.#in;
+    if (!this.#speaks) (flow ?? stream)?.begin(this.#headers);
     this.#speaks = true;
     if (client.write(out)) return true;
     this.#paused = true;
@@ -368,6 +416,11 @@ class Attempt implements HttpHandler, ClientListener, Running {
   #due(): Due {
     const { limits, stream } = this.#in;
     const total: Due = { at: Math.min(this.#startedAt + limits.request, this.#judgedAt + LINGER_MS), limit: 'request_deadline' };
+    if (this.#mode === 'flow') {
+      const since = this.#paused ? this.#in.monotonic() : this.#lastProgress;
+      const idle: Due = { at: since + limits.streamIdle, limit: 'stream_idle_timeout' };
+      return idle.at < total.at ? idle : total;
+    }
     if (!stream) return total;
     if (this.#mode === 'draining') return { at: Math.min(total.at, this.#drainUntil), limit: 'request_deadline' };
     const phase = this.#phaseDue(stream.relay.state);
@@ -405,7 +458,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
 
   #fail(reason: Failure): void {
     if (this.#mode === 'draining') return this.#abort('abandoned');
-    const toldClient = this.#mode === 'stream' && this.#speaks;
+    const toldClient = (this.#mode === 'stream' || this.#mode === 'flow') && this.#speaks;
     this.#abort(toldClient ? 'broken' : 'refused', reason);
   }
 
@@ -421,7 +474,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
     const { client, stream } = this.#in;
     client.listener = undefined;
     const state = stream?.relay.state;
-    const said = state ?? reply;
+    const said = state ?? reply ?? this.#in.flow?.told();
     const isUncounted = state?.began === true && !(state.finish && state.usage);
     this.#resolve({
       kind,

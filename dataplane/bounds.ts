@@ -13,7 +13,7 @@ import {
 import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type Millis, type NanoUsd, nanoUsd, type Tokens, tokens } from '#core/units.ts';
-import type { ChatExchange, Exchange } from './exchange.ts';
+import { type ChatExchange, type Exchange, isChat } from './exchange.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import type { OutputAsked, Wire } from './providers/provider.ts';
 
@@ -53,6 +53,7 @@ export class InputKnowledge {
   }
 
   get hasAudio(): boolean {
+    if (this.#exchange.action === 'pass') return true;
     return this.#body.has('audio') || this.#mayHave(this.#exchange.frontend.fields.parts.audio);
   }
 
@@ -64,9 +65,18 @@ export class InputKnowledge {
 
   /** See InputFacts. */
   get requests(): number | undefined {
-    if (this.#exchange.action !== 'unary') return undefined;
+    return this.#extent?.requests;
+  }
+
+  /** See InputFacts. */
+  get units(): number | undefined {
+    return this.#extent?.units;
+  }
+
+  get #extent(): InputFacts | undefined {
+    if (isChat(this.#exchange)) return undefined;
     this.#bytes ??= this.#look();
-    return this.#bytes.requests;
+    return this.#bytes;
   }
 
   /** A provider's count of tokens is no answer of a model: it takes nothing of limits and budgets but a request. */
@@ -76,7 +86,7 @@ export class InputKnowledge {
 
   #look(): InputFacts {
     const exchange = this.#exchange;
-    if (exchange.action === 'unary')
+    if (!isChat(exchange))
       return { ...exchange.frontend.extent(this.#body), attachments: noAttachments, tools: false, isBatch: true };
     const { bytes } = this.#body;
     const tools = exchange.frontend.fields.tools.some(name => this.#body.has(name));
@@ -104,6 +114,8 @@ export class InputKnowledge {
 
   async #count(facts: InputFacts): Promise<InputFacts> {
     const exchange = this.#exchange;
+    // Most of what is passed on is no text.
+    if (exchange.action === 'pass') return facts;
     if (exchange.action === 'unary') {
       const { tokens, texts } = await exchange.frontend.count(this.#body, this.#estimate);
       return { ...facts, counted: { tokens, messages: texts, tokenizer: 'own' } };
@@ -164,7 +176,7 @@ export class AttemptBounds {
     this.#candidate = candidate;
     this.#provider = provider;
     this.#output = output;
-    this.#price = { audio: input.hasAudio, duration: timeLimit, requests: input.requests };
+    this.#price = { audio: input.hasAudio, duration: timeLimit, requests: input.requests, units: input.units };
   }
 
   async bound(basis: Basis, outputLimit = this.#output.maxTokens): Promise<Bound> {

@@ -6,8 +6,8 @@ import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, failure, policyOf as failurePolicyOf, ok, type Parsed, refuse } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, type Tokens } from '#core/units.ts';
-import { beginStream } from './answer.ts';
-import { type AttemptInput, type AttemptResult, type Running, runAttempt } from './attempt.ts';
+import { beginFlow, beginStream } from './answer.ts';
+import { type AttemptInput, type AttemptResult, type Flow, type Running, runAttempt } from './attempt.ts';
 import { usageInBackground } from './background.ts';
 import { AttemptBounds } from './bounds.ts';
 import type { Call } from './call.ts';
@@ -16,6 +16,7 @@ import type { HeldAnswer } from './held-answer.ts';
 import { Keeping } from './keeping.ts';
 import { planFor } from './open.ts';
 import { Overheard } from './overheard.ts';
+import { afterPassed } from './passthrough/kept.ts';
 import { planAt } from './pinned.ts';
 import type { Observation, Pass, Ports, SpendHold } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
@@ -99,7 +100,7 @@ async function inPlace(
   try {
     const begun = beginning(task, prepared, retryPosition);
     const { leaseUntil } = begun;
-    const mayClamp = trip.plan.route?.clampMaxTokens === true;
+    const mayClamp = trip.plan.route?.clampMaxTokens === true && trip.exchange.action !== 'pass';
     const rowOf = (reserved: CostRecord['reserved']) => openRow(begun, reserved);
     const covered = await trip.hold.cover({ attempt: begun.attempt, bounds, leaseUntil, mayClamp, row: rowOf });
     if (covered.kind === 'downgrade') return covered;
@@ -223,7 +224,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   const heard = listening(task);
   const keeping = keepingOf(task, prepared);
   const noted = keeping?.at(prepared) ?? prepared;
-  const { provider, chat, request, relay, read, dropped } = heard?.at(noted) ?? noted;
+  const { provider, chat, request, relay, read, flow, dropped } = heard?.at(noted) ?? noted;
   ports.tracing?.outgoing(trip.exchange.id, trip.attempts - 1, request.headers);
   const startedAt = ports.monotonic();
   const observation = ports.health.began(task.candidate, expectedTokens(task, prepared), startedAt);
@@ -232,7 +233,8 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   const begin = (upstream: AttemptResult['upstreamHeaders']) => {
     trip.answersFrom(leg, dropped, heard);
     // Of a hedge: since the attempt was sent that it stands beside.
-    if (!task.held) beginStream(trip, upstream, leg.race?.since ?? startedAt, ports);
+    if (flow) beginFlow(trip, upstream, startedAt, ports);
+    else if (!task.held) beginStream(trip, upstream, leg.race?.since ?? startedAt, ports);
   };
   const result = await runAttempt({
     http: ports.http,
@@ -240,6 +242,8 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
     limits: limitsOf(task),
     client: leg.client,
     ...(relay && { stream: { relay, framing: chat?.framing, begin } }),
+    ...(flow && { flow: flowOf(flow(), begin) }),
+    bodyFailure: noted.bodyFailure,
     read,
     classify: error => provider.classify(error),
     mayDrain: () => {
@@ -259,7 +263,24 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   if (keeping) await keeping.written();
   trip.ended(result, leg);
   observe(task, observation, result);
-  return result;
+  return passedResult(task, result);
+}
+
+/** Its methods stay where they are: a class has them. */
+const flowOf = (flow: Omit<Flow, 'begin'>, begin: Flow['begin']): Flow => ({
+  takes: headers => flow.takes(headers),
+  begin,
+  push: chunk => flow.push(chunk),
+  close: () => flow.close(),
+  told: () => flow.told(),
+});
+
+/** Of a reply that was passed on: what it says is kept is noted, and what is not the tenant's is taken out of it. */
+function passedResult(task: Task, result: AttemptResult): AttemptResult | Promise<AttemptResult> {
+  const { trip, call, candidate, endpoint, ports } = task;
+  if (trip.exchange.action !== 'pass') return result;
+  const place = { provider: candidate.provider.id, ...(endpoint !== undefined && { endpoint }) };
+  return afterPassed(trip.exchange.call, result, call.key.entry.tenant, place, ports.pins);
 }
 
 /** Where the provider keeps the answer for later requests: one that passes through, in the dialect that can name it. */

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Parsed } from '#core/failure.ts';
 import type { ChatEndpoint, UnaryEndpoint } from './frontends/index.ts';
 import type { ClientResponse } from './http/client-response.ts';
+import type { PassedRequest } from './passthrough/frontend.ts';
 
 type Arrived = {
   /** Our own UUIDv7. */
@@ -22,6 +23,9 @@ export type ChatExchange = Arrived & ChatEndpoint;
 
 export type UnaryExchange = Arrived & UnaryEndpoint;
 
-export type Exchange = ChatExchange | UnaryExchange;
+/** One that is passed on as it is. */
+export type PassedExchange = Arrived & PassedRequest;
 
-export const isChat = (exchange: Exchange): exchange is ChatExchange => exchange.action !== 'unary';
+export type Exchange = ChatExchange | UnaryExchange | PassedExchange;
+
+export const isChat = (exchange: Exchange): exchange is ChatExchange => exchange.action !== 'unary' && exchange.action !== 'pass';

@@ -3,6 +3,7 @@
 import type { RouteEntry } from '#core/snapshot/snapshot.ts';
 import type { AttemptResult, Claim, ClientSide, Running } from './attempt.ts';
 import { dispatch } from './dispatch.ts';
+import { isChat } from './exchange.ts';
 import type { ClientListener, ClientResponse } from './http/client-response.ts';
 import type { Ports } from './ports.ts';
 import type { Leg, Trip } from './trip.ts';
@@ -12,9 +13,12 @@ type Hedge = NonNullable<RouteEntry['hedge']>;
 /** The first attempt of a request, with another beside it where its route hedges; any later one is alone. */
 export function attempt(trip: Trip, leg: Leg, mayHedge: boolean, ports: Ports): Promise<AttemptResult> {
   const { route } = trip.plan;
-  const isHedged = route?.hedge && leg.purpose === 'first' && trip.exchange.action !== 'count-tokens';
+  const isHedged = route?.hedge && leg.purpose === 'first' && isHedgeable(trip);
   return isHedged ? new Race(trip, route, route.hedge, ports).run(leg, mayHedge) : dispatch(trip, leg, ports);
 }
+
+/** A count is cheap, and what is passed on may make something, twice. */
+const isHedgeable = ({ exchange: { action } }: Trip): boolean => action === 'generate' || action === 'unary';
 
 class Race {
   readonly #trip: Trip;
@@ -68,7 +72,7 @@ class Race {
   /** A whole answer takes longer than the first token of a streamed one, and vectors take another time than words. */
   get #population(): string {
     const { exchange, call } = this.#trip;
-    if (exchange.action === 'unary') return `${this.#route.id} ${exchange.frontend.operation}`;
+    if (!isChat(exchange)) return `${this.#route.id} ${exchange.frontend.operation}`;
     return call.envelope.stream ? this.#route.id : `${this.#route.id} whole`;
   }
 

@@ -17,8 +17,11 @@ import { authenticate } from './authenticate.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
 import { type Exchange, isChat } from './exchange.ts';
-import { interpretedFields } from './frontends/index.ts';
+import { type Envelope, interpretedFields } from './frontends/index.ts';
 import { BodyNeeds } from './needs.ts';
+import type { PassedEndpoint } from './passthrough/endpoints.ts';
+import { meterOf } from './passthrough/meters.ts';
+import { planService, pricedByRequest } from './passthrough/service.ts';
 import { pinOf, planAt } from './pinned.ts';
 import type { Pin } from './pins/pins.ts';
 import type { Ports } from './ports.ts';
@@ -53,7 +56,10 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
     const route = matchRoute(config.routes, key.value.entry, { ...facts, model: envelope.model });
     if (route?.semantic) needs.task = await taskOf(exchange, body.value, route.semantic, ports);
   }
-  const planned = planAll(config, key.value, [envelope.model, ...(envelope.controls.fallbacks ?? [])], facts, ports);
+  const planned =
+    exchange.action === 'pass'
+      ? planPassed(exchange.call.endpoint, config, key.value, envelope, facts, ports)
+      : planAll(config, key.value, modelsOf(envelope), facts, ports);
   if (!planned.ok) return planned;
   const pin = envelope.names ? await pinOf(envelope, key.value.entry.tenant, ports.pins) : nowhere;
   if (!pin.ok) return pin;
@@ -70,6 +76,29 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
         pin: pin.value,
       })
     : plan;
+}
+
+const modelsOf = ({ model, controls }: Envelope): readonly string[] => [model, ...(controls.fallbacks ?? [])];
+
+/** By the model where there is one. */
+function planPassed(
+  endpoint: PassedEndpoint,
+  config: LiveConfig,
+  key: LiveKey,
+  envelope: Envelope,
+  facts: Omit<PlanFacts, 'model'>,
+  ports: Ports,
+): Planned {
+  if (endpoint.model === 'none') {
+    const asked = { endpoint, facts: { ...facts, model: envelope.model }, isPinned: envelope.names !== undefined };
+    return planService(config, key, asked, contextOf(facts, ports, 0));
+  }
+  const planned = planAll(config, key, modelsOf(envelope), facts, ports);
+  if (!planned.ok || meterOf(endpoint.meter).price === 'model') return planned;
+  const candidates = planned.value.candidates.map(pricedByRequest);
+  if (planned.value.route?.onUnknownPrice === 'Deny' && candidates.some(({ model }) => !model.price))
+    return refuse('unknown_price', { param: 'model' });
+  return ok({ ...planned.value, candidates });
 }
 
 const nowhere = ok<Pin | undefined>(undefined);

@@ -11,6 +11,7 @@ import type { ReadReply } from './attempt.ts';
 import type { Call } from './call.ts';
 import { type ChatExchange, isChat } from './exchange.ts';
 import type { ReplyContext } from './frontends/frontend.ts';
+import { preparePassed } from './prepare-passed.ts';
 import { prepareUnary } from './prepare-unary.ts';
 import { continuingWireFor, wireFor } from './providers/index.ts';
 import type { Provider, RequestFields, StreamDecoder, Target, TokenCount } from './providers/provider.ts';
@@ -48,7 +49,8 @@ type Task = {
 
 export function prepare(preparation: Preparation): Parsed<Prepared> {
   const { exchange } = preparation;
-  return isChat(exchange) ? prepareChat(preparation, exchange) : prepareUnary(preparation, exchange);
+  if (isChat(exchange)) return prepareChat(preparation, exchange);
+  return exchange.action === 'pass' ? preparePassed(preparation, exchange) : prepareUnary(preparation, exchange);
 }
 
 function prepareChat(

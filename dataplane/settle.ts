@@ -9,9 +9,10 @@ import { type EpochMillis, epochMillis, millis, type NanoUsd, nanoUsd, tokens } 
 import type { AttemptResult } from './attempt.ts';
 import type { Estimate } from './bounds.ts';
 import type { Call } from './call.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, PassedExchange } from './exchange.ts';
 import { estimateInputTokens } from './frontends/index.ts';
 import { messagesOf } from './http/sse.ts';
+import { meterOf } from './passthrough/meters.ts';
 import type { Provider } from './providers/provider.ts';
 
 /** An attempt as far as it is known before it is sent. */
@@ -61,6 +62,7 @@ export async function settledRow(
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */
 async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Estimate): Promise<Usage> {
   const { exchange, call, chat } = begun;
+  if (exchange.action === 'pass') return passedEstimate(exchange, call);
   if (exchange.action === 'unary') {
     const { tokens: inputUncached } = await exchange.frontend.count(call.body, estimate);
     return { ...noUsage, inputUncached };
@@ -75,6 +77,11 @@ async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Est
     ? await estimateInputTokens(request.value, estimate)
     : tokens(await estimate(call.body.bytes.toString()));
   return { ...noUsage, inputUncached, output };
+}
+
+/** A form that never came to its end was nothing that a provider could work on. */
+function passedEstimate({ form, call: { endpoint }, asked }: PassedExchange, { body }: Call): Usage {
+  return form && !form.isWhole ? noUsage : meterOf(endpoint.meter).estimate(asked(body));
 }
 
 /**

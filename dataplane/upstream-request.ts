@@ -3,7 +3,7 @@ import { ok, type Parsed, refuse } from '#core/failure.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { HttpHeaders, HttpRequest } from '#platform/http-client.ts';
-import type { ReadReply } from './attempt.ts';
+import type { AttemptInput, Flow, ReadReply } from './attempt.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import type { Address, OutputAsked, Provider, RequestFields, Target, Wire } from './providers/provider.ts';
@@ -19,6 +19,9 @@ export type Prepared = {
   /** Present where the client asked for a stream. */
   readonly relay: Relay | undefined;
   readonly read: (body: Buffer, headers: HttpHeaders) => ReadReply;
+  /** Of an answer that may go to the client as it comes, which begins it. */
+  readonly flow?: () => Omit<Flow, 'begin'>;
+  readonly bodyFailure?: AttemptInput['bodyFailure'];
   readonly dropped: readonly string[];
   /** What the body that goes upstream asks for at most. */
   readonly output: OutputAsked;

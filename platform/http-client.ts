@@ -2,6 +2,7 @@
 // Redirects are never followed, nothing is retried, no timeout but the connection's is set here: callers own their deadlines.
 import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { buildConnector, type Dispatcher, errors, Pool } from 'undici';
 
 export type HttpRequest = {
@@ -10,6 +11,8 @@ export type HttpRequest = {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body: Buffer | string | null;
+  /** Instead of a body: read once there is a connection, as fast as the other side takes it. If it fails, so does the request. */
+  readonly bodyStream?: Readable;
   readonly connectTimeoutMs: number;
 };
 
@@ -69,10 +72,10 @@ export function createHttpClient({ isForbidden }: HttpClientOptions): HttpClient
   };
   return {
     send(request, handler) {
-      const { origin, connectTimeoutMs, method, path, headers, body } = request;
+      const { origin, connectTimeoutMs, method, path, headers, body, bodyStream } = request;
       const exchange = new HttpExchange(handler);
       const pool = poolFor(origin, connectTimeoutMs);
-      if (pool) pool.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, exchange);
+      if (pool) pool.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body: bodyStream ?? body }, exchange);
       else queueMicrotask(() => exchange.forbidden());
       return exchange;
     },

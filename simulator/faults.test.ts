@@ -361,6 +361,15 @@ faultTest('reasoning-content', 'vLLM’s older name for its thinking', async () 
   assert.match(body, /"reasoning_content":"/);
 });
 
+faultTest('cut-upload', 'the request is broken off while it arrives, where it is a form', async () => {
+  simulator.addFault({ fault: 'cut-upload;bytes=100', match: { path: '/v1/files' } });
+  const part = 'content-disposition: form-data; name="file"; filename="f"\r\n\r\n';
+  const head =
+    'POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-type: multipart/form-data; boundary=b\r\n';
+  const { status, end } = await exchange(`${head}content-length: 5000\r\n\r\n--b\r\n${part}${'x'.repeat(1000)}`, 5000);
+  assert.deepEqual([status, end], [0, 'rst']);
+});
+
 test('every fault of the table has a test', () => assert.deepEqual([...tested].sort(), Object.keys(faults).sort()));
 
 test('a fault is asked for by header, by a model called fault-…, or by a rule, and a rule wears off', async () => {

@@ -202,6 +202,10 @@ export const faults: Readonly<Record<string, Fault>> = {
   'role-then-silence': cutting('the first frame without content, then nothing', 0, [{ do: 'stall' }]),
   silence: { about: 'no answer at all, not even headers', steps: () => [{ do: 'stall' }] },
   'headers-then-silence': { about: 'status and headers, then nothing', steps: () => [{ do: 'head' }, { do: 'stall' }] },
+  'cut-upload': {
+    about: 'RST after `bytes` (1000) of the body of the request, where it is a form or a file',
+    steps: () => [{ do: 'reset' }],
+  },
   reset: { about: 'RST after the request was read', steps: () => [{ do: 'reset' }] },
   'reset-before': {
     about: 'RST when the connection opens (by the control endpoint; by model or header the same as `reset`)',

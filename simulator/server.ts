@@ -1,6 +1,8 @@
 // The simulator's HTTP server: finds the wire of a request, checks its credential and body, and lets the answer be delivered.
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Answer, type Ask, answerTo, generatedTokens } from './answer.ts';
+import { Api, type ApiReply, isFlowing, readApiBody } from './api/index.ts';
 import { Control, type ControlHandlers } from './control.ts';
 import { deliver, type Head } from './delivery.ts';
 import { type Fault, type FaultCall, faultInModel, faultNamed, parseFault } from './faults.ts';
@@ -10,6 +12,8 @@ import { type Route, routeOf } from './routes.ts';
 import { isRecord, type Json } from './shape.ts';
 import { frameSteps, type Pace, paced, type Step, write } from './steps.ts';
 import { promptTotal } from './tokens.ts';
+import { azure } from './wires/azure.ts';
+import { openai } from './wires/openai.ts';
 import { header, type Refusal, type Reply, type Wire } from './wires/wire.ts';
 
 export type Settings = Pace & { readonly tokensPerFrame: number };
@@ -53,7 +57,7 @@ export function simulatorServer(options: ServerOptions): SimulatorServer {
   const requests = new Requests();
   const bills = new Bills();
   const control = new Control(requests, bills, options.moreControl);
-  const context = { ...options, requests, bills, control, kept: new KeptResponses() };
+  const context = { ...options, requests, bills, control, kept: new KeptResponses(), api: new Api() };
   // No limits of Node's own: timeouts are what the other side is tested for.
   const http = createServer(
     { requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 60_000, noDelay: true },
@@ -70,7 +74,7 @@ export function simulatorServer(options: ServerOptions): SimulatorServer {
   return { http, requests, bills, control };
 }
 
-type Context = ServerOptions & Omit<SimulatorServer, 'http'> & { readonly kept: KeptResponses };
+type Context = ServerOptions & Omit<SimulatorServer, 'http'> & { readonly kept: KeptResponses; readonly api: Api };
 
 async function serve(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = 'GET', headers } = request;
@@ -82,6 +86,8 @@ async function serve(context: Context, request: IncomingMessage, response: Serve
   const entry = own
     ? entryOf(0, method, request.url ?? '/', headers)
     : context.requests.open(method, request.url ?? '/', headers);
+  const api = context.wire === 'all' ? context.api.at(method, url.pathname) : undefined;
+  if (api) return servedByApi(context, request, response, entry, url, api);
   const route = routeOf(method, url, headers, context.wire);
   entry.wire = route.wire.name;
   const raw = await bodyOf(request).catch(() => 'gone' as const);
@@ -101,6 +107,68 @@ async function serve(context: Context, request: IncomingMessage, response: Serve
   } finally {
     found.settle?.();
   }
+}
+
+/** The rest of OpenAI's API: forms and bytes as well as JSON. */
+async function servedByApi(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+  entry: Entry,
+  url: URL,
+  { ids, answer }: NonNullable<ReturnType<Api['at']>>,
+): Promise<void> {
+  const wire = url.pathname.startsWith('/openai/') ? azure : openai;
+  entry.wire = wire.name;
+  const named = faultOf(context, request, entry, undefined);
+  const cutAfter = named?.name === 'cut-upload' ? Number(named.options.bytes ?? 1000) : Number.POSITIVE_INFINITY;
+  const bytes = await bytesOf(request, cutAfter).catch(() => 'gone' as const);
+  if (bytes === 'gone') return void Object.assign(entry, { aborted: true, outcome: 'aborted', endedAt: Date.now() });
+  const body = await readApiBody(request.headers['content-type'] ?? '', bytes);
+  const model = modelIn(body?.fields);
+  const inModel = faultInModel(model ?? '');
+  if (model !== undefined) entry.model = inModel.model;
+  context.requests.body(
+    entry,
+    JSON.stringify({ fields: body?.fields, files: body?.files.map(of => ({ ...of, file: aboutFile(of.file) })) }),
+  );
+  entry.bodyBytes = bytes.length;
+  const call = named ?? faultOf(context, request, entry, inModel.fault);
+  const fields = { ...body?.fields, ...(model !== undefined && { model: inModel.model }) };
+  const usual = () =>
+    body ? flowing(answer({ ids, query: url.searchParams, body: { ...body, fields }, now: now() })) : refusing(wire.badJson(''));
+  const denied = deniedCredential(context, wire, request);
+  const found = denied ? refusing(denied) : call ? faulted(call, wire, usual, inModel.model) : usual();
+  context.log(`${request.method} ${url.pathname} ${found.head.status}${entry.fault ? ` fault=${entry.fault}` : ''}`);
+  await deliver(response, found.head, found.steps, found.fault?.manner ?? {}, entry);
+}
+
+const aboutFile = ({ name, type, bytes }: { name: string; type: string; bytes: Buffer }) => ({
+  name,
+  type,
+  size: bytes.length,
+  sha256: createHash('sha256').update(bytes).digest('hex'),
+});
+
+async function bytesOf(request: IncomingMessage, cutAfter: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > cutAfter) request.socket.resetAndDestroy();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function flowing(reply: ApiReply): Outgoing {
+  if (!isFlowing(reply)) return { ...refusing(reply), steps: [write('body', JSON.stringify(reply.body))] };
+  const isText = reply.type.startsWith('text/event-stream');
+  const length = reply.pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);
+  return {
+    head: { status: 200, headers: { 'content-type': reply.type, ...(!isText && { 'content-length': String(length) }) } },
+    steps: reply.pieces.map((piece, i) => write(isText && i === reply.pieces.length - 1 ? 'finish' : 'content', piece)),
+  };
 }
 
 /** Undefined when it is too large; the rest is read and dropped, so that the client gets to read the answer. */

@@ -1,5 +1,5 @@
 // What a client dialect has to provide. One folder per dialect; `index.ts` is the table of all.
-import type { Dialect, Operation, UnaryDialect, UnaryOperation } from '#core/chat/dialect.ts';
+import type { Dialect, Operation, PassedDialect, PassedOperation, UnaryDialect, UnaryOperation } from '#core/chat/dialect.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
@@ -30,7 +30,17 @@ export type Envelope = {
 /** Something that a provider keeps, as a request names it: only where that is can the request go. */
 export type StateName = {
   /** `item`: one of what a response, or a conversation, is made of. */
-  readonly kind: 'response' | 'conversation' | 'item';
+  readonly kind:
+    | 'response'
+    | 'conversation'
+    | 'item'
+    | 'file'
+    | 'upload'
+    | 'upload_part'
+    | 'batch'
+    | 'fine_tuning_job'
+    | 'vector_store'
+    | 'container';
   readonly id: string;
   /** Where it stands in the body. */
   readonly param: string;
@@ -122,6 +132,14 @@ export type Extent = {
   readonly bytes: number;
   /** See Usage. */
   readonly requests?: number;
+  readonly units?: number;
+};
+
+/** Of a request that is passed on: nothing of it is understood but who may send it, where it goes, and what it costs. */
+export type PassedFrontend = Pick<Frontend, 'fields' | 'inspect' | 'encodeError' | 'encodeStreamError'> & {
+  readonly dialect: PassedDialect;
+  readonly operation: PassedOperation;
+  extent(body: JsonView): Extent;
 };
 
 /** A client dialect of an operation that is no conversation: one request, one reply. */

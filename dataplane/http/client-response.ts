@@ -46,6 +46,8 @@ export class ClientResponse {
   readonly #res: ServerResponse;
   readonly #framing: StreamFraming | undefined;
   readonly #stallMs: number;
+  /** What it writes is not text: nothing can be said between, or after it. */
+  #isOpaque = false;
   #lastWrite = 0;
   #timer: NodeJS.Timeout | undefined;
   #stalledSince = 0;
@@ -124,6 +126,18 @@ export class ClientResponse {
     this.status = 200;
     const type = this.#framing?.contentType ?? 'text/event-stream; charset=utf-8';
     headers.push('content-type', type, 'cache-control', 'no-cache', 'x-accel-buffering', 'no');
+    this.#begin(headers);
+  }
+
+  /** An answer that is not ours to speak in: bytes of whatever type the headers name, no signs of life between them. */
+  startBytes(headers: string[]): void {
+    if (this.gone || this.began) return;
+    this.status = 200;
+    this.#isOpaque = true;
+    this.#begin(headers);
+  }
+
+  #begin(headers: string[]): void {
     this.#res.writeHead(200, headers);
     this.#res.on('drain', () => {
       this.#stalledSince = 0;
@@ -147,7 +161,7 @@ export class ClientResponse {
   }
 
   heartbeat(): void {
-    if (!this.gone) this.#send(this.#framing?.heartbeat ?? HEARTBEAT);
+    if (!this.gone && !this.#isOpaque) this.#send(this.#framing?.heartbeat ?? HEARTBEAT);
   }
 
   /**
@@ -175,6 +189,7 @@ export class ClientResponse {
   /** Ends a stream so that no client can take it for a complete one: the error in its own dialect, then no final chunk. */
   breakOff(error: string): void {
     clearTimeout(this.#timer);
+    if (this.#isOpaque) return void this.#res.destroy();
     this.#res.write(this.#framing?.frames(error) ?? error, () => this.#res.destroy());
     this.#untilTaken();
   }

@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Failure, failure, statusOf } from '#core/failure.ts';
 import type { ChatExchange, Exchange } from '../exchange.ts';
 import { anyDialect, type Endpoint, endpointOf, type Frontend, type StoredCall, storedOf } from '../frontends/index.ts';
+import { passedOf, unlisted } from '../passthrough/endpoints.ts';
+import { passedRequest } from '../passthrough/frontend.ts';
 import { ClientResponse } from './client-response.ts';
 import { type BodyBudget, type Handler, readBody } from './listener.ts';
 
@@ -35,7 +37,10 @@ export function publicRouter(options: RouterOptions): Handler {
     const endpoint = endpointOf(path, query);
     if (endpoint) return exchangeHandler(endpoint, options, req, res, path);
     const stored = storedOf(req.method ?? '', path, query);
-    if (!stored) return pages(req, res, path, query);
+    if (!stored) {
+      const passed = passedOf(req.method ?? '', path, query);
+      return passed ? passedHandler(passed, options, req, res, path) : pages(req, res, path, query);
+    }
     const exchange = exchangeOf(stored.endpoint, options, req, res, path) as ChatExchange;
     run(exchange, options.serveStored(exchange, stored.call), options);
   };
@@ -54,6 +59,35 @@ function exchangeHandler(
   }
   const exchange = exchangeOf(endpoint, options, req, res, path);
   run(exchange, options.serve(exchange), options);
+}
+
+/** What is passed on as it is. */
+function passedHandler(
+  passed: NonNullable<ReturnType<typeof passedOf>>,
+  options: RouterOptions,
+  req: IncomingMessage,
+  res: ServerResponse,
+  path: string,
+): void {
+  if ('allowed' in passed) {
+    const reason = failure('method_not_allowed', { message: `${path} takes ${passed.allowed.join(' and ')}.` });
+    return refusePage(res, options.newRequestId(), reason, ['allow', passed.allowed.join(', ')]);
+  }
+  const request = passedRequest(req, passed, options);
+  if (!request.ok) return refusePage(res, options.newRequestId(), request.failure);
+  const exchange: Exchange = { ...arrived(options, req, res, path), ...request.value };
+  run(exchange, options.serve(exchange), options);
+}
+
+function arrived({ newRequestId, monotonic }: RouterOptions, req: IncomingMessage, res: ServerResponse, path: string) {
+  return {
+    id: newRequestId(),
+    method: req.method ?? 'POST',
+    path,
+    headers: req.headers,
+    client: new ClientResponse(res),
+    startedAt: monotonic(),
+  };
 }
 
 function exchangeOf(
@@ -100,7 +134,7 @@ export function pageHandler({
   return (req, res, path, query) => {
     const id = newRequestId();
     const page = pages.get(path) ?? folders.find(([name]) => path.startsWith(name))?.[1];
-    if (!page) return refusePage(res, id, failure('not_found'));
+    if (!page) return refusePage(res, id, nothingAt(req.method ?? '', path));
     if (req.method !== 'GET' && req.method !== 'HEAD')
       return refusePage(res, id, failure('method_not_allowed'), ['allow', 'GET']);
     Promise.resolve(page({ headers: req.headers, path, query: new URLSearchParams(query) })).then(
@@ -112,6 +146,9 @@ export function pageHandler({
     );
   };
 }
+
+const nothingAt = (method: string, path: string): Failure =>
+  path.startsWith('/v1/') ? failure('not_found', { message: unlisted(method, path) }) : failure('not_found');
 
 function sendPage(res: ServerResponse, id: string, answer: PageAnswer): void {
   if ('class' in answer) return refusePage(res, id, answer);

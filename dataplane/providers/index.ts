@@ -4,13 +4,13 @@ import type { ChatRequest } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
 import type { Connection, ProviderType } from '#core/snapshot/snapshot.ts';
 import { anthropic } from './anthropic/index.ts';
-import { azureUnary, azureWires } from './azure-openai/index.ts';
+import { azurePassed, azureUnary, azureWires } from './azure-openai/index.ts';
 import { bedrock } from './bedrock/index.ts';
 import { gemini } from './gemini/index.ts';
-import { openAIUnary, openAIWires } from './openai/index.ts';
-import { compatibleUnary, compatibleWires, openAICompatible } from './openai-compatible/index.ts';
-import type { EncodedRequest, Provider, Target, UnaryWire, Wires } from './provider.ts';
-import { vllmUnary, vllmWires } from './vllm/index.ts';
+import { openAIPassed, openAIUnary, openAIWires } from './openai/index.ts';
+import { compatiblePassed, compatibleUnary, compatibleWires, openAICompatible } from './openai-compatible/index.ts';
+import type { EncodedRequest, PassedWire, Provider, Target, UnaryWire, Wires } from './provider.ts';
+import { vllmPassed, vllmUnary, vllmWires } from './vllm/index.ts';
 
 type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type: T }>> | undefined };
 
@@ -18,11 +18,11 @@ type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type
 const always = <C extends Connection>(...wires: readonly [Provider<C>, ...Provider<C>[]]): Wires<C> => ({ of: () => wires });
 
 const adapters = {
-  OpenAI: { of: openAIWires, unary: openAIUnary },
+  OpenAI: { of: openAIWires, unary: openAIUnary, passed: openAIPassed },
   Anthropic: always(anthropic),
-  AzureOpenAI: { of: azureWires, unary: azureUnary },
-  OpenAICompatible: { of: compatibleWires, unary: compatibleUnary },
-  VLLM: { of: vllmWires, unary: vllmUnary },
+  AzureOpenAI: { of: azureWires, unary: azureUnary, passed: azurePassed },
+  OpenAICompatible: { of: compatibleWires, unary: compatibleUnary, passed: compatiblePassed },
+  VLLM: { of: vllmWires, unary: vllmUnary, passed: vllmPassed },
   Gemini: gemini,
   Bedrock: bedrock,
 } satisfies Adapters;
@@ -49,6 +49,10 @@ export function unaryWireFor<O extends UnaryOperation>(
 ): UnaryWire<O> | undefined {
   return wires[target.provider.connection.type]?.unary?.[operation]?.(target) as UnaryWire<O> | undefined;
 }
+
+/** How a target is asked for what is passed on as it is; undefined: nothing is passed on to it. */
+export const passedWireFor = (target: Pick<Target, 'provider' | 'model'>): PassedWire | undefined =>
+  wires[target.provider.connection.type]?.passed?.(target);
 
 /** A request in OpenAI's chat dialect, as this target takes it, or as it is translated from. */
 export function asChat(request: ChatRequest, target: Pick<Target, 'provider' | 'model'>): Parsed<EncodedRequest> {

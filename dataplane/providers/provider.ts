@@ -175,6 +175,14 @@ export type UnaryWires<C extends Connection = Connection> = {
   Moderations?(target: Pick<Target<C>, 'provider' | 'model'>): UnaryWire<'Moderations', C> | undefined;
 };
 
+/** How a provider is asked for what is passed on as it is: the rest of OpenAI's API. */
+export type PassedWire<C extends Connection = Connection> = Wire<C> & {
+  /** @param path below `/v1`, with a slash before it */
+  address(target: Target<C>, path: string): Address;
+  /** It has files, batches and the like, of an account, besides what its models do. */
+  readonly keepsThings: boolean;
+};
+
 /** How one wire of a provider is spoken; a provider has one, or several (`Wires`). */
 export type Provider<C extends Connection = Connection> = Wire<C> & {
   /** The dialect it speaks natively: a client of the same dialect is passed through byte by byte. */
@@ -240,4 +248,6 @@ export type Wires<C extends Connection = Connection> = {
   of(target: Pick<Target<C>, 'provider' | 'model'>): readonly [Provider<C>, ...Provider<C>[]];
   /** What it is asked for besides conversations. */
   readonly unary?: UnaryWires<C>;
+  /** Absent: nothing is passed on to it. */
+  passed?(target: Pick<Target<C>, 'provider' | 'model'>): PassedWire<C>;
 };

@@ -18,7 +18,7 @@ export type Rule = {
 const extensionPoint = ['core/chat/**', 'core/unary/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
 /** The request loop is serve.ts; these are its steps, one file each. */
 const loopSteps =
-  'dataplane/{answer,aside,attempt,background,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,keeping,last-stage,needs,open,overheard,pinned,prepare,prepare-unary,replay,scorer,settle,trip,upstream-request,visit,waterfall}.ts';
+  'dataplane/{answer,aside,attempt,background,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,keeping,last-stage,needs,open,overheard,pinned,prepare,prepare-passed,prepare-unary,replay,scorer,settle,trip,upstream-request,visit,waterfall}.ts';
 const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 
@@ -113,12 +113,29 @@ export const importRules: readonly Rule[] = [
       'dataplane/{admission/admission,cache/store,counters/counters,pins/pins}.ts',
       'dataplane/http/{client-response,sse}.ts',
       'dataplane/relay/**',
+      'dataplane/passthrough/**',
       'dataplane/frontends/{body-fields,index,frontend}.ts',
       'dataplane/providers/{index,provider}.ts',
       'platform/{body,http-ask,http-client}.ts',
       'node:{buffer,http}',
     ],
     why: 'the steps of the loop reach stores, clock and chance through ports.ts only',
+  },
+  {
+    from: 'dataplane/passthrough/**',
+    may: [
+      'core/**',
+      'dataplane/{attempt,authenticate}.ts',
+      'dataplane/config/live.ts',
+      'dataplane/pins/pins.ts',
+      'dataplane/http/{listener,sse}.ts',
+      'dataplane/frontends/{controls,essentials,frontend,index,unary-body}.ts',
+      'dataplane/providers/{index,provider}.ts',
+      'dataplane/passthrough/**',
+      'platform/http-client.ts',
+      'node:{http,stream}',
+    ],
+    why: 'what is passed on is understood as far as it costs and names something: tables and readers, which the loop uses as it does frontends and providers',
   },
   {
     from: 'dataplane/providers/<name>/**',

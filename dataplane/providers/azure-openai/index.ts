@@ -14,7 +14,7 @@ import {
   type Spoken,
   wiresOfModel,
 } from '../openai/index.ts';
-import type { Address, Provider, Target, UnaryWires, Wires } from '../provider.ts';
+import type { Address, PassedWire, Provider, Target, UnaryWires, Wires } from '../provider.ts';
 
 type AzureOpenAI = Extract<Connection, { type: 'AzureOpenAI' }>;
 
@@ -44,6 +44,14 @@ export const azureWires: Wires<AzureOpenAI>['of'] = ({ provider, model }) => {
 
 const isV1 = (apiVersion: string | undefined): boolean =>
   apiVersion === undefined || apiVersion === 'v1' || apiVersion === 'preview';
+
+const wire = { tokenizer: 'own', classify: openAIDialect.classify, address: addressOf } as const;
+const passed: PassedWire<AzureOpenAI> = { ...wire, keepsThings: true };
+const ofModels: PassedWire<AzureOpenAI> = { ...wire, keepsThings: false };
+
+/** With a dated version, paths are those of a deployment. */
+export const azurePassed: NonNullable<Wires<AzureOpenAI>['passed']> = ({ provider }) =>
+  isV1(provider.connection.apiVersion) ? passed : ofModels;
 
 function addressOf(target: Target<AzureOpenAI>, path: string): Address {
   const { endpoint, apiVersion } = target.provider.connection;

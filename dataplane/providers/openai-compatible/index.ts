@@ -16,7 +16,7 @@ import {
   responsesWire,
   type Spoken,
 } from '../openai/index.ts';
-import type { Address, Provider, UnaryWires, Wires } from '../provider.ts';
+import type { Address, PassedWire, Provider, UnaryWires, Wires } from '../provider.ts';
 import { cohereEmbeddings, cohereRerank } from './cohere.ts';
 import { mistralOf } from './mistral.ts';
 import type { CompatibleConnection, CompatibleTarget } from './target.ts';
@@ -56,6 +56,15 @@ export const compatibleUnary: UnaryWires<CompatibleConnection> = {
   Rerank: ({ provider }) => (provider.connection.vendor === 'Cohere' ? cohereRerank : rerank),
   Moderations: () => moderations,
 };
+
+const passed: PassedWire<CompatibleConnection> = {
+  tokenizer: 'other',
+  classify: openAIDialect.classify,
+  address: addressOf,
+  keepsThings: true,
+};
+
+export const compatiblePassed: NonNullable<Wires<CompatibleConnection>['passed']> = () => passed;
 
 function addressOf(target: CompatibleTarget, path: string): Address {
   return addressBelow(target.provider.connection.baseURL, path, credentialHeaders(target));

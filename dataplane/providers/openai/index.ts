@@ -1,6 +1,6 @@
 // OpenAI, and the building blocks of every provider that speaks its chat completions dialect.
 import type { Connection } from '#core/snapshot/snapshot.ts';
-import type { Address, Provider, Target, UnaryWires, Wires } from '../provider.ts';
+import type { Address, PassedWire, Provider, Target, UnaryWires, Wires } from '../provider.ts';
 import { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
 import { completionsWire } from './completions/index.ts';
 import { confidenceOf } from './confidence.ts';
@@ -60,6 +60,10 @@ const embeddings = embeddingsWire('own', addressOf);
 const moderations = moderationsWire('own', addressOf);
 
 export const openAIUnary: UnaryWires<OpenAI> = { Embeddings: () => embeddings, Moderations: () => moderations };
+
+const passed: PassedWire<OpenAI> = { tokenizer: 'own', classify, address: addressOf, keepsThings: true };
+
+export const openAIPassed: NonNullable<Wires<OpenAI>['passed']> = () => passed;
 
 function addressOf(target: Target<OpenAI>, path: string): Address {
   const { baseURL, organization, project } = target.provider.connection;

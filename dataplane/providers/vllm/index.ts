@@ -18,7 +18,7 @@ import {
   responsesWire,
   type Spoken,
 } from '../openai/index.ts';
-import type { Address, Provider, RequestFields, Target, UnaryWires, Wires } from '../provider.ts';
+import type { Address, PassedWire, Provider, RequestFields, Target, UnaryWires, Wires } from '../provider.ts';
 
 type VLLM = Extract<Connection, { type: 'VLLM' }>;
 
@@ -77,6 +77,10 @@ const embeddings = embeddingsWire('other', addressOf);
 const rerank = rerankWire(addressOf);
 
 export const vllmUnary: UnaryWires<VLLM> = { Embeddings: () => embeddings, Rerank: () => rerank };
+
+const passed: PassedWire<VLLM> = { tokenizer: 'other', classify: openAIDialect.classify, address: addressOf, keepsThings: false };
+
+export const vllmPassed: NonNullable<Wires<VLLM>['passed']> = () => passed;
 
 function addressOf(target: Target<VLLM>, path: string): Address {
   return addressBelow(endpointOf(target), `/v1${path}`, credentialHeaders(target));

@@ -1,0 +1,106 @@
+// What a reply tells of what its provider keeps: noted for the tenant that made it, forgotten when it is gone, and of a list of all that an
+// account has, the tenant's own.
+import { failure, ok, type Parsed } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import type { AttemptResult } from '../attempt.ts';
+import type { Pin, Pins, StateKey } from '../pins/pins.ts';
+import type { Kind, PassedCall, PassedEndpoint } from './endpoints.ts';
+
+/** By `object`, what it is; the ids of what came of it stand in further fields. */
+const objects: Readonly<Record<string, { readonly kind: Kind; readonly files?: readonly string[] }>> = {
+  file: { kind: 'file' },
+  upload: { kind: 'upload', files: ['file'] },
+  'upload.part': { kind: 'upload_part' },
+  batch: { kind: 'batch', files: ['output_file_id', 'error_file_id'] },
+  'fine_tuning.job': { kind: 'fine_tuning_job', files: ['result_files'] },
+  vector_store: { kind: 'vector_store' },
+  container: { kind: 'container' },
+  conversation: { kind: 'conversation' },
+};
+
+export function keptIn(reply: JsonRecord): readonly StateKey[] {
+  const known = typeof reply.object === 'string' && Object.hasOwn(objects, reply.object) ? objects[reply.object] : undefined;
+  if (!known || typeof reply.id !== 'string') return [];
+  const files = (known.files ?? []).flatMap(name => idsIn(reply[name]));
+  return [{ kind: known.kind, id: reply.id }, ...files.map(id => ({ kind: 'file', id }))];
+}
+
+function idsIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(idsIn);
+  if (isRecord(value)) return idsIn(value.id);
+  return typeof value === 'string' ? [value] : [];
+}
+
+export type ListAsked = { readonly endpoint: PassedEndpoint; readonly query: string };
+
+/** What the provider is asked for: pages as long as they get, as others' entries are taken out of them. */
+export function queryOf({ endpoint, query }: ListAsked): string {
+  if (!endpoint.lists) return query;
+  const parameters = new URLSearchParams(query);
+  parameters.set('limit', String(endpoint.lists.most));
+  return parameters.toString();
+}
+
+/** What becomes of an answer. @param place where it was made */
+export async function afterPassed(
+  call: PassedCall,
+  result: AttemptResult,
+  tenant: string,
+  place: Pick<Pin, 'provider' | 'endpoint'>,
+  pins: Pins,
+): Promise<AttemptResult> {
+  const { endpoint, named } = call;
+  const isGone = result.upstreamStatus === 404 && result.kind === 'refused';
+  if (endpoint.forgets && (isGone || result.kind === 'answered'))
+    for (const key of named) if (key.kind === endpoint.forgets) await pins.forget(tenant, key);
+  if (result.kind !== 'answered' || !result.reply) return result;
+  const reply = recordIn(result.reply.body);
+  if (endpoint.lists) {
+    const page = await ownPage(reply, call, tenant, place.provider, pins);
+    if (page.ok) return { ...result, reply: { ...result.reply, body: JSON.stringify(page.value) } };
+    return { ...result, kind: 'refused', reply: undefined, failure: page.failure };
+  }
+  const keys = endpoint.forgets ? [] : keptIn(reply);
+  if (keys.length > 0) await pins.keep(tenant, keys, place);
+  return result;
+}
+
+/** Which is known to be one. */
+const recordIn = (body: Buffer | string): JsonRecord => JSON.parse(body.toString()) as JsonRecord;
+
+/** A page with the tenant's own entries, at most as many as it asked for. `has_more` as of all of them: the next page may be shorter as well. */
+export async function ownPage(
+  reply: JsonRecord,
+  { endpoint, query }: ListAsked,
+  tenant: string,
+  provider: Pin['provider'],
+  pins: Pins,
+): Promise<Parsed<JsonRecord>> {
+  const { kind, usual } = endpoint.lists!;
+  const entries = (Array.isArray(reply.data) ? reply.data : []).filter(isRecord);
+  const own: JsonRecord[] = [];
+  for (let at = 0; at < entries.length; at += AT_ONCE) {
+    const some = entries.slice(at, at + AT_ONCE);
+    const found = await pins.find(
+      tenant,
+      some.map(({ id }) => ({ kind, id: String(id) })),
+    );
+    if (found === 'away')
+      return {
+        ok: false,
+        failure: failure('store_unavailable', { message: 'It is not known now what of these is yours; try again.' }),
+      };
+    own.push(...some.filter((_, i) => found[i]?.provider === provider));
+  }
+  const limit = Number(new URLSearchParams(query).get('limit') ?? usual);
+  const data = own.slice(0, limit > 0 ? limit : usual);
+  return ok({
+    ...reply,
+    data,
+    has_more: own.length > data.length || reply.has_more === true,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+  });
+}
+
+const AT_ONCE = 1000;

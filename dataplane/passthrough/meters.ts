@@ -1,0 +1,161 @@
+// How what is passed on is paid for: what a request can cost at most, and where its reply says what it did use. One entry for each name in
+// the table of endpoints.
+
+import { noUsage, type Usage } from '#core/chat/usage.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { tokens } from '#core/units.ts';
+import type { Extent } from '../frontends/frontend.ts';
+import type { OutputAsked } from '../providers/provider.ts';
+
+/** What is known of a request. */
+export type Asked = {
+  /** Fields of the body, or of the form: those have texts alone. */
+  readonly body: JsonRecord;
+  /** Bytes of all that goes up, or the most that may. */
+  readonly bytes: number;
+  /** Of a form: files in it, as far as they have come. */
+  readonly files: number;
+};
+
+export type Meter = {
+  /** Where it has a price: the model's, one for each request (of the model, or of the service: `service.ts`), or none, as it costs nothing. */
+  readonly price: 'model' | 'request' | 'free';
+  /** `bytes`: at most so many tokens go in. */
+  bound(asked: Asked): Extent & { readonly output: OutputAsked };
+  /** As a reply in JSON says, or an event of a stream; undefined: it does not. */
+  usageIn(reply: JsonRecord, asked: Asked): Usage | undefined;
+  /** Of a request that says it by itself. */
+  unitsOf?(asked: Asked): number;
+  /** Where nobody says. */
+  estimate(asked: Asked): Usage;
+};
+
+const nothing: Pick<Meter, 'bound' | 'usageIn' | 'estimate'> = {
+  bound: () => ({ bytes: 0, output: { maxTokens: 0, choices: 1 } }),
+  usageIn: () => noUsage,
+  estimate: () => noUsage,
+};
+
+const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), 2 ** 40) : 0);
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+const detailsOf = (usage: JsonRecord, name: string): JsonRecord => (isRecord(usage[name]) ? usage[name] : {});
+
+// ---------------------------------------------------------------- images
+
+/** The dearest picture of gpt-image-1 has 6,240 tokens (OpenAI's page "Image generation"), and a hundred for each partial one. */
+const PICTURE_TOKENS = 10_000;
+/** With high fidelity (the same page). */
+const INPUT_PICTURE_TOKENS = 10_000;
+/** Nobody makes as many at once. */
+const PICTURES_MAX = 1000;
+const BYTES_PER_CHARACTER = 4;
+
+/** Of a form as text. */
+const picturesAsked = ({ body: { n } }: Asked): number => Math.min(count(Number(n ?? 1)) || 1, PICTURES_MAX);
+
+const inputPictures = ({ files, body: { images } }: Asked): number => files + (Array.isArray(images) ? images.length : 0);
+
+const images: Meter = {
+  price: 'model',
+  bound: asked => ({
+    bytes: textOf(asked.body.prompt).length * BYTES_PER_CHARACTER + inputPictures(asked) * INPUT_PICTURE_TOKENS,
+    units: picturesAsked(asked),
+    output: { maxTokens: PICTURE_TOKENS, choices: picturesAsked(asked) },
+  }),
+  usageIn(reply, asked) {
+    if (isRecord(reply.usage)) return tokenUsage(reply.usage);
+    // Events of a stream tell their usage with the last of them.
+    return Array.isArray(reply.data) ? { ...noUsage, units: reply.data.length || picturesAsked(asked) } : undefined;
+  },
+  estimate: asked => ({ ...noUsage, units: picturesAsked(asked), output: tokens(picturesAsked(asked) * 4160) }),
+};
+
+/** `input_tokens` and what of them was cached, or heard; `output_tokens`. */
+function tokenUsage(usage: JsonRecord): Usage {
+  const details = { ...detailsOf(usage, 'input_tokens_details'), ...detailsOf(usage, 'input_token_details') };
+  const outputs = { ...detailsOf(usage, 'output_tokens_details'), ...detailsOf(usage, 'output_token_details') };
+  const [input, output] = [count(usage.input_tokens), count(usage.output_tokens)];
+  const cacheRead = Math.min(count(details.cached_tokens), input);
+  return {
+    ...noUsage,
+    inputUncached: tokens(input - cacheRead),
+    cacheRead: tokens(cacheRead),
+    audioInput: tokens(Math.min(count(details.audio_tokens), input - cacheRead)),
+    output: tokens(output),
+    audioOutput: tokens(Math.min(count(outputs.audio_tokens), output)),
+    reasoning: tokens(Math.min(count(outputs.reasoning_tokens), output)),
+  };
+}
+
+// ---------------------------------------------------------------- audio
+
+const charactersOf = ({ body: { input } }: Asked): number => [...textOf(input)].length;
+
+/** Audio has 20 tokens a second (OpenAI's page "Realtime, costs"); a second has about 15 characters of speech. */
+const SPOKEN_TOKENS_PER_CHARACTER = 20 / 15;
+/** At a quarter of the speed, and as slowly as anyone speaks. */
+const SPOKEN_TOKENS_PER_CHARACTER_MAX = 16;
+
+const speech: Meter = {
+  price: 'model',
+  bound: asked => ({
+    bytes: asked.bytes,
+    units: charactersOf(asked),
+    output: { maxTokens: Math.ceil(charactersOf(asked) * SPOKEN_TOKENS_PER_CHARACTER_MAX) + 200, choices: 1 },
+  }),
+  usageIn: ({ usage }) => (isRecord(usage) ? tokenUsage(usage) : undefined),
+  unitsOf: charactersOf,
+  estimate(asked) {
+    const output = tokens(Math.ceil(charactersOf(asked) * SPOKEN_TOKENS_PER_CHARACTER));
+    const input = tokens(Math.ceil(charactersOf(asked) / 4));
+    return { ...noUsage, units: charactersOf(asked), inputUncached: input, output, audioOutput: output };
+  },
+};
+
+/** Eight kilobits a second: speech that is packed more tightly is hardly understood. */
+const AUDIO_BYTES_PER_SECOND_MIN = 1000;
+/** As most files have it: 64 kilobits. */
+const AUDIO_BYTES_PER_SECOND = 8000;
+/** Ten tokens a second of audio that goes in (OpenAI's page "Realtime, costs"), and fewer of text that comes out. */
+const HEARD_TOKENS_PER_SECOND = 10;
+
+const secondsAtMost = ({ bytes }: Asked): number => Math.ceil(bytes / AUDIO_BYTES_PER_SECOND_MIN);
+
+const transcription: Meter = {
+  price: 'model',
+  bound(asked) {
+    const seconds = secondsAtMost(asked);
+    const heard = seconds * HEARD_TOKENS_PER_SECOND;
+    return {
+      bytes: heard + textOf(asked.body.prompt).length * BYTES_PER_CHARACTER,
+      units: seconds,
+      output: { maxTokens: heard, choices: 1 },
+    };
+  },
+  usageIn({ usage, duration }) {
+    if (isRecord(usage)) return usage.type === 'duration' ? { ...noUsage, units: count(usage.seconds) } : tokenUsage(usage);
+    // whisper's long form, before there was a usage in it.
+    return count(duration) > 0 ? { ...noUsage, units: count(duration) } : undefined;
+  },
+  estimate({ bytes }) {
+    const seconds = Math.ceil(bytes / AUDIO_BYTES_PER_SECOND);
+    const heard = tokens(seconds * HEARD_TOKENS_PER_SECOND);
+    return { ...noUsage, units: seconds, inputUncached: heard, audioInput: heard, output: tokens(seconds * 4) };
+  },
+};
+
+// ---------------------------------------------------------------- the table
+
+export const meters = {
+  free: { price: 'free', ...nothing },
+  request: { price: 'request', ...nothing },
+  /** What a batch costs is told when it is over (`batches.ts`). */
+  batch: { price: 'request', ...nothing },
+  images,
+  speech,
+  transcription,
+} as const satisfies Record<string, Meter>;
+
+export type MeterName = keyof typeof meters;
+
+export const meterOf = (name: MeterName): Meter => meters[name];

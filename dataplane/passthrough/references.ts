@@ -1,0 +1,48 @@
+// What a body names that a provider keeps, wherever in it that stands: another tenant's must not be reached by its id.
+import { isRecord } from '#core/json/record.ts';
+import type { StateName } from '../frontends/frontend.ts';
+import type { Kind } from './endpoints.ts';
+
+/** By the names that OpenAI's API has for them (`openai` 7.57): an id, or a list of ids. */
+const fields: Readonly<Record<string, Kind>> = {
+  file_id: 'file',
+  file_ids: 'file',
+  input_file_id: 'file',
+  training_file: 'file',
+  validation_file: 'file',
+  part_ids: 'upload_part',
+  vector_store_id: 'vector_store',
+  vector_store_ids: 'vector_store',
+  container: 'container',
+  container_id: 'container',
+};
+
+export const REFERENCES_MAX = 1000;
+
+/** What a field's name says that its value names, in JSON and in forms (`images[0][file_id]`). */
+export function kindOfField(name: string): Kind | undefined {
+  const plain = name.split(/[[\].]+/).findLast(part => part !== '' && !/^\d+$/.test(part)) ?? '';
+  return Object.hasOwn(fields, plain) ? fields[plain] : undefined;
+}
+
+/** At most one more than is allowed. */
+export function referencesIn(body: unknown): readonly StateName[] {
+  const found: StateName[] = [];
+  const add = (kind: Kind, id: unknown, param: string) => {
+    if (typeof id === 'string' && found.length <= REFERENCES_MAX) found.push({ kind, id: id.slice(0, 1024), param });
+  };
+  const visit = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) for (const [i, item] of value.entries()) visit(item, `${path}[${i}]`);
+    else if (isRecord(value)) {
+      for (const [name, inner] of Object.entries(value)) {
+        const at = path === '' ? name : `${path}.${name}`;
+        const kind = kindOfField(name);
+        if (kind && Array.isArray(inner)) for (const [i, id] of inner.entries()) add(kind, id, `${at}[${i}]`);
+        else if (kind) add(kind, inner, at);
+        visit(inner, at);
+      }
+    }
+  };
+  visit(body, '');
+  return found;
+}

@@ -1,0 +1,440 @@
+// The rest of OpenAI's API from outside: passed on, metered, and each tenant's own. Asked by OpenAI's SDK.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import OpenAI, { toFile } from 'openai';
+import { type Simulator, startSimulator } from '#simulator/index.ts';
+import { ask, get, post } from '#test/support/client.ts';
+import { type Gateway, startGateway } from '#test/support/gateway.ts';
+import { rowsOf } from '#test/support/ledger-rows.ts';
+import { open } from '#test/support/raw-http.ts';
+import {
+  clientKey,
+  patient,
+  provider,
+  providerSecret,
+  type Resource,
+  route,
+  tenantKey,
+  yamlOf,
+} from '#test/support/resources.ts';
+import { until } from '#test/support/until.ts';
+
+const OTHER = 'sk-test-other-2f1d9c4be87a4f0fa6de9b1c5d3e7f80';
+const CHAT_ONLY = 'sk-test-chat-only-2f1d9c4be87a4f0fa6de9b1c5d3e7f';
+const POOR = 'sk-test-poor-2f1d9c4be87a4f0fa6de9b1c5d3e7f8000';
+
+function yaml(hosted: string): string {
+  const direct = (name: string, backends: readonly string[], spec: Record<string, unknown> = {}): Resource =>
+    route(
+      name,
+      name,
+      backends.map(backend => ({ name: backend, providerRef: { name: backend }, model: name })),
+      { retries: { attempts: 0 }, ...spec },
+    );
+  const models = [
+    { name: 'draws', upstreamName: 'gpt-image-1', price: { inputPerMTok: '10', outputPerMTok: '40' } },
+    { name: 'paints', upstreamName: 'dall-e-3', price: { perUnit: '0.04' } },
+    { name: 'fails', upstreamName: 'gpt-image-1!500', price: { inputPerMTok: '10', outputPerMTok: '40' } },
+    { name: 'reads', upstreamName: 'tts-1', price: { perUnit: '0.000015' } },
+    { name: 'speaks', upstreamName: 'gpt-4o-mini-tts', price: { inputPerMTok: '0.6', outputPerMTok: '12' } },
+    { name: 'listens', upstreamName: 'whisper-1', price: { perUnit: '0.0001' } },
+    {
+      name: 'hears',
+      upstreamName: 'gpt-4o-transcribe',
+      price: { inputPerMTok: '2.5', audioInputPerMTok: '6', outputPerMTok: '10' },
+    },
+    { name: 'unpriced', upstreamName: 'gpt-image-9' },
+  ];
+  return yamlOf(
+    providerSecret,
+    provider(
+      'openai',
+      'OpenAI',
+      hosted,
+      models.map(model => ({ price: undefined, ...model })),
+      patient,
+    ),
+    direct('draws', ['openai']),
+    direct('paints', ['openai']),
+    direct('reads', ['openai']),
+    direct('speaks', ['openai']),
+    direct('listens', ['openai']),
+    direct('hears', ['openai']),
+    tenantKey(),
+    tenantKey('other', OTHER, { tenant: 'other' }),
+    tenantKey('chat-only', CHAT_ONLY, { tenant: 'chat-only', models: { allow: ['draws'] } }),
+    tenantKey('poor', POOR, { tenant: 'poor', budgets: [{ name: 'all', amount: '0.000100', period: 'Total' }] }),
+  );
+}
+
+let hosted: Simulator;
+let gateway: Gateway;
+let client: OpenAI;
+before(async () => {
+  hosted = await startSimulator();
+  gateway = await startGateway({ yaml: yaml(hosted.origin) });
+  client = sdk(clientKey);
+});
+after(async () => {
+  await gateway?.stop();
+  await hosted?.close();
+});
+
+const sdk = (apiKey: string): OpenAI => new OpenAI({ apiKey, baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+
+const sound = (bytes: number, name = 'a.wav') => toFile(Buffer.alloc(bytes, 7), name, { type: 'audio/wav' });
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const picture = () => toFile(Buffer.from('not quite a picture'), 'p.png', { type: 'image/png' });
+const lastAsked = () => hosted.requests().at(-1)!;
+const failing = (path: string, fault: string) => hosted.addFault({ fault, match: { path, times: 1 } });
+
+/** The one row of a request, once it is settled. */
+const rowOf = async ({ headers }: { headers: Headers }) => (await rowsOf(gateway, headers.get('x-request-id')!, 1))[0]!;
+const microdollars = ({ cost }: { cost: number }): number => cost / 1000;
+
+const status = (call: PromiseLike<unknown>): Promise<number> =>
+  Promise.resolve(call).then(
+    () => 200,
+    error => error.status as number,
+  );
+
+describe('images', () => {
+  test('are made by the model that the name stands for, and paid by the tokens that the reply tells', async () => {
+    const { data, response } = await client.images.generate({ model: 'draws', prompt: 'a cat', n: 2 }).withResponse();
+    assert.equal(data.data?.length, 2);
+    assert.deepEqual((lastAsked().body as { fields: object }).fields, { model: 'gpt-image-1', prompt: 'a cat', n: 2 });
+    assert.equal(microdollars(await rowOf(response)), data.usage!.input_tokens * 10 + data.usage!.output_tokens * 40);
+  });
+
+  test('of models that are paid by the picture cost that for each', async () => {
+    const { response } = await client.images.generate({ model: 'paints', prompt: 'a cat', n: 3 }).withResponse();
+    assert.equal(microdollars(await rowOf(response)), 3 * 40_000);
+    assert.equal(response.headers.get('x-litellm-response-cost'), '0.12');
+  });
+
+  test('come as a stream, with the usage of its last event', async () => {
+    const { data: stream, response } = await client.images
+      .generate({ model: 'draws', prompt: 'a cat', stream: true, partial_images: 2 })
+      .withResponse();
+    const types: string[] = [];
+    for await (const event of stream) types.push(event.type);
+    assert.deepEqual(types, [...Array(2).fill('image_generation.partial_image'), 'image_generation.completed']);
+    const row = await rowOf(response);
+    assert.equal(row.completion_tokens, 1056 + 200);
+    assert.equal(row.estimated, 0);
+  });
+
+  test('are edited from a form, whose pictures arrive as they were sent', async () => {
+    const bytes = Buffer.from('not quite a picture');
+    const { response } = await client.images
+      .edit({ model: 'draws', prompt: 'a hat on it', image: [await picture(), await picture()] })
+      .withResponse();
+    const asked = lastAsked().body as { fields: Record<string, string>; files: { field: string; file: { sha256: string } }[] };
+    assert.equal(asked.fields.model, 'gpt-image-1');
+    assert.deepEqual(
+      asked.files.map(({ field, file }) => [field, file.sha256]),
+      Array(2).fill(['image', sha256(bytes)]),
+    );
+    assert.ok((await rowOf(response)).prompt_tokens > 2 * 323);
+  });
+
+  test('a stream that is cut is an error, not an end', async () => {
+    failing('/v1/images', 'cut;chunks=1');
+    const stream = await client.images.generate({ model: 'draws', prompt: 'a cat', stream: true, partial_images: 3 });
+    await assert.rejects(async () => {
+      for await (const _event of stream);
+    });
+    failing('/v1/images', 'cut-clean;chunks=1');
+    const clean = await client.images.generate({ model: 'draws', prompt: 'a cat', stream: true, partial_images: 3 });
+    await assert.rejects(async () => {
+      for await (const _event of clean);
+    });
+  });
+
+  test("errors of the provider are told in the client's words", async () => {
+    const refused = await post(`${gateway.url}/v1/images/generations`, { model: 'draws' });
+    assert.deepEqual([refused.status, refused.json().error.param], [400, 'prompt']);
+    for (const [fault, wanted] of [
+      ['500', 502],
+      ['cut', 502],
+      ['html', 502],
+      // The last one: the provider is left alone for a while.
+      ['429', 429],
+    ] as const) {
+      failing('/v1/images', fault);
+      assert.equal(await status(client.images.generate({ model: 'draws', prompt: 'a cat' })), wanted, fault);
+    }
+  });
+});
+
+describe('audio', () => {
+  test('that is read aloud arrives byte by byte, paid by the character', async () => {
+    const input = 'Straßenbahn 🚋';
+    const { data, response } = await client.audio.speech.create({ model: 'reads', voice: 'alloy', input }).withResponse();
+    const bytes = Buffer.from(await data.arrayBuffer());
+    assert.equal(response.headers.get('content-type'), 'audio/mpeg');
+    assert.equal(bytes.length, Number(response.headers.get('content-length')));
+    assert.equal(microdollars(await rowOf(response)), [...input].length * 15);
+  });
+
+  test('of a model that is paid by tokens is estimated where nobody tells them, and exact where an event does', async () => {
+    const asked = { model: 'speaks', voice: 'alloy', input: 'Hello there, how are you?' } as const;
+    const plain = await client.audio.speech.create(asked).withResponse();
+    await plain.data.arrayBuffer();
+    const estimated = await rowOf(plain.response);
+    assert.equal(estimated.estimated, 1);
+    assert.ok(estimated.cost > 0);
+    const told = await client.audio.speech.create({ ...asked, stream_format: 'sse' }).withResponse();
+    assert.match(await told.data.text(), /speech\.audio\.done/);
+    const exact = await rowOf(told.response);
+    assert.deepEqual([exact.estimated, exact.completion_tokens], [0, asked.input.length * 2]);
+  });
+
+  test('that is cut on its way is an error for who hears it', async () => {
+    failing('/v1/audio/speech', 'cut;chunks=2');
+    const { data, response } = await client.audio.speech
+      .create({ model: 'reads', voice: 'alloy', input: 'x'.repeat(400) })
+      .withResponse();
+    await assert.rejects(data.arrayBuffer());
+    assert.equal((await rowOf(response)).failure, 'upstream_reset');
+  });
+
+  test('is transcribed, paid by the second or by tokens of audio and text', async () => {
+    const file = await sound(100_000);
+    const seconds = await client.audio.transcriptions.create({ model: 'listens', file }).withResponse();
+    assert.match(seconds.data.text, /^Heard: /);
+    assert.equal(microdollars(await rowOf(seconds.response)), 4 * 100);
+    const tokens = await client.audio.transcriptions.create({ model: 'hears', file: await sound(320_000) }).withResponse();
+    const row = await rowOf(tokens.response);
+    assert.deepEqual([row.prompt_tokens, row.cost / 1000], [100, 100 * 6 + row.completion_tokens * 10]);
+    const long = await client.audio.transcriptions
+      .create({ model: 'listens', file: await sound(64_000), response_format: 'verbose_json' })
+      .withResponse();
+    assert.equal(microdollars(await rowOf(long.response)), 2 * 100);
+  });
+
+  test('is transcribed as a stream, and as a text that tells no usage', async () => {
+    const { data, response } = await client.audio.transcriptions
+      .create({ model: 'hears', file: await sound(64_000), stream: true })
+      .withResponse();
+    let text = '';
+    for await (const event of data) if (event.type === 'transcript.text.delta') text += event.delta;
+    assert.match(text, /^Heard: /);
+    assert.deepEqual([(await rowOf(response)).prompt_tokens, (await rowOf(response)).estimated], [20, 0]);
+    const plain = await client.audio.transcriptions
+      .create({ model: 'listens', file: await sound(64_000), response_format: 'text' })
+      .withResponse();
+    assert.match(plain.data as unknown as string, /^Heard: /);
+    assert.equal((await rowOf(plain.response)).estimated, 1);
+  });
+
+  test('goes up as it was sent, wherever in the form the model stands, and of 20 MB as of 20', async () => {
+    const bytes = Buffer.alloc(20_000_000, 'sound');
+    for (const order of [
+      ['model', 'file'],
+      ['file', 'model'],
+    ]) {
+      const form = new FormData();
+      for (const name of order)
+        if (name === 'file') form.append(name, new Blob([bytes], { type: 'audio/wav' }), 'long.wav');
+        else form.append(name, 'listens');
+      const answered = await ask(`${gateway.url}/v1/audio/transcriptions`, {
+        method: 'POST',
+        body: form,
+        headers: { authorization: `Bearer ${clientKey}` },
+      });
+      assert.equal(answered.status, 200, answered.text);
+      const { files, fields } = lastAsked().body as { files: { file: { sha256: string } }[]; fields: object };
+      assert.equal(files[0]!.file.sha256, sha256(bytes));
+      assert.deepEqual(fields, { model: 'whisper-1' });
+    }
+  });
+
+  test('that is larger than the gateway takes is refused, also when nobody said so before', async () => {
+    const form = new FormData();
+    form.append('file', new Blob([Buffer.alloc(33 * 1024 * 1024)]), 'huge.wav');
+    form.append('model', 'listens');
+    const declared = new Response(form);
+    const answered = await ask(`${gateway.url}/v1/audio/transcriptions`, {
+      method: 'POST',
+      body: declared.body,
+      duplex: 'half',
+      headers: { authorization: `Bearer ${clientKey}`, 'content-type': declared.headers.get('content-type')! },
+    } as RequestInit);
+    assert.equal(answered.status, 413, answered.text);
+  });
+});
+
+describe('forms that somebody could read otherwise', () => {
+  const boundary = 'b';
+  const send = (body: string, type = `multipart/form-data; boundary=${boundary}`) =>
+    post(`${gateway.url}/v1/audio/transcriptions`, body, { headers: { 'content-type': type } });
+  const part = (disposition: string, content: string) =>
+    `--b\r\ncontent-disposition: form-data; ${disposition}\r\n\r\n${content}\r\n`;
+  const file = part('name="file"; filename="a.wav"', 'sound');
+  const bad: readonly (readonly [sentence: string, body: string, type?: string])[] = [
+    ['a second model', `${part('name="model"', 'listens')}${file}${part('name="model"', 'hears')}--b--\r\n`],
+    ['a model by another spelling', `${file}${part('name="Model"', 'hears')}${part('name="model"', 'listens')}--b--\r\n`],
+    ['a model that is a file', `${part('name="model"; filename="m"', 'listens')}${file}--b--\r\n`],
+    ['a name with an escape', `${part('name="mod\\el"', 'hears')}${part('name="model"', 'listens')}${file}--b--\r\n`],
+    ['two names', `${part('name="model"; name="x"', 'listens')}${file}--b--\r\n`],
+    ['no end', `${part('name="model"', 'listens')}${file}`],
+    ['something before it', `x\r\n${part('name="model"', 'listens')}${file}--b--\r\n`],
+    ['no form at all', 'model=listens'],
+    ['two boundaries', `${part('name="model"', 'listens')}${file}--b--\r\n`, 'multipart/form-data; boundary=b; boundary=c'],
+    ['no boundary', `${part('name="model"', 'listens')}${file}--b--\r\n`, 'multipart/form-data'],
+  ];
+  for (const [sentence, body, type] of bad)
+    test(`${sentence}: refused`, async () => {
+      const { status, text } = await send(body, type);
+      assert.ok(status === 400 || status === 415, `${status} ${text}`);
+    });
+  test('what is stored is named in JSON alone where the form is passed on as it comes', async () => {
+    const container = await client.containers.create({ name: 'c' });
+    const { status, text } = await post(
+      `${gateway.url}/v1/containers/${container.id}/files`,
+      `${part('name="file_id"', 'file-foreign')}--b--\r\n`,
+      { headers: { 'content-type': 'multipart/form-data; boundary=b' } },
+    );
+    assert.equal(status, 400, text);
+  });
+  test('as it should be: taken', async () => {
+    const { status, text } = await send(`${part('name="model"', 'listens')}${file}--b--\r\n`);
+    assert.equal(status, 200, text);
+  });
+});
+
+describe('what a provider keeps', () => {
+  const other = () => sdk(OTHER);
+  const newFile = (of = client, content = 'hello') =>
+    toFile(Buffer.from(content), 'h.txt').then(file => of.files.create({ file, purpose: 'user_data' }));
+
+  test('files: created, listed, read, deleted', async () => {
+    const file = await newFile();
+    assert.deepEqual((await client.files.list()).data.filter(({ id }) => id === file.id).length, 1);
+    assert.equal((await client.files.retrieve(file.id)).filename, 'h.txt');
+    assert.equal(await (await client.files.content(file.id)).text(), 'hello');
+    assert.equal((await client.files.delete(file.id)).deleted, true);
+    assert.equal(await status(client.files.retrieve(file.id)), 404);
+  });
+
+  test('another tenant finds nothing of it: an id that is not its own is as one that never was', async () => {
+    const file = await newFile();
+    const told = async (id: string) => {
+      const { status, json } = await get(`${gateway.url}/v1/files/${id}`, { key: OTHER });
+      return [status, json().error.message.replaceAll(id, 'ID')];
+    };
+    assert.deepEqual(await told(file.id), await told('file-never'));
+    assert.equal((await other().files.list()).data.length, 0);
+    for (const call of [
+      () => other().files.content(file.id),
+      () => other().files.delete(file.id),
+      () => other().vectorStores.create({ file_ids: [file.id] }),
+      () => other().containers.create({ name: 'c', file_ids: [file.id] }),
+      () => other().batches.create({ input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' }),
+      () => other().images.edit({ model: 'draws', prompt: 'x', images: [{ file_id: file.id }] } as never),
+    ])
+      assert.equal(await status(call()), 404);
+    assert.equal((await client.files.retrieve(file.id)).id, file.id);
+  });
+
+  test("a list shows what is one's own, as many as one asked for", async () => {
+    for (let i = 0; i < 3; i++) await newFile(other(), `other ${i}`);
+    const own = [await newFile(), await newFile()].map(({ id }) => id);
+    const page = await client.files.list({ limit: 2 });
+    assert.deepEqual(new Set(page.data.map(({ id }) => id)), new Set(own));
+    assert.deepEqual((await other().files.list({ limit: 2 })).data.length, 2);
+    const all: string[] = [];
+    for await (const { id } of other().files.list({ limit: 2 })) all.push(id);
+    assert.equal(new Set(all).size, 3);
+  });
+
+  test('uploads in parts become a file', async () => {
+    const upload = await client.uploads.create({ bytes: 10, filename: 'u.txt', mime_type: 'text/plain', purpose: 'user_data' });
+    const parts = [];
+    for (const content of ['hello', 'world'])
+      parts.push((await client.uploads.parts.create(upload.id, { data: await toFile(Buffer.from(content), 'part') })).id);
+    assert.equal(await status(other().uploads.complete(upload.id, { part_ids: parts })), 404);
+    const { file } = await client.uploads.complete(upload.id, { part_ids: parts });
+    assert.equal(await (await client.files.content(file!.id)).text(), 'helloworld');
+  });
+
+  test('vector stores, containers, conversations and jobs are passed on and stay with who made them', async () => {
+    const { id: file } = await newFile();
+    const store = await client.vectorStores.create({ name: 's', file_ids: [file] });
+    assert.equal((await client.vectorStores.search(store.id, { query: 'x' })).data[0]!.file_id, file);
+    const container = await client.containers.create({ name: 'c' });
+    const conversation = await client.conversations.create({ metadata: { a: 'b' } });
+    const job = await client.fineTuning.jobs.create({ model: 'draws', training_file: file });
+    assert.equal((await client.fineTuning.jobs.retrieve(job.id)).status, 'queued');
+    for (const call of [
+      () => other().vectorStores.retrieve(store.id),
+      () => other().vectorStores.search(store.id, { query: 'x' }),
+      () => other().containers.retrieve(container.id),
+      () => other().conversations.retrieve(conversation.id),
+      () => other().fineTuning.jobs.retrieve(job.id),
+    ])
+      assert.equal(await status(call()), 404);
+    assert.equal((await client.conversations.delete(conversation.id)).deleted, true);
+    assert.equal(await status(client.conversations.retrieve(conversation.id)), 404);
+  });
+});
+
+describe('what may be passed on', () => {
+  test('is what the key may use: a model or a service by its name', async () => {
+    const key = sdk(CHAT_ONLY);
+    assert.equal(await status(key.images.generate({ model: 'draws', prompt: 'x' })), 200);
+    assert.equal(await status(key.images.generate({ model: 'paints', prompt: 'x' })), 403);
+    assert.equal(await status(key.files.list()), 403);
+    assert.equal(await status(sdk('sk-nobody').files.list()), 401);
+  });
+
+  test('counts in budgets: before it is sent, by the most that it can cost', async () => {
+    const before = hosted.requests().length;
+    const refused = await post(`${gateway.url}/v1/images/generations`, { model: 'paints', prompt: 'x' }, { key: POOR });
+    assert.deepEqual([refused.status, refused.json().error.code], [402, 'budget_exceeded']);
+    assert.equal(await status(sdk(POOR).audio.transcriptions.create({ model: 'listens', file: await sound(2_000_000) })), 402);
+    assert.equal(hosted.requests().length, before);
+    assert.equal(await status(sdk(POOR).audio.speech.create({ model: 'reads', voice: 'alloy', input: 'Hi' })), 200);
+  });
+
+  test('is what the gateway has a meter for: another path says how it comes in', async () => {
+    const { status, json } = await post(`${gateway.url}/v1/videos`, { model: 'sora-2', prompt: 'x' });
+    assert.equal(status, 404);
+    assert.match(json().error.message, /docs\/passthrough\.md/);
+    const wrong = await post(`${gateway.url}/v1/batches/x`, {});
+    assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'GET']);
+    for (const path of ['/v1/files/..', '/v1/files/%2e%2e/content', '/v1/files/a%2Fb', '/v1/files//content'])
+      assert.ok([400, 404].includes((await get(`${gateway.url}${path}`)).status), path);
+  });
+});
+
+describe('uploads that do not arrive', () => {
+  test('a provider that breaks off is an error, and not asked twice', async () => {
+    failing('/v1/audio', 'cut-upload;bytes=200000');
+    const before = hosted.requests().length;
+    assert.equal(await status(client.audio.transcriptions.create({ model: 'listens', file: await sound(4_000_000) })), 502);
+    assert.equal(hosted.requests().length, before + 1);
+  });
+
+  test('a client that leaves in the middle leaves nothing to pay', async () => {
+    const socket = await open(gateway.port);
+    const head = `POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${clientKey}\r\n`;
+    const begin =
+      '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nlistens\r\n--b\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\n';
+    const asked = hosted.requests().length;
+    socket.write(
+      `${head}content-type: multipart/form-data; boundary=b\r\ncontent-length: 5000000\r\n\r\n${begin}${'x'.repeat(100_000)}`,
+    );
+    await until('the upload has begun', () => hosted.requests().length > asked);
+    socket.destroy();
+    const line = await until('its row', () =>
+      gateway
+        .logs()
+        .split('\n')
+        .find(text => text.includes('"failure":"client_closed"') && text.includes('"attempt"')),
+    );
+    assert.equal(JSON.parse(line).cost_usd, '0');
+  });
+});
