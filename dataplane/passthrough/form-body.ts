@@ -3,9 +3,9 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
+import { kindOfField } from '../frontends/references.ts';
 import type { BodyBudget } from '../http/listener.ts';
 import { MultipartReader, type Span } from './multipart.ts';
-import { kindOfField } from './references.ts';
 
 /** Other bytes for a part of the body. */
 export type Splice = { readonly at: Span; readonly text: string };

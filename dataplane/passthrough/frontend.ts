@@ -7,13 +7,13 @@ import { readControls } from '../frontends/controls.ts';
 import { invalid } from '../frontends/essentials.ts';
 import type { Envelope, PassedFrontend, StateName } from '../frontends/frontend.ts';
 import { anyDialect } from '../frontends/index.ts';
+import { REFERENCES_MAX, referencesIn } from '../frontends/references.ts';
 import { unaryFields } from '../frontends/unary-body.ts';
 import { type BodyBudget, readBody } from '../http/listener.ts';
 import type { PassedCall } from './endpoints.ts';
 import { FormBody } from './form-body.ts';
 import { type Asked, meterOf } from './meters.ts';
 import { boundaryOf } from './multipart.ts';
-import { REFERENCES_MAX, referencesIn } from './references.ts';
 import { serviceOf } from './service.ts';
 
 export type BodyBounds = { readonly maxBodyBytes: number; readonly bodyBudget: BodyBudget };

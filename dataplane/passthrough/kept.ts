@@ -3,7 +3,7 @@
 import { failure, ok, type Parsed } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { AttemptResult } from '../attempt.ts';
-import type { Pin, Pins, StateKey } from '../pins/pins.ts';
+import type { Pin, PinnedKey, Pins } from '../pins/pins.ts';
 import type { Kind, PassedCall, PassedEndpoint } from './endpoints.ts';
 
 /** By `object`, what it is; the ids of what came of it stand in further fields. */
@@ -18,12 +18,18 @@ const objects: Readonly<Record<string, { readonly kind: Kind; readonly files?: r
   conversation: { kind: 'conversation' },
 };
 
-export function keptIn(reply: JsonRecord): readonly StateKey[] {
+export function keptIn(reply: JsonRecord): readonly PinnedKey[] {
   const known = typeof reply.object === 'string' && Object.hasOwn(objects, reply.object) ? objects[reply.object] : undefined;
   if (!known || typeof reply.id !== 'string') return [];
   const files = (known.files ?? []).flatMap(name => idsIn(reply[name]));
-  return [{ kind: known.kind, id: reply.id }, ...files.map(id => ({ kind: 'file', id }))];
+  return [{ kind: known.kind, id: reply.id, ...sizeOf(reply) }, ...files.map(id => ({ kind: 'file', id }))];
 }
+
+/** What a model reads at most that is given a file: a byte is a token at least, a page is sent as text and as image, and a picture may be large. */
+function sizeOf({ object, bytes }: JsonRecord): Pick<PinnedKey, 'tokens'> {
+  return object === 'file' && typeof bytes === 'number' ? { tokens: Math.max(2 * bytes, PICTURE_TOKENS) } : {};
+}
+const PICTURE_TOKENS = 50_000;
 
 function idsIn(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(idsIn);

@@ -63,7 +63,7 @@ export type UpstreamError = {
 export type SseMessage = { readonly event: string; readonly data: string };
 
 /** `tokens`: how many it adds to what a model reads that is given it; absent: not told yet. */
-export type KeptKey = { readonly kind: 'response' | 'item'; readonly id: string; readonly tokens?: number };
+export type KeptKey = { readonly kind: 'response' | 'item' | 'container'; readonly id: string; readonly tokens?: number };
 
 /** How a provider keeps what it answered. */
 export type Keeps<C extends Connection = Connection> = {

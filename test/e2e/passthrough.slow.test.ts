@@ -11,6 +11,7 @@ import { open } from '#test/support/raw-http.ts';
 import {
   clientKey,
   patient,
+  price,
   provider,
   providerSecret,
   type Resource,
@@ -45,6 +46,7 @@ function yaml(hosted: string): string {
       price: { inputPerMTok: '2.5', audioInputPerMTok: '6', outputPerMTok: '10' },
     },
     { name: 'unpriced', upstreamName: 'gpt-image-9' },
+    { name: 'talks', upstreamName: 'gpt-5-mini', price },
   ];
   return yamlOf(
     providerSecret,
@@ -56,6 +58,7 @@ function yaml(hosted: string): string {
       patient,
     ),
     direct('draws', ['openai']),
+    direct('talks', ['openai']),
     direct('paints', ['openai']),
     direct('reads', ['openai']),
     direct('speaks', ['openai']),
@@ -436,5 +439,30 @@ describe('uploads that do not arrive', () => {
         .find(text => text.includes('"failure":"client_closed"') && text.includes('"attempt"')),
     );
     assert.equal(JSON.parse(line).cost_usd, '0');
+  });
+});
+
+describe('files that prompts name', () => {
+  const chat = (id: string) => ({
+    model: 'talks',
+    messages: [{ role: 'user' as const, content: [{ type: 'file' as const, file: { file_id: id } }] }],
+  });
+  const responses = (id: string) => ({
+    model: 'talks',
+    input: [{ role: 'user' as const, content: [{ type: 'input_file' as const, file_id: id }] }],
+  });
+
+  test("are the tenant's own: another one's is not found, however it is written", async () => {
+    const { id } = await client.files.create({ file: await toFile(Buffer.from('hello'), 'h.pdf'), purpose: 'user_data' });
+    assert.equal(await status(client.chat.completions.create(chat(id))), 200);
+    assert.equal(await status(client.responses.create(responses(id))), 200);
+    const other = sdk(OTHER);
+    assert.equal(await status(other.chat.completions.create(chat(id))), 404);
+    assert.equal(await status(other.responses.create(responses(id))), 404);
+    const hidden = JSON.stringify(chat(id)).replace('"file_id"', '"f\\u0069le_id"');
+    const answered = await post(`${gateway.url}/v1/chat/completions`, hidden, { key: OTHER });
+    assert.deepEqual([answered.status, answered.json().error.param], [404, 'messages[0].content[0].file.file_id']);
+    const tools = [{ type: 'file_search' as const, vector_store_ids: ['vs_foreign'] }];
+    assert.equal(await status(other.responses.create({ model: 'talks', input: 'x', tools })), 404);
   });
 });

@@ -129,7 +129,7 @@ export const importRules: readonly Rule[] = [
       'dataplane/config/live.ts',
       'dataplane/pins/pins.ts',
       'dataplane/http/{listener,sse}.ts',
-      'dataplane/frontends/{controls,essentials,frontend,index,unary-body}.ts',
+      'dataplane/frontends/{controls,essentials,frontend,index,references,unary-body}.ts',
       'dataplane/providers/{index,provider}.ts',
       'dataplane/passthrough/**',
       'platform/http-client.ts',
@@ -155,7 +155,7 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/frontends/<name>/**',
       'dataplane/frontends/*/index.ts',
-      'dataplane/frontends/{body-fields,frontend,controls,data-url,essentials,reading,unary-body}.ts',
+      'dataplane/frontends/{body-fields,frontend,controls,data-url,essentials,reading,references,unary-body}.ts',
       // A dialect's own count of tokens is an estimate: pure, but its tables are a package.
       'platform/token-estimate.ts',
       'platform/aws-event-stream.ts',

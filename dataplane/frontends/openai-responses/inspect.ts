@@ -6,6 +6,7 @@ import type { JsonView } from '#core/json/view.ts';
 import { readControls } from '../controls.ts';
 import { invalid, readEssentials } from '../essentials.ts';
 import type { Envelope, StateName } from '../frontend.ts';
+import { lookFor } from '../references.ts';
 
 export function inspect(body: JsonView): Parsed<Envelope> {
   const essentials = readEssentials(body, undefined);
@@ -61,8 +62,12 @@ function readNames(body: JsonView): Parsed<readonly StateName[]> {
     if (!isId(id)) return invalid('conversation', `${AN_ID}, or an object with such an id`);
     names.push({ kind: 'conversation', id, param: 'conversation' });
   }
-  return hasReferences(body) ? referencesIn(body, names) : ok(names);
+  names.push(...storedIn(body));
+  return hasReferences(body) ? referencesIn(body, names) : bounded(names);
 }
+
+/** Files of the input, and what tools of the provider's own work on. */
+const storedIn = lookFor('file_id', 'vector_store_id', '"container');
 
 const REFERENCE = Buffer.from('item_reference');
 /** The type may be left out, or null, where nothing but an id is there. */
@@ -81,14 +86,17 @@ const REFERENCES_MAX = 1000;
 
 function referencesIn(body: JsonView, names: StateName[]): Parsed<readonly StateName[]> {
   const input = body.get('input');
-  if (!Array.isArray(input)) return ok(names);
+  if (!Array.isArray(input)) return bounded(names);
   for (const [i, item] of input.entries()) {
     if (!isRecord(item) || !(item.type === 'item_reference' || isIdAlone(item))) continue;
     if (!isId(item.id)) return invalid(`input[${i}].id`, AN_ID);
     names.push({ kind: 'item', id: item.id, param: `input[${i}].id` });
   }
-  return names.length > REFERENCES_MAX ? invalid('input', `a list with at most ${REFERENCES_MAX} references`) : ok(names);
+  return bounded(names);
 }
+
+const bounded = (names: readonly StateName[]): Parsed<readonly StateName[]> =>
+  names.length > REFERENCES_MAX ? invalid('input', `a list with at most ${REFERENCES_MAX} references`) : ok(names);
 
 const isIdAlone = (item: Readonly<Record<string, unknown>>): boolean =>
   (item.type ?? undefined) === undefined && Object.keys(item).every(name => name === 'id' || name === 'type');

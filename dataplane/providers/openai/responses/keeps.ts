@@ -27,10 +27,14 @@ function keysIn(reply: unknown): readonly KeptKey[] {
   const usage = usageOf(response.usage);
   return [
     ...keyOf('response', response, usage && promptTokens(usage) + usage.output),
-    ...recordsOf(response.output).flatMap(item => keyOf('item', item, usage?.output)),
-    ...(isRecord(told.item) ? keyOf('item', told.item) : []),
+    ...recordsOf(response.output).flatMap(item => [...keyOf('item', item, usage?.output), ...containerOf(item)]),
+    ...(isRecord(told.item) ? [...keyOf('item', told.item), ...containerOf(told.item)] : []),
   ];
 }
+
+/** Where the provider ran what a model wrote: its files are asked for there. */
+const containerOf = ({ container_id }: JsonRecord): KeptKey[] =>
+  textOf(container_id) === '' ? [] : [{ kind: 'container', id: textOf(container_id) }];
 
 function keyOf(kind: KeptKey['kind'], { id, object }: JsonRecord, tokens?: number): KeptKey[] {
   const isOne = kind === 'item' || object === 'response';

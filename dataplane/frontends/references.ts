@@ -1,7 +1,9 @@
 // What a body names that a provider keeps, wherever in it that stands: another tenant's must not be reached by its id.
 import { isRecord } from '#core/json/record.ts';
-import type { StateName } from '../frontends/frontend.ts';
-import type { Kind } from './endpoints.ts';
+import type { JsonView } from '#core/json/view.ts';
+import type { StateName } from './frontend.ts';
+
+type Kind = StateName['kind'];
 
 /** By the names that OpenAI's API has for them (`openai` 7.57): an id, or a list of ids. */
 const fields: Readonly<Record<string, Kind>> = {
@@ -46,3 +48,14 @@ export function referencesIn(body: unknown): readonly StateName[] {
   visit(body, '');
   return found;
 }
+
+const NONE: readonly StateName[] = [];
+/** A letter may be written by its number. */
+const ESCAPE = Buffer.from('\\u00');
+
+/** Looks for such fields without parsing the body, which mostly has none. */
+export const lookFor = (...marks: readonly string[]) => {
+  const needles = [...marks.map(mark => Buffer.from(mark)), ESCAPE];
+  return (body: JsonView): readonly StateName[] =>
+    needles.some(needle => body.bytes.includes(needle)) ? referencesIn(body.whole()) : NONE;
+};
