@@ -3,7 +3,7 @@
 import type { ChatReply } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { noUsage } from '#core/chat/usage.ts';
-import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { editObject } from '#core/json/edit.ts';
 import { isRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
@@ -195,11 +195,19 @@ function textOfPart(part: AssistantPart): string {
 
 // ---------------------------------------------------------------- different dialects
 
+/** What no other dialect can say is no fault of the request: another target may take it. */
+function atTarget(failure: Failure, { exchange, target }: Task): Failure {
+  if (failure.class !== 'unsupported_parameter') return failure;
+  const { type } = target.provider.connection;
+  const { dialect } = exchange.frontend;
+  return { ...failure, message: `${failure.message} ${type} does not speak ${dialect} for this model.` };
+}
+
 function translate(task: Task): Parsed<Prepared> {
   const { exchange, call, provider, target, context, outputLimit } = task;
   const { frontend, action } = exchange;
   const decoded = frontend.decode(call.body);
-  if (!decoded.ok) return decoded;
+  if (!decoded.ok) return { ok: false, failure: atTarget(decoded.failure, task) };
   const request = outputLimit === undefined ? decoded.value : { ...decoded.value, maxOutputTokens: tokens(outputLimit) };
   const encoded = provider.encode(request, target);
   if (!encoded.ok) return encoded;

@@ -11,7 +11,7 @@ export function invalid(faults: Faults, param: string, must: string): undefined 
 
 export function unsupported(faults: Faults, param: string, what: string): undefined {
   faults.first ??= failure('unsupported_parameter', {
-    message: `${param}: ${what} cannot be translated for this target.`,
+    message: `${param}: ${what} cannot be said in another dialect.`,
     param,
   });
 }

@@ -1,6 +1,7 @@
 // The wire of Google's Gemini API and of Vertex AI: generateContent, streamed and whole, and countTokens. Each stream has a wire of its own, as
 // it has a path of its own.
 import { type Answer, type Ask, type Attachment, generatedTokens, requestDigest, type ToolResult } from '../answer.ts';
+import { tokenLogprobs } from '../logprobs.ts';
 import { isRecord, type Json } from '../shape.ts';
 import { attachmentTokens, countTokens, promptTotal, promptUsage } from '../tokens.ts';
 import { geminiError, geminiTrouble, invalid } from './gemini-errors.ts';
@@ -70,6 +71,7 @@ function wholeOf(reply: Reply): unknown {
       ...(partsOf(answer, ask).length > 0 && { content: { parts: partsOf(answer, ask), role: 'model' } }),
       finishReason: finishReasons[answer.refuses ? 'filtered' : answer.finish],
       index,
+      ...logprobsOf(ask, answer.text),
     })),
     ...(reply.usage !== 'missing' && { usageMetadata: usageOf(reply) }),
     ...about(ask),
@@ -109,6 +111,15 @@ function callPart(call: Answer['calls'][number], at: number, { model }: Ask): Js
   };
 }
 
+function logprobsOf(ask: Ask, tokens: readonly string[]): Json {
+  const top = (ask as GeminiAsk).logprobs;
+  if (top === undefined) return {};
+  const candidateOf = ({ token, logprob }: { token: string; logprob: number }) => ({ token, logProbability: logprob });
+  const list = tokenLogprobs(tokens, top);
+  const topCandidates = list.map(({ top_logprobs }) => ({ candidates: top_logprobs.map(candidateOf) }));
+  return { logprobsResult: { chosenCandidates: list.map(candidateOf), topCandidates } };
+}
+
 /** Arguments that the limit cut are no JSON. */
 function parsedArgs(text: string): Json {
   try {
@@ -145,7 +156,8 @@ function* framesOf(reply: Reply): Iterable<Frame> {
   });
   for (const group of grouped(answer.thinking, tokensPerFrame))
     yield frame('content', chunk([{ text: group.text, thought: true }]), group.tokens);
-  for (const group of grouped(answer.text, tokensPerFrame)) yield frame('content', chunk([{ text: group.text }]), group.tokens);
+  for (const { text, from, tokens } of grouped(answer.text, tokensPerFrame))
+    yield frame('content', chunk([{ text }], logprobsOf(ask, answer.text.slice(from, from + tokens))), tokens);
   for (const [at, call] of answer.calls.entries())
     yield frame('content', chunk([callPart(call, at, ask)]), call.arguments.length + countTokens(call.name));
   const signature = answer.text.length > 0 &&
@@ -158,7 +170,10 @@ const frame = (kind: Frame['kind'], data: Json, tokens = 0): Frame => ({ kind, d
 
 // ---------------------------------------------------------------- requests
 
-function askOf(body: Json, model: string, stream: boolean): Ask {
+/** What only this wire's encoders ask for. */
+type GeminiAsk = Ask & { readonly logprobs: number | undefined };
+
+function askOf(body: Json, model: string, stream: boolean): GeminiAsk {
   const turns = turnsOf(body);
   const lastUser = turns.findLast(turn => turn.role === 'user');
   const config = body.generationConfig ?? {};
@@ -180,6 +195,7 @@ function askOf(body: Json, model: string, stream: boolean): Ask {
     choices: stream ? 1 : (config.candidateCount ?? 1),
     usage: promptUsage([{ tokens: promptTokens(body) }], false),
     digest: requestDigest({ ...body, model }),
+    logprobs: config.responseLogprobs ? (config.logprobs ?? 0) : undefined,
   };
 }
 

@@ -1,5 +1,6 @@
 // The wire of 2020: a text that is gone on with, streamed and whole.
 import { type Ask, requestDigest } from '../answer.ts';
+import { tokenLogprobs } from '../logprobs.ts';
 import { anything, flag, integer, type Json, list, mapOf, nullable, number, object, type Shape, text, textOr } from '../shape.ts';
 import { countTokens, promptUsage } from '../tokens.ts';
 import { openai, openaiUsage } from './openai.ts';
@@ -34,7 +35,7 @@ const request = object(
   },
 );
 
-type CompletionAsk = Ask & { readonly includeUsage: boolean };
+type CompletionAsk = Ask & { readonly includeUsage: boolean; readonly logprobs: number | undefined };
 
 export const openaiCompletions: Wire = {
   ...openai,
@@ -47,7 +48,7 @@ export const openaiCompletions: Wire = {
     choices: reply.answers.map((answer, index) => ({
       index,
       text: answer.text.join(''),
-      logprobs: null,
+      logprobs: logprobsOf(reply.ask, answer.text),
       finish_reason: finishOf(answer.finish),
     })),
     ...(reply.usage !== 'missing' && { usage: openaiUsage(reply) }),
@@ -76,6 +77,22 @@ function askOf(body: Json): CompletionAsk {
     usage: promptUsage([{ tokens: countTokens(said) }], false),
     digest: requestDigest(body),
     includeUsage: body.stream_options?.include_usage === true,
+    logprobs: body.logprobs ?? undefined,
+  };
+}
+
+const lengthOf = (tokens: readonly string[]): number => tokens.join('').length;
+
+/** This wire has its own form for them: lists side by side. */
+function logprobsOf(ask: Ask, tokens: readonly string[], begin = 0): unknown {
+  const top = (ask as CompletionAsk).logprobs;
+  if (top === undefined) return null;
+  const list = tokenLogprobs(tokens, top);
+  return {
+    tokens,
+    token_logprobs: list.map(({ logprob }) => logprob),
+    top_logprobs: list.map(({ top_logprobs }) => Object.fromEntries(top_logprobs.map(({ token, logprob }) => [token, logprob]))),
+    text_offset: tokens.map((_, at) => begin + lengthOf(tokens.slice(0, at))),
   };
 }
 
@@ -96,8 +113,10 @@ function* frames(reply: Reply): Iterable<Frame> {
     data: JSON.stringify({ ...envelope(reply), choices, ...(includeUsage && { usage }) }),
   });
   for (const [index, answer] of reply.answers.entries()) {
-    for (const { text: piece, tokens: count } of grouped(answer.text, reply.tokensPerFrame))
-      yield frame('content', [{ index, text: piece, logprobs: null, finish_reason: null }], count);
+    for (const { text: piece, tokens: count, from } of grouped(answer.text, reply.tokensPerFrame)) {
+      const logprobs = logprobsOf(reply.ask, answer.text.slice(from, from + count), lengthOf(answer.text.slice(0, from)));
+      yield frame('content', [{ index, text: piece, logprobs, finish_reason: null }], count);
+    }
     yield frame('finish', [{ index, text: '', logprobs: null, finish_reason: finishOf(answer.finish) }], 0);
   }
   if (includeUsage && reply.usage !== 'missing') yield frame('usage', [], 0, openaiUsage(reply));

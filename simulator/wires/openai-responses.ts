@@ -9,6 +9,7 @@ import {
   requestDigest,
   type ToolResult,
 } from '../answer.ts';
+import { tokenLogprobs } from '../logprobs.ts';
 import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, promptTotal, promptUsage } from '../tokens.ts';
 import { openai } from './openai.ts';
@@ -230,7 +231,7 @@ function endOf({ finish }: Answer): Json {
 
 const itemsFor = (reply: Reply, answer: Answer): Json[] => [
   ...(answer.thinking.length > 0 ? [reasoningOf(reply, answer, true)] : []),
-  ...(answer.text.length > 0 ? [{ ...messageOf(reply), status: 'completed', content: [partOf(answer)] }] : []),
+  ...(answer.text.length > 0 ? [{ ...messageOf(reply), status: 'completed', content: [partOf(reply, answer)] }] : []),
   ...answer.calls.map((call, n) => ({ ...callOf(reply, call, n), status: 'completed', arguments: call.arguments.join('') })),
 ];
 
@@ -258,8 +259,16 @@ const callOf = (reply: Reply, call: Call, n: number): Json => ({
   name: call.name,
   arguments: '',
 });
-const partOf = (answer: Answer, text = answer.text.join('')): Json =>
-  answer.refuses ? { type: 'refusal', refusal: text } : { type: 'output_text', text, annotations: [], logprobs: [] };
+const partOf = (reply: Reply, answer: Answer, tokens = answer.text): Json =>
+  answer.refuses
+    ? { type: 'refusal', refusal: tokens.join('') }
+    : { type: 'output_text', text: tokens.join(''), annotations: [], logprobs: logprobsOf(reply, tokens) };
+
+/** Where they were not asked for there are none. */
+function logprobsOf(reply: Reply, tokens: readonly string[]): unknown[] {
+  const { include, top_logprobs: top } = bodyOf(reply);
+  return include?.includes('message.output_text.logprobs') ? tokenLogprobs(tokens, top ?? 0) : [];
+}
 
 function usageOf(reply: Reply): Json {
   const times = reply.usage === 'doubled' ? 2 : 1;
@@ -306,20 +315,24 @@ function* responsesFrames(reply: Reply): Iterable<Frame> {
         const at = { ...place, content_index: 0 };
         const [kind, done] = answer.refuses ? ['refusal', 'refusal'] : ['output_text', 'text'];
         yield frame('bare', 'response.output_item.added', { output_index, item: messageOf(reply) });
-        yield frame('bare', 'response.content_part.added', { ...at, part: partOf(answer, '') });
-        for (const { text: delta, tokens } of grouped(answer.text, reply.tokensPerFrame))
+        yield frame('bare', 'response.content_part.added', { ...at, part: partOf(reply, answer, []) });
+        for (const { text: delta, tokens, from } of grouped(answer.text, reply.tokensPerFrame))
           yield frame(
             'content',
             `response.${kind}.delta`,
-            { ...at, delta, ...(kind === 'output_text' && { logprobs: [] }) },
+            {
+              ...at,
+              delta,
+              ...(kind === 'output_text' && { logprobs: logprobsOf(reply, answer.text.slice(from, from + tokens)) }),
+            },
             tokens,
           );
         yield frame('bare', `response.${kind}.done`, {
           ...at,
           [done!]: answer.text.join(''),
-          ...(kind === 'output_text' && { logprobs: [] }),
+          ...(kind === 'output_text' && { logprobs: logprobsOf(reply, answer.text) }),
         });
-        yield frame('bare', 'response.content_part.done', { ...at, part: partOf(answer) });
+        yield frame('bare', 'response.content_part.done', { ...at, part: partOf(reply, answer) });
         break;
       }
       case 'function_call': {

@@ -9,6 +9,7 @@ import {
   requestDigest,
   type ToolResult,
 } from '../answer.ts';
+import { tokenLogprobs } from '../logprobs.ts';
 import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
 import { invalid, openaiError, openaiTrouble } from './openai-errors.ts';
@@ -325,18 +326,5 @@ const callTokens = (message: Json): number => (message.tool_calls ? countTokens(
 
 function logprobsOf(ask: Ask, tokens: readonly string[]): unknown {
   const top = (ask as OpenAiAsk).logprobs;
-  if (top === undefined) return null;
-  return {
-    content: tokens.map(token => ({
-      ...tokenLogprob(token, 0),
-      top_logprobs: Array.from({ length: top }, (_, rank) => tokenLogprob(token, rank)),
-    })),
-    refusal: null,
-  };
-}
-
-/** Lower ranks are the same token in other clothes: what counts is that there are as many as were asked for. */
-function tokenLogprob(token: string, rank: number): { token: string; logprob: number; bytes: number[] } {
-  const text = rank === 0 ? token : `${token}${rank}`;
-  return { token: text, logprob: -(0.01 + rank + (token.length % 7) / 100), bytes: [...Buffer.from(text)] };
+  return top === undefined ? null : { content: tokenLogprobs(tokens, top), refusal: null };
 }

@@ -2,8 +2,6 @@
 // their own dialect.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -12,14 +10,15 @@ import { GoogleGenAI } from '@google/genai';
 import OpenAI from 'openai';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
+import { type GoogleMetadata, startGoogleMetadata } from '#test/support/google-metadata.ts';
 import { clientKey, provider, type Resource, route, tenantKey, yamlOf } from '#test/support/resources.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tollgate-google-'));
 let simulator: Simulator;
-let cloud: Server;
+let cloud: GoogleMetadata;
 before(async () => {
   simulator = await startSimulator({ keys: ['lent-token'] });
-  cloud = await metadataServer();
+  cloud = await startGoogleMetadata('lent-token');
 });
 after(async () => {
   cloud?.close();
@@ -27,18 +26,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** What GKE's metadata server and the Security Token Service say of who the pod is. */
-async function metadataServer(): Promise<Server> {
-  const server = createServer((request, response) => {
-    const token = { access_token: 'lent-token', expires_in: 3600, token_type: 'Bearer' };
-    const isKnown = /\/service-accounts\/default\/token|^\/v1\/token$/.test(request.url ?? '');
-    response.writeHead(200, { 'metadata-flavor': 'Google', 'content-type': isKnown ? 'application/json' : 'text/plain' });
-    request.resume().on('end', () => response.end(isKnown ? JSON.stringify(token) : 'default'));
-  });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  return server;
-}
-const cloudHost = () => `127.0.0.1:${(cloud.address() as AddressInfo).port}`;
+const cloudHost = () => cloud.host;
 
 function fileWith(name: string, content: string): string {
   const file = path.join(folder, name);

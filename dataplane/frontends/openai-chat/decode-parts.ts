@@ -50,7 +50,7 @@ function readPart<P extends UserPart>(
  * OpenAI's `prompt_cache_breakpoint` (lives 30 minutes or 12 hours) and the `cache_control` that gateways and OpenRouter take in
  * this dialect; the neutral mark knows Anthropic's 5 minutes and 1 hour.
  */
-function cacheMarkOf(part: JsonRecord): CacheMark | undefined {
+export function cacheMarkOf(part: JsonRecord): CacheMark | undefined {
   const mark = part.cache_control ?? part.prompt_cache_breakpoint;
   if (!isRecord(mark)) return undefined;
   return mark.ttl === '1h' || mark.ttl === '12h' ? { ttl: '1h' } : {};

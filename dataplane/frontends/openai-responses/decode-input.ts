@@ -3,6 +3,7 @@
 import type { AssistantPart, DocumentPart, ImagePart, Message, TextPart, UserPart } from '#core/chat/request.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { isDataURL, readDataURL, readFileSource } from '../data-url.ts';
+import { cacheMarkOf } from '../openai-chat/index.ts';
 import {
   aList,
   aName,
@@ -127,7 +128,10 @@ function readParts<P extends UserPart | AssistantPart>(
 function readPart<P>(faults: Faults, value: unknown, path: string, readers: ReadonlyMap<unknown, PartReader<P>>): P | undefined {
   const part = required(faults, value, path, anObject, {});
   const reader = readers.get(part.type);
-  return reader ? reader(faults, part, path) : unsupportedKind(faults, `${path}.type`, 'content of type', part.type);
+  if (!reader) return unsupportedKind(faults, `${path}.type`, 'content of type', part.type);
+  const read = reader(faults, part, path);
+  const cache = cacheMarkOf(part);
+  return read && cache ? { ...read, cache } : read;
 }
 
 const readText: PartReader<TextPart> = (faults, part, path) => ({

@@ -39,7 +39,7 @@ describe('a request', () => {
       {
         role: 'user',
         content: [
-          { type: 'input_text', text: 'Hi' },
+          { type: 'input_text', text: 'Hi', prompt_cache_breakpoint: { mode: 'explicit' } },
           { type: 'input_image', image_url: 'https://x.test/a.png', detail: 'low' },
         ],
       },
@@ -53,6 +53,7 @@ describe('a request', () => {
       messages.map(({ role }) => role),
       ['system', 'system', 'user', 'assistant', 'tool'],
     );
+    assert.deepEqual(messages[2]!.content[0], { kind: 'text', text: 'Hi', cache: {} });
     assert.deepEqual(messages[3]!.content, [
       { kind: 'thinking', text: 'hm', signature: signedBy('openai', 'rs_1.gAAA') },
       { kind: 'text', text: 'Yes' },

@@ -63,7 +63,7 @@ test('everything that has a field of its own', () => {
     maxOutputTokens: tokens(100),
     stop: ['a', 'b'],
     logprobs: { top: 2 },
-    choices: 2,
+    choices: 1,
     user: 'u',
     stream: true,
   });
@@ -86,7 +86,6 @@ test('everything that has a field of its own', () => {
     logprobs: true,
     top_logprobs: 2,
     max_tokens: 100,
-    n: 2,
     user: 'u',
     stream: true,
     stream_options: { include_usage: true },
@@ -229,6 +228,7 @@ describe('what a target cannot take', () => {
     ['effort of a model that does not reason', { thinking: { kind: 'effort', effort: 'high' } }, {}, ['reasoning_effort']],
     ['fields of another dialect', { extra: { container: 'c', inference_geo: 'eu' } }, {}, ['container', 'inference_geo']],
     ['fields of its own dialect', { extra: { service_tier: 'flex' }, dialect: 'openai-chat' }, {}, []],
+    ['a second answer, which nobody would see', { choices: 2 }, {}, ['n']],
     ['citations', { messages: [user({ ...pdf, citations: true })] }, {}, ['citations']],
   ];
   for (const [what, request, where, dropped] of rows) {

@@ -16,6 +16,8 @@ export const encodeFor =
     const limits = new LeavingOut(profile.target, target.provider.parameters.dropUnsupported);
     const traits = profile.modelTraits(target.model);
     const effort = effortOf(request.thinking, traits, limits);
+    // A translated answer is one: the others would be paid for, and shown to nobody.
+    if ((request.choices ?? 1) > 1) limits.leaveOut('n');
     const body = withoutAbsent({
       ...extra(request, limits),
       model: target.model.upstreamName,
@@ -25,7 +27,6 @@ export const encodeFor =
       reasoning_effort: effort,
       ...sampling(request, profile, traits.samplesFreely || effort === 'none', limits),
       [traits.maxTokens]: request.maxOutputTokens,
-      n: request.choices,
       user: request.user,
       ...(request.stream && { stream: true, stream_options: { include_usage: true } }),
     });

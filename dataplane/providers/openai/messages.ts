@@ -2,6 +2,7 @@
 import type { Connection } from '#core/snapshot/snapshot.ts';
 import { anthropic } from '../anthropic/index.ts';
 import type { Provider, Target } from '../provider.ts';
+import { classify } from './errors.ts';
 
 /** Takes every field: servers of this wire go by none of its versions. */
 const VERSION = '2023-06-01';
@@ -15,6 +16,8 @@ export function messagesWire<C extends Connection>(baseOf: (target: Target<C>) =
   });
   return {
     ...wire,
+    // In the envelope of Anthropic stand the words of the server.
+    classify,
     address: (target, options) => anthropic.address(asAnthropic(target), options),
     encode: (request, target) => anthropic.encode(request, asAnthropic(target)),
   };
