@@ -3,22 +3,12 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  cpSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { type Page, pageOf, scriptOf } from './support/doc-commands.ts';
+import { copyProject } from './support/clone.ts';
+import { hasCommands, type Page, pageOf, scriptOf } from './support/doc-commands.ts';
 import { within } from './support/until.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -34,7 +24,7 @@ const missing =
 describe('the commands of', { skip: missing }, () => {
   for (const name of globSync('{README.md,docs/*.md}', { cwd: root }).toSorted()) {
     const page = pageOf(readFileSync(path.join(root, name), 'utf8'));
-    if (page.blocks.some(({ kind }) => kind !== 'file')) test(name, () => runPage(name, page));
+    if (hasCommands(page, 'here')) test(name, () => runPage(name, page));
   }
 
   test('commands that fail, that do not fail, that print something else, or serve nobody, fail the page', async () => {
@@ -78,21 +68,6 @@ async function runPage(name: string, page: Page): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
-}
-
-/** As a clone would be, after `npm ci`: what git has, and the packages that are installed here. */
-function copyProject(to: string): void {
-  const listed = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-    encoding: 'utf8',
-  }).stdout.split('\0');
-  for (const file of listed)
-    if (file !== '' && existsSync(path.join(root, file))) cpSync(path.join(root, file), path.join(to, file));
-  const modules = path.join(to, 'node_modules');
-  mkdirSync(modules, { recursive: true });
-  // Not the caches: what is compiled in the copy goes with it.
-  for (const entry of readdirSync(path.join(root, 'node_modules')))
-    if (entry !== '.cache') symlinkSync(path.join(root, 'node_modules', entry), path.join(modules, entry));
 }
 
 /** `npm ci` has been done, and is a stage of CI by itself. Everything else is npm's. */

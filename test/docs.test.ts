@@ -1,9 +1,9 @@
 // Every command of the documentation is run by a test (docs.slow.test.ts), or says why not.
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { pageOf, scriptOf } from './support/doc-commands.ts';
+import { hasCommands, pageOf, scriptOf } from './support/doc-commands.ts';
 
 const root = path.join(import.meta.dirname, '..');
 
@@ -13,6 +13,39 @@ describe('pages', () => {
       const { complaints } = pageOf(readFileSync(path.join(root, page), 'utf8'));
       assert.deepEqual(
         complaints.map(complaint => `${page}:${complaint}`),
+        [],
+      );
+    });
+});
+
+describe('what pages name is there:', () => {
+  const pages = globSync('{*.md,docs/**/*.md,charts/*/README.md}', { cwd: root }).toSorted();
+  const textOf = (page: string) => readFileSync(path.join(root, page), 'utf8');
+  const withoutFences = (text: string) => text.replaceAll(/^(`{3,})[\s\S]*?^\1$/gm, '');
+  /** As GitHub makes them of headings. */
+  const anchorsOf = (page: string): ReadonlySet<string> =>
+    new Set(
+      [...withoutFences(textOf(page)).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+        heading!
+          .toLowerCase()
+          .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+          .replaceAll(' ', '-'),
+      ),
+    );
+
+  for (const page of pages)
+    test(page, () => {
+      const text = withoutFences(textOf(page));
+      const links = [...text.matchAll(/\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?\)/g)];
+      const broken = links.filter(([, to, anchor]) => {
+        const target = to === '' ? page : path.join(path.dirname(page), to!);
+        if (!existsSync(path.join(root, target))) return true;
+        return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).has(anchor);
+      });
+      const tests = [...text.matchAll(/`((?:core|dataplane|operator|platform|cli|test)\/[\w./-]+\.test\.ts)`/g)];
+      const gone = tests.filter(([, file]) => !existsSync(path.join(root, file!)));
+      assert.deepEqual(
+        [...broken, ...gone].map(([link]) => link),
         [],
       );
     });
@@ -41,8 +74,22 @@ describe('marks', () => {
     assert.deepEqual(blocks, [
       { kind: 'file', line: 2, text: 'kind: x', path: 'a/b.yaml' },
       { kind: 'serve', line: 6, text: 'npm start', until: 'http://127.0.0.1:4000/health' },
-      { kind: 'run', line: 10, text: "echo 'a b'", fails: false, prints: 'a (b|c)' },
+      { kind: 'run', line: 10, text: "echo 'a b'", fails: false, prints: 'a (b|c)', where: 'here', dry: false },
     ]);
+  });
+
+  test('what needs a cluster is run there, and only there', () => {
+    const both = page(
+      ...['<!-- run -->', '```sh', 'echo here', '```'],
+      ...['<!-- run in a cluster, prints /there/ -->', '```sh', 'echo there', '```'],
+      ...['<!-- run in a cluster, as a dry run -->', '```sh', 'helm install x y', '```'],
+    );
+    assert.deepEqual(both.complaints, []);
+    const [here, there] = [scriptOf('page', both), scriptOf('page', both, 'cluster')];
+    assert.ok(here.includes('echo here') && !here.includes('echo there') && !here.includes('helm'));
+    assert.ok(!there.includes('echo here') && there.includes('echo there') && there.includes('--dry-run=server'));
+    assert.ok(hasCommands(both, 'cluster') && !hasCommands(page('<!-- run -->', '```sh', 'true', '```'), 'cluster'));
+    assert.equal(page('<!-- run in background in a cluster -->', '```sh', 'x', '```').complaints.length, 1);
   });
 
   test('no text of a page escapes its quotes', () => {

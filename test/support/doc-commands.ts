@@ -3,9 +3,14 @@
 //   <!-- run, prints /REGEX/ -->                        and what the block prints must match
 //   <!-- run, fails, prints /REGEX/ -->                 its one command must fail
 //   <!-- run in background until http://... -->         a server: goes on until the page ends, or another one is started for that address
+//   <!-- run in a cluster, prints /REGEX/ -->           with kubectl, helm and an installation (test/cluster/docs.test.ts)
+//   <!-- run in a cluster, as a dry run -->             and Helm asks the API server only
 //   <!-- not run: REASON -->
 //   <!-- file PATH -->                                  above any block: its text is this file
 // CONTRIBUTING.md tells writers.
+
+/** Without or with a cluster. */
+export type Where = 'here' | 'cluster';
 
 export type Marked =
   | {
@@ -14,6 +19,9 @@ export type Marked =
       readonly text: string;
       readonly fails: boolean;
       readonly prints: string | undefined;
+      readonly where: Where;
+      /** What Helm is asked changes nothing. */
+      readonly dry: boolean;
     }
   | { readonly kind: 'serve'; readonly line: number; readonly text: string; readonly until: string }
   | { readonly kind: 'file'; readonly line: number; readonly text: string; readonly path: string };
@@ -63,26 +71,46 @@ function marked(above: string, line: number, text: string, isShell: boolean): Ma
   if (/^not run: \S.{8,}/.test(mark)) return undefined;
   const until = /^run in background until (https?:\/\/\S+)$/.exec(mark)?.[1];
   if (until !== undefined) return { kind: 'serve', line, text, until };
-  const run = /^run(, fails)?(?:, prints \/(.+)\/)?$/.exec(mark);
-  return run ? { kind: 'run', line, text, fails: run[1] !== undefined, prints: run[2] } : `a mark that cannot be read: ${mark}`;
+  const run = /^run( in a cluster)?(, as a dry run)?(, fails)?(?:, prints \/(.+)\/)?$/.exec(mark);
+  if (!run) return `a mark that cannot be read: ${mark}`;
+  const [, cluster, dry, fails, prints] = run;
+  return {
+    kind: 'run',
+    line,
+    text,
+    fails: fails !== undefined,
+    prints,
+    where: cluster === undefined ? 'here' : 'cluster',
+    dry: dry !== undefined,
+  };
 }
+
+const isAt = (block: Marked, where: Where): boolean =>
+  block.kind === 'file' || (block.kind === 'run' ? block.where === where : where === 'here');
+
+/** Whether a page has anything to run there. */
+export const hasCommands = ({ blocks }: Page, where: Where): boolean =>
+  blocks.some(block => block.kind !== 'file' && isAt(block, where));
 
 /**
  * One script for bash that does what the page says. Exports and folders last from block to block, as in a reader's terminal.
  * @param name of the page, for what is said of a failure
  */
-export function scriptOf(name: string, { blocks }: Page): string {
-  return [PRELUDE, ...blocks.map(block => steps[block.kind](`${name}:${block.line}`, block as never))].join('\n');
+export function scriptOf(name: string, { blocks }: Page, where: Where = 'here'): string {
+  const chosen = blocks.filter(block => isAt(block, where));
+  return [PRELUDE, ...chosen.map(block => steps[block.kind](`${name}:${block.line}`, block as never))].join('\n');
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 const steps = {
-  run: (place: string, { text, fails, prints }: Extract<Marked, { kind: 'run' }>) =>
+  run: (place: string, { text, fails, prints, dry }: Extract<Marked, { kind: 'run' }>) =>
     [
       `begin ${place}`,
+      ...(dry ? ['helm() { command helm "$@" --dry-run=server; }'] : []),
       fails ? `if { ${text}\n} > "$output" 2>&1; then echo 'does not fail' >&3; false; fi` : `{\n${text}\n} > "$output" 2>&1`,
       ...(prints === undefined ? [] : [`prints ${quoted(prints)}`]),
+      ...(dry ? ['unset -f helm'] : []),
     ].join('\n'),
   serve: (place: string, { text, until }: Extract<Marked, { kind: 'serve' }>) =>
     [

@@ -16,7 +16,7 @@ export const SYSTEM = 'tollgate-system';
 /** Headless, of the chart. */
 export const DATA_PLANE_SERVICE = 'tollgate-dataplane';
 export const MASTER_KEY = 'sk-master-00112233445566778899aabbccddeeff';
-const SECRETS = { 'tollgate-master-key/TOLLGATE_MASTER_KEY': MASTER_KEY };
+const SECRETS: Secrets = { 'tollgate-master-key/TOLLGATE_MASTER_KEY': MASTER_KEY };
 const READY_MS = 120_000;
 /** Of the operator in the network of the test; pods come after it. */
 const OPERATOR_ADDRESS = 10;
@@ -36,6 +36,9 @@ export type Pod = Process & {
   configz(): Promise<{ readonly generation: number; readonly lastError?: string }>;
 };
 
+/** What environments name, by `secret/key`. */
+type Secrets = Readonly<Record<string, string>>;
+
 export type DeploymentOptions = {
   readonly server: ApiServer;
   readonly pods: number;
@@ -53,10 +56,12 @@ export class Deployment {
   #podToken: string | undefined;
   readonly #operator: Container;
   readonly #dataPlane: Container;
+  readonly #secrets: Secrets;
 
-  constructor(options: DeploymentOptions, chart: readonly Manifest[], folder: string) {
+  constructor(options: DeploymentOptions, chart: readonly Manifest[], folder: string, secrets: Secrets = SECRETS) {
     this.#options = options;
     this.#folder = folder;
+    this.#secrets = secrets;
     this.#operator = podSpec(chart, 'tollgate-operator').containers[0]!;
     this.#dataPlane = podSpec(chart, 'tollgate-dataplane').containers[0]!;
   }
@@ -70,7 +75,7 @@ export class Deployment {
     const { inCluster } = await server.access(await server.serviceAccountToken(SYSTEM, 'tollgate-operator'));
     this.operator = started(this.#operator, {
       ...inCluster,
-      ...environmentOf(this.#operator, { 'metadata.namespace': SYSTEM, 'metadata.name': 'operator' }, SECRETS),
+      ...environmentOf(this.#operator, { 'metadata.namespace': SYSTEM, 'metadata.name': 'operator' }, this.#secrets),
       HOST: ownNetwork!.address(OPERATOR_ADDRESS),
       ...operatorEnv,
     });
@@ -88,7 +93,7 @@ export class Deployment {
     const fields = { 'metadata.namespace': SYSTEM, 'metadata.name': name };
     const env = {
       ...inCluster,
-      ...environmentOf(this.#dataPlane, fields, SECRETS),
+      ...environmentOf(this.#dataPlane, fields, this.#secrets),
       // There are no volumes here and no names of Services.
       TOLLGATE_DATA: path.join(this.#folder, name),
       CONFIG_MOUNT: '',
@@ -158,7 +163,39 @@ export async function deploy(options: DeploymentOptions): Promise<Deployment> {
   await options.server.namespace(SYSTEM);
   const chart = await rendered(SYSTEM, { ...stores, operator: { watchNamespaces: options.watchNamespaces ?? [] } });
   for (const manifest of chart.filter(isRbac)) await options.server.apply(rbacPath(manifest), manifest);
-  const deployment = new Deployment(options, chart, await mkdtemp(path.join(options.server.folder, 'deployment-')));
+  return running(options, chart);
+}
+
+/** The same for what somebody else installs: its Deployments and Secrets are waited for and taken as the API server has them. */
+export async function deployInstalled(options: DeploymentOptions, deadlineMs: number): Promise<Deployment> {
+  const { server } = options;
+  const read = async (urlPath: string): Promise<Manifest | undefined> => {
+    const { status, body } = await server.try('GET', urlPath);
+    return status === 200 ? (body as unknown as Manifest) : undefined;
+  };
+  const deployments = await until(
+    'operator and data plane are installed',
+    async () => {
+      const names = ['tollgate-operator', 'tollgate-dataplane'];
+      const found = await Promise.all(names.map(name => read(`/apis/apps/v1/namespaces/${SYSTEM}/deployments/${name}`)));
+      return found.every(deployment => deployment !== undefined) && found;
+    },
+    deadlineMs,
+  );
+  const containers = deployments.flatMap(({ metadata }) => podSpec(deployments, metadata.name).containers);
+  const names = containers.flatMap(({ env }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef?.name ?? []));
+  const secrets = await Promise.all(
+    [...new Set(names)].map(async name => {
+      const { data = {} } = ((await read(`/api/v1/namespaces/${SYSTEM}/secrets/${name}`)) ?? {}) as { data?: Secrets };
+      return Object.entries(data).map(([key, value]): [string, string] => [`${name}/${key}`, atob(value)]);
+    }),
+  );
+  return running(options, deployments, Object.fromEntries(secrets.flat()));
+}
+
+async function running(options: DeploymentOptions, manifests: readonly Manifest[], secrets?: Secrets): Promise<Deployment> {
+  const folder = await mkdtemp(path.join(options.server.folder, 'deployment-'));
+  const deployment = new Deployment(options, manifests, folder, secrets);
   try {
     await deployment.startOperator();
     await Promise.all(Array.from({ length: options.pods }, (_, index) => deployment.startPod(index)));
