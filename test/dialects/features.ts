@@ -296,9 +296,13 @@ function thinks({ answer, target }: Seen): string | undefined {
 }
 
 /** Something that only its maker can read stands in it: what stands for a signature is none. */
-const isSigned = (body: Json): boolean =>
-  holds(body, /^(signature|encrypted_content)$/) ||
-  (holds(body, /^thoughtSignature$/) && !holds(body, /^thoughtSignature$/, 'skip_thought_signature_validator'));
+export function isSigned(body: Json): boolean {
+  if (typeof body !== 'object' || body === null) return false;
+  return Object.entries(body).some(([name, value]) => (isSignature.test(name) && isReal(value)) || isSigned(value));
+}
+const isSignature = /^(?:signature|thoughtSignature|encrypted_content|redactedContent)$/;
+const standIns: readonly unknown[] = ['', 'skip_thought_signature_validator', 'tollgate-unsigned'];
+const isReal = (signature: unknown): boolean => typeof signature === 'string' && !standIns.includes(signature);
 
 function isPricedOnce({ answer, promptTokens, costUSD }: Seen): void {
   const { input, cached, output } = answer.usage!;

@@ -20,6 +20,7 @@ function outputAsked(body: RequestFields): OutputAsked {
     : { choices: 1 };
 }
 
+/** For models that take no thinking back, not even their own. */
 export const converse: Provider<BedrockConnection> = {
   dialect: 'bedrock-converse',
   tokenizer: 'other',
@@ -32,8 +33,7 @@ export const converse: Provider<BedrockConnection> = {
   passthroughEdits: () => noEdits,
   outputAsked,
   outputLimitField: () => 'inferenceConfig.maxTokens',
-  // The same marks as in Anthropic's dialect.
-  isForeign: anthropic.isForeign,
+  isForeign: body => body.includes('"reasoningContent"'),
   decodeReply,
   leavesOut,
   inspectReply,
@@ -41,4 +41,14 @@ export const converse: Provider<BedrockConnection> = {
   // Frames have names (framing.ts): all but those of content.
   notable: /^event: (?!contentBlock(?:Start|Delta|Stop)$)/m,
   classify,
+};
+
+/** Thinking that nobody signed: another model of Bedrock gave it so, or the client made it up. */
+const UNSIGNED_THINKING = /"reasoningText"\s*:\s*\{\s*"text"\s*:\s*"(?:[^"\\]|\\.)*"\s*\}/s;
+
+/** For Anthropic's: these take back what they signed. What else was signed has the same marks as in their own dialect. */
+export const converseOfClaude: Provider<BedrockConnection> = {
+  ...converse,
+  isForeign: body =>
+    anthropic.isForeign(body) || (body.includes('"reasoningText"') && UNSIGNED_THINKING.test(body.toString('latin1'))),
 };
