@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { hasCommands, pageOf, scriptOf } from './support/doc-commands.ts';
+import { CLUSTER_PAGES, hasCommands, pageOf, scriptOf } from './support/doc-commands.ts';
 
 const root = path.join(import.meta.dirname, '..');
 
@@ -16,6 +16,13 @@ describe('pages', () => {
         [],
       );
     });
+});
+
+test('every page with commands for a cluster is on the list of those that are run in one', () => {
+  const found = globSync('{README.md,docs/*.md}', { cwd: root }).filter(page =>
+    hasCommands(pageOf(readFileSync(path.join(root, page), 'utf8')), 'cluster'),
+  );
+  assert.deepEqual(found.toSorted(), CLUSTER_PAGES.toSorted());
 });
 
 describe('what pages name is there:', () => {

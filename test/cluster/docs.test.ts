@@ -8,7 +8,7 @@ import { connect, createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { copyProject } from '#test/support/clone.ts';
-import { hasCommands, pageOf, scriptOf } from '#test/support/doc-commands.ts';
+import { CLUSTER_PAGES, hasCommands, pageOf, scriptOf } from '#test/support/doc-commands.ts';
 import { type PostgresServer, startPostgres, withoutPostgres } from '#test/support/postgres.ts';
 import { startRedis, type TestRedis, withoutRedis } from '#test/support/redis.ts';
 import { within } from '#test/support/until.ts';
@@ -18,8 +18,6 @@ import { type Deployment, deployInstalled } from './support/deployment.ts';
 import { applyForeignCrds } from './support/foreign-crds.ts';
 import { withoutOwnNetwork } from './support/network.ts';
 
-/** In the order in which they are read: the first one installs what the others speak of. */
-const PAGES = ['docs/install.md', 'docs/kubernetes.md', 'docs/operations.md', 'docs/security.md'];
 const DEADLINE_MS = 300_000;
 /** Where `kubectl port-forward` of install.md leads from. */
 const FORWARDED = 4000;
@@ -65,7 +63,7 @@ describe('the commands for a cluster of', { skip }, () => {
     await Promise.all([server?.stop(), redis?.stop(), postgres?.stop()]);
   });
 
-  for (const name of PAGES)
+  for (const name of CLUSTER_PAGES)
     test(name, async () => {
       const page = pageOf(await readFile(name, 'utf8'));
       assert.ok(hasCommands(page, 'cluster'));

@@ -9,6 +9,9 @@
 //   <!-- file PATH -->                                  above any block: its text is this file
 // CONTRIBUTING.md tells writers.
 
+/** Pages with commands for a cluster, in the order in which they are read: the first one installs what the others speak of. */
+export const CLUSTER_PAGES = ['docs/install.md', 'docs/kubernetes.md', 'docs/operations.md', 'docs/security.md'] as const;
+
 /** Without or with a cluster. */
 export type Where = 'here' | 'cluster';
 
