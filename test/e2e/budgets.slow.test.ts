@@ -253,3 +253,35 @@ describe('a spent budget', () => {
       }
     });
 });
+
+describe('a fallback', () => {
+  test('that the budget does not cover is not sent, and the client has the failure of who was asked', async () => {
+    const [away, dear] = await Promise.all([
+      startUpstream(json(503, { error: { message: 'away' } })),
+      startUpstream(json(500, { error: { message: 'nobody asks it' } })),
+    ]);
+    const named = (name: string, url: string, outputPerMTok: string): Resource => {
+      const resource = provider(name, 'OpenAI', url, ['m']);
+      return { ...resource, spec: { ...(resource.spec as object), models: [{ name: 'm', price: { ...price, outputPerMTok } }] } };
+    };
+    const gateway = await startGateway({
+      yaml: yamlOf(
+        providerSecret,
+        named('away', away.url, '400'),
+        named('dear', dear.url, '700'),
+        route('m', 'm', ['away', { name: 'dear', providerRef: { name: 'dear' }, model: 'm', priority: 1 }], {
+          retries: { attempts: 0 },
+        }),
+        tenantKey('client', undefined, { budgets: monthly('0.5') }),
+      ),
+    });
+    try {
+      const { status, json: read } = await post(gateway.url + chatPath, chat('m', { max_tokens: 1000 }));
+      assert.deepEqual([status, read().error.code], [503, 'upstream_overloaded']);
+      assert.deepEqual([away.requests.length, dear.requests.length], [1, 0]);
+    } finally {
+      await gateway.stop();
+      await Promise.all([away.close(), dear.close()]);
+    }
+  });
+});
