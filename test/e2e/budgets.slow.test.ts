@@ -278,7 +278,7 @@ describe('a fallback', () => {
     try {
       const { status, json: read } = await post(gateway.url + chatPath, chat('m', { max_tokens: 1000 }));
       assert.deepEqual([status, read().error.code], [503, 'upstream_overloaded']);
-      assert.deepEqual([away.requests.length, dear.requests.length], [1, 0]);
+      assert.deepEqual([away.asked.length, dear.asked.length], [1, 0]);
     } finally {
       await gateway.stop();
       await Promise.all([away.close(), dear.close()]);
