@@ -1,4 +1,5 @@
 // A request that may be attempted: who asks, what for, and which backends may answer it.
+import type { Failure } from '#core/failure.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { RequestNeeds } from '#core/plan/needs.ts';
 import type { Plan } from '#core/plan/plan.ts';
@@ -19,4 +20,12 @@ export type Call = {
   readonly plan: Plan;
   /** Where it has to go: what it goes on with is there. */
   readonly pin?: Pin | undefined;
+  /** Of a request that makes a batch: what is held for it, whether or not it comes to be. */
+  readonly batch?: BatchHeld | undefined;
+};
+
+export type BatchHeld = {
+  made(id: string, pin: Omit<Pin, 'tokens'>): Promise<void>;
+  /** @param why it was not made */
+  over(why: Failure | undefined): void;
 };

@@ -9,6 +9,7 @@ import { type EpochMillis, epochMillis, millis, nanoUsd, type Tokens } from '#co
 import { beginFlow, beginStream } from './answer.ts';
 import { type AttemptInput, type AttemptResult, type Flow, type Running, runAttempt } from './attempt.ts';
 import { usageInBackground } from './background.ts';
+import { settleBatch } from './batches.ts';
 import { AttemptBounds } from './bounds.ts';
 import type { Call } from './call.ts';
 import { holdForFallback } from './fallback-budget.ts';
@@ -279,8 +280,17 @@ const flowOf = (flow: Omit<Flow, 'begin'>, begin: Flow['begin']): Flow => ({
 function passedResult(task: Task, result: AttemptResult): AttemptResult | Promise<AttemptResult> {
   const { trip, call, candidate, endpoint, ports } = task;
   if (trip.exchange.action !== 'pass') return result;
-  const place = { provider: candidate.provider.id, ...(endpoint !== undefined && { endpoint }) };
-  return afterPassed(trip.exchange.call, result, call.key.entry.tenant, place, ports.pins);
+  const { exchange } = trip;
+  const provider = candidate.provider.id;
+  return afterPassed(exchange.call, result, {
+    tenant: call.key.entry.tenant,
+    place: { provider, ...(endpoint !== undefined && { endpoint }) },
+    pins: ports.pins,
+    file: exchange.form?.batchFile(),
+    batchMade: (id, pin) => call.batch?.made(id, pin),
+    // What is told of a batch is told to who holds its cost.
+    batchTold: batch => call.pin && settleBatch(batch, call.pin, call.config, ports),
+  });
 }
 
 /** Where the provider keeps the answer for later requests: one that passes through, in the dialect that can name it. */

@@ -14,6 +14,7 @@ import { matchRoute, type RequestFacts } from '#core/plan/route-index.ts';
 import type { NearestTask } from '#core/plan/tasks.ts';
 import type { SemanticTasks } from '#core/snapshot/snapshot.ts';
 import { authenticate } from './authenticate.ts';
+import { holdForBatch } from './batches.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
 import { type Exchange, isChat } from './exchange.ts';
@@ -64,18 +65,16 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
   const pin = envelope.names ? await pinOf(envelope, key.value.entry.tenant, ports.pins) : nowhere;
   if (!pin.ok) return pin;
   const plan = planAt(planned.value, pin.value, envelope);
-  return plan.ok
-    ? ok({
-        config,
-        key: key.value,
-        body: body.value,
-        envelope,
-        tags,
-        facts,
-        plan: plan.value,
-        pin: pin.value,
-      })
-    : plan;
+  if (!plan.ok) return plan;
+  const call: Call = { config, key: key.value, body: body.value, envelope, tags, facts, plan: plan.value, pin: pin.value };
+  return makesBatch(exchange) ? withBatch(call, ports) : ok(call);
+}
+
+const makesBatch = (exchange: Exchange): boolean => exchange.action === 'pass' && exchange.call.endpoint.meter === 'batch';
+
+async function withBatch(call: Call, ports: Ports): Promise<Parsed<Call>> {
+  const batch = await holdForBatch(ports.newRequestId(), call, ports);
+  return batch.ok ? ok({ ...call, batch: batch.value }) : batch;
 }
 
 const modelsOf = ({ model, controls }: Envelope): readonly string[] => [model, ...(controls.fallbacks ?? [])];

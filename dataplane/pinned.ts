@@ -25,6 +25,7 @@ export async function pinOf({ names }: Envelope, tenant: string, pins: Pins): Pr
     tokens = tokens === undefined || here.tokens === undefined ? undefined : tokens + here.tokens;
   }
   if (!pin) return ok(undefined);
+  // Of several, nobody asks what they are.
   const { tokens: _own, ...place } = pin;
   return ok({ ...place, ...(tokens !== undefined && { tokens }) });
 }

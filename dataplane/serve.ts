@@ -30,6 +30,7 @@ export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
     ports.observer.served(trip);
   } finally {
     keepAnswer(trip);
+    trip.call.batch?.over(trip.failure);
     await trip.settle();
   }
 }

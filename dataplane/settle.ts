@@ -212,7 +212,7 @@ export type Outcome = {
 };
 
 export function settled(
-  { candidate }: Pick<Begun, 'candidate'>,
+  { candidate }: { readonly candidate: { readonly model: Pick<Candidate['model'], 'price'> } },
   open: CostRecord,
   { result, usage, estimated, gpuSeconds }: Outcome,
 ): CostRecord {

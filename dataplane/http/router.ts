@@ -76,7 +76,8 @@ function passedHandler(
   const request = passedRequest(req, passed, options);
   if (!request.ok) return refusePage(res, options.newRequestId(), request.failure);
   const exchange: Exchange = { ...arrived(options, req, res, path), ...request.value };
-  run(exchange, options.serve(exchange), options);
+  const served = options.serve(exchange).finally(() => request.value.form?.drop());
+  run(exchange, served, options);
 }
 
 function arrived({ newRequestId, monotonic }: RouterOptions, req: IncomingMessage, res: ServerResponse, path: string) {

@@ -1,7 +1,10 @@
 // What of OpenAI's API is passed on besides what the gateway translates: one row for each method and path. What has no row is refused, so
 // that nothing that costs money goes by unseen. Paths and fields are those of OpenAI's reference (`openai` 7.57, resources/**).
-import type { PassedOperation } from '#core/chat/dialect.ts';
+import type { PassedDialect, PassedOperation } from '#core/chat/dialect.ts';
 import type { MeterName } from './meters.ts';
+
+/** How rows and metrics name what is spoken. */
+export const PASSED_DIALECT: PassedDialect = 'openai-api';
 
 /** Things that a provider keeps, by which later requests find their way to it. */
 export const KINDS = [

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { kindOfField } from '../frontends/references.ts';
 import type { BodyBudget } from '../http/listener.ts';
+import { BatchScan } from './batch.ts';
 import { MultipartReader, type Span } from './multipart.ts';
 
 /** Other bytes for a part of the body. */
@@ -15,6 +16,8 @@ export type FormBounds = {
   readonly budget: BodyBudget;
   /** What must have arrived before anything is decided: the field that names the model, all of it, or nothing. */
   readonly until: 'model' | 'end' | 'start';
+  /** A file in it may be one of requests, for a batch. */
+  readonly mayBeBatch?: boolean;
 };
 
 export class FormBody {
@@ -27,6 +30,7 @@ export class FormBody {
   failure: Failure | undefined;
   readonly #req: IncomingMessage;
   readonly #bounds: FormBounds;
+  readonly #scan: BatchScan | undefined;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #bytes = 0;
@@ -40,10 +44,16 @@ export class FormBody {
     this.contentType = req.headers['content-type'] ?? '';
     const declared = Number(req.headers['content-length']);
     this.size = Number.isSafeInteger(declared) ? declared : undefined;
+    if (bounds.mayBeBatch) this.#scan = new BatchScan();
     const mayHave = (name: string) => bounds.until === 'end' || kindOfField(name) === undefined;
-    this.reader = new MultipartReader(boundary, { mayHave });
+    this.reader = new MultipartReader(boundary, { mayHave, file: bytes => this.#scan?.push(bytes) });
     this.#bounds = bounds;
     this.#req = req;
+  }
+
+  /** What the file in it holds, once it is whole. */
+  batchFile(): Readonly<Record<string, unknown>> | undefined {
+    return this.isWhole ? this.#scan?.result() : undefined;
   }
 
   /** All of it has arrived, and its end is what ends a form. */
@@ -83,11 +93,12 @@ export class FormBody {
     return this.size - (splice.at.end - splice.at.start) + Buffer.byteLength(splice.text);
   }
 
-  /** Nobody wants the rest of it: who answers the client has it read and dropped. */
+  /** Nobody wants the rest of it. What is left unread would stand before the next request of the connection. */
   drop(): void {
     this.#isDropped = true;
     this.#release();
     this.#giveUp?.();
+    this.#req.resume();
   }
 
   #isDecided(): boolean {

@@ -10,7 +10,7 @@ import { anyDialect } from '../frontends/index.ts';
 import { REFERENCES_MAX, referencesIn } from '../frontends/references.ts';
 import { unaryFields } from '../frontends/unary-body.ts';
 import { type BodyBudget, readBody } from '../http/listener.ts';
-import type { PassedCall } from './endpoints.ts';
+import { PASSED_DIALECT, type PassedCall } from './endpoints.ts';
 import { FormBody } from './form-body.ts';
 import { type Asked, meterOf } from './meters.ts';
 import { boundaryOf } from './multipart.ts';
@@ -57,7 +57,14 @@ function formOf(req: IncomingMessage, { endpoint }: PassedCall, bounds: BodyBoun
   if (!boundary.ok) return boundary;
   // How many pictures there are decides what the request may cost.
   const until = endpoint.model === 'none' ? 'start' : endpoint.operation === 'Images' ? 'end' : 'model';
-  return ok(new FormBody(req, boundary.value, { maxBytes: bounds.maxBodyBytes, budget: bounds.bodyBudget, until }));
+  return ok(
+    new FormBody(req, boundary.value, {
+      maxBytes: bounds.maxBodyBytes,
+      budget: bounds.bodyBudget,
+      until,
+      mayBeBatch: endpoint.path === '/files',
+    }),
+  );
 }
 
 /** JSON: the body itself, the fields of a form as far as they are needed, or nothing. */
@@ -91,7 +98,7 @@ function frontendOf(call: PassedCall, asked: (body: JsonView) => Asked, form: Fo
   const { endpoint } = call;
   const meter = meterOf(endpoint.meter);
   return {
-    dialect: 'openai-api',
+    dialect: PASSED_DIALECT,
     operation: endpoint.operation,
     fields: unaryFields(''),
     inspect: body => inspect(body, call, form),
@@ -114,7 +121,13 @@ function inspect(body: JsonView, call: PassedCall, form: FormBody | undefined): 
   // The fields of a form are its provider's alone.
   const read = form ? ok({ controls: NO_CONTROLS, edits: new Map<string, string | null>() }) : readControls(body);
   if (!read.ok) return read;
-  return ok({ model, stream: false, includeUsage: true, ...read.value, ...(names.length > 0 && { names }) });
+  const { edits } = read.value;
+  // What makes something would make it twice.
+  const controls =
+    call.endpoint.method === 'GET' || call.endpoint.model === 'body' ? read.value.controls : once(read.value.controls);
+  return ok({ model, stream: false, includeUsage: true, controls, edits, ...(names.length > 0 && { names }) });
 }
+
+const once = (controls: Envelope['controls']): Envelope['controls'] => ({ ...controls, numRetries: 0, disableFallbacks: true });
 
 const NO_CONTROLS: Envelope['controls'] = { metadata: {}, tags: [], disableFallbacks: false };

@@ -47,14 +47,21 @@ export function queryOf({ endpoint, query }: ListAsked): string {
   return parameters.toString();
 }
 
-/** What becomes of an answer. @param place where it was made */
-export async function afterPassed(
-  call: PassedCall,
-  result: AttemptResult,
-  tenant: string,
-  place: Pick<Pin, 'provider' | 'endpoint'>,
-  pins: Pins,
-): Promise<AttemptResult> {
+/** Whose answer it is, and who wants to know of it. */
+export type Noting = {
+  readonly tenant: string;
+  /** Where it was made. */
+  readonly place: Pick<Pin, 'provider' | 'endpoint'>;
+  readonly pins: Pins;
+  /** What a file that went up holds, where it may become a batch. */
+  readonly file: Readonly<Record<string, unknown>> | undefined;
+  readonly batchMade: (id: string, pin: Noting['place']) => Promise<void> | undefined;
+  readonly batchTold: (batch: JsonRecord) => Promise<void> | undefined;
+};
+
+/** What becomes of an answer. */
+export async function afterPassed(call: PassedCall, result: AttemptResult, noting: Noting): Promise<AttemptResult> {
+  const { tenant, place, pins } = noting;
   const { endpoint, named } = call;
   const isGone = result.upstreamStatus === 404 && result.kind === 'refused';
   if (endpoint.forgets && (isGone || result.kind === 'answered'))
@@ -66,9 +73,25 @@ export async function afterPassed(
     if (page.ok) return { ...result, reply: { ...result.reply, body: JSON.stringify(page.value) } };
     return { ...result, kind: 'refused', reply: undefined, failure: page.failure };
   }
-  const keys = endpoint.forgets ? [] : keptIn(reply);
-  if (keys.length > 0) await pins.keep(tenant, keys, place);
+  if (!endpoint.forgets) await note(reply, endpoint, noting);
   return result;
+}
+
+async function note(
+  reply: JsonRecord,
+  endpoint: PassedEndpoint,
+  { tenant, place, pins, file, ...noting }: Noting,
+): Promise<void> {
+  const [own, ...others] = keptIn(reply);
+  if (!own) return;
+  await pins.keep(tenant, others, place);
+  if (own.kind === 'batch') {
+    if (endpoint.meter === 'batch') await noting.batchMade(own.id, place);
+    else await noting.batchTold(reply);
+  } else if (endpoint.method === 'POST') {
+    const isForBatch = own.kind === 'file' && reply.purpose === 'batch' && file !== undefined;
+    await pins.keep(tenant, [own], { ...place, ...(isForBatch && { about: { batch: file } }) });
+  }
 }
 
 /** Which is known to be one. */

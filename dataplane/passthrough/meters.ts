@@ -71,7 +71,7 @@ const images: Meter = {
 };
 
 /** `input_tokens` and what of them was cached, or heard; `output_tokens`. */
-function tokenUsage(usage: JsonRecord): Usage {
+export function tokenUsage(usage: JsonRecord): Usage {
   const details = { ...detailsOf(usage, 'input_tokens_details'), ...detailsOf(usage, 'input_token_details') };
   const outputs = { ...detailsOf(usage, 'output_tokens_details'), ...detailsOf(usage, 'output_token_details') };
   const [input, output] = [count(usage.input_tokens), count(usage.output_tokens)];
@@ -149,8 +149,8 @@ const transcription: Meter = {
 export const meters = {
   free: { price: 'free', ...nothing },
   request: { price: 'request', ...nothing },
-  /** What a batch costs is told when it is over (`batches.ts`). */
-  batch: { price: 'request', ...nothing },
+  /** To make one is free: what it costs is a row of its own (`dataplane/batches.ts`). */
+  batch: { price: 'free', ...nothing },
   images,
   speech,
   transcription,

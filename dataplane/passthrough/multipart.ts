@@ -32,6 +32,8 @@ type Part = { readonly name: string; readonly isFile: boolean; readonly start: n
 export type ReaderOptions = {
   /** Fields that decide about the request must not come after it was decided about. */
   readonly mayHave: (name: string) => boolean;
+  /** Told the bytes of files, as they come. */
+  readonly file: (bytes: Buffer) => void;
 };
 
 /** What a `push` found wrong, where it did. */
@@ -41,6 +43,7 @@ export class MultipartReader {
   readonly fields = new Map<string, FormField[]>();
   readonly #delimiter: Buffer;
   readonly #mayHave: ReaderOptions['mayHave'];
+  readonly #onFile: ReaderOptions['file'];
   #carry: Buffer = NOTHING;
   /** Where the carry begins in the body. */
   #at = 0;
@@ -52,8 +55,9 @@ export class MultipartReader {
   /** Bytes in files, as far as they have come. */
   fileBytes = 0;
 
-  constructor(boundary: string, { mayHave }: ReaderOptions = { mayHave: () => true }) {
+  constructor(boundary: string, { mayHave, file }: ReaderOptions = { mayHave: () => true, file: () => {} }) {
     this.#mayHave = mayHave;
+    this.#onFile = file;
     this.#delimiter = Buffer.from(`\r\n--${boundary}`);
   }
 
@@ -157,6 +161,7 @@ export class MultipartReader {
     const part = this.#part!;
     if (part.isFile) {
       this.fileBytes += bytes.length;
+      this.#onFile(bytes);
       return undefined;
     }
     part.size += bytes.length;

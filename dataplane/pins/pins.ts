@@ -14,6 +14,10 @@ export type Pin = {
   readonly endpoint?: string;
   /** How many a request that names it has the model read besides its own; absent: nobody knows. */
   readonly tokens?: number;
+  /** Made on a route that looks at answers before they are given: what its provider keeps, nobody looked at. */
+  readonly isGuarded?: true;
+  /** What else its maker has to know of it: small, and JSON. */
+  readonly about?: Readonly<Record<string, unknown>>;
 };
 
 /** What is kept, and the tokens of it. */

@@ -6,7 +6,7 @@ import OpenAI, { toFile } from 'openai';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { ask, get, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
-import { rowsOf } from '#test/support/ledger-rows.ts';
+import { readLedger, rowsOf } from '#test/support/ledger-rows.ts';
 import { open } from '#test/support/raw-http.ts';
 import {
   clientKey,
@@ -23,6 +23,7 @@ import { until } from '#test/support/until.ts';
 
 const OTHER = 'sk-test-other-2f1d9c4be87a4f0fa6de9b1c5d3e7f80';
 const CHAT_ONLY = 'sk-test-chat-only-2f1d9c4be87a4f0fa6de9b1c5d3e7f';
+const NO_TALK = 'sk-test-no-talk-2f1d9c4be87a4f0fa6de9b1c5d3e7f00';
 const POOR = 'sk-test-poor-2f1d9c4be87a4f0fa6de9b1c5d3e7f8000';
 
 function yaml(hosted: string): string {
@@ -67,6 +68,7 @@ function yaml(hosted: string): string {
     tenantKey(),
     tenantKey('other', OTHER, { tenant: 'other' }),
     tenantKey('chat-only', CHAT_ONLY, { tenant: 'chat-only', models: { allow: ['draws'] } }),
+    tenantKey('no-talk', NO_TALK, { tenant: 'no-talk', models: { deny: ['talks'] } }),
     tenantKey('poor', POOR, { tenant: 'poor', budgets: [{ name: 'all', amount: '0.000100', period: 'Total' }] }),
   );
 }
@@ -464,5 +466,109 @@ describe('files that prompts name', () => {
     assert.deepEqual([answered.status, answered.json().error.param], [404, 'messages[0].content[0].file.file_id']);
     const tools = [{ type: 'file_search' as const, vector_store_ids: ['vs_foreign'] }];
     assert.equal(await status(other.responses.create({ model: 'talks', input: 'x', tools })), 404);
+  });
+});
+
+describe('batches', () => {
+  const line = (model: string, more: object = {}) =>
+    JSON.stringify({
+      custom_id: 'a',
+      method: 'POST',
+      url: '/v1/chat/completions',
+      body: { model, messages: [{ role: 'user', content: 'Hello' }], max_tokens: 100, ...more },
+    });
+  const upload = async (lines: readonly string[], of = client) =>
+    of.files.create({ file: await toFile(Buffer.from(lines.join('\n')), 'batch.jsonl'), purpose: 'batch' });
+  const batchOf = (input_file_id: string, of = client) =>
+    of.batches.create({ input_file_id, endpoint: '/v1/chat/completions', completion_window: '24h' });
+  /** Rows of batches, by their state, with what they are or were held for. */
+  const rowsOfBatches = () =>
+    readLedger(
+      gateway,
+      "select state, cost_nano_usd as cost, reserved_nano_usd as reserved, prompt_tokens, completion_tokens, tenant from attempts where operation = 'Batches' and model = 'talks' order by at",
+    );
+
+  test('cost half of what their requests would, once they are over, whoever looks', async () => {
+    const { id } = await upload([line('gpt-5-mini'), line('gpt-5-mini')]);
+    const { id: batch, status } = await batchOf(id);
+    assert.equal(status, 'validating');
+    const open = await until('its row', () => rowsOfBatches()[0]);
+    assert.equal(open.state, 'open');
+    assert.ok(open.reserved! > 2 * 100 * 2_000, String(open.reserved));
+    assert.equal((await client.batches.retrieve(batch)).status, 'in_progress');
+    const over = await client.batches.retrieve(batch);
+    assert.equal(over.status, 'completed');
+    const { input_tokens, output_tokens } = over.usage!;
+    const row = await until('its end', () => rowsOfBatches().find(({ state }) => state === 'settled'));
+    assert.deepEqual([row.prompt_tokens, row.completion_tokens], [input_tokens, output_tokens]);
+    assert.equal(row.cost, (input_tokens * 1_000 + output_tokens * 2_000) / 2);
+    assert.match(await (await client.files.content(over.output_file_id!)).text(), /"custom_id":"a"/);
+    assert.equal((await client.batches.list()).data.length, 1);
+    await client.batches.retrieve(batch);
+    assert.equal(rowsOfBatches().length, 1);
+  });
+
+  test('are settled when nobody asks for them', async () => {
+    const before = rowsOfBatches().length;
+    await batchOf((await upload([line('gpt-5-mini')])).id);
+    await until('its end', () => rowsOfBatches().filter(({ state }) => state === 'settled').length > before, 20_000);
+  });
+
+  test('are held for in budgets, and not made where they do not fit', async () => {
+    const poor = sdk(POOR);
+    const { id } = await upload([line('gpt-5-mini', { max_tokens: 1000 })], poor);
+    const before = hosted.requests().length;
+    assert.equal(await status(batchOf(id, poor)), 402);
+    assert.equal(hosted.requests().length, before);
+  });
+
+  test("are made of models that the key may use, of files that were read, of what is the tenant's", async () => {
+    const bad: readonly (readonly [lines: readonly string[], of: OpenAI, status: number])[] = [
+      [[line('gpt-5-mini')], sdk(NO_TALK), 403],
+      [[line('gpt-9')], client, 404],
+      [[line('gpt-5-mini'), line('gpt-image-1')], client, 400],
+      [['not JSON'], client, 400],
+      [[''], client, 400],
+      [[line('gpt-5-mini', { tools: [{ file_ids: ['file-foreign'] }] })], client, 404],
+    ];
+    for (const [lines, of, wanted] of bad)
+      assert.equal(await status(batchOf((await upload(lines, of)).id, of)), wanted, lines.join());
+    const plain = await client.files.create({
+      file: await toFile(Buffer.from(line('gpt-5-mini')), 'b.jsonl'),
+      purpose: 'user_data',
+    });
+    assert.equal(await status(batchOf(plain.id)), 400);
+    const { id } = await upload([line('gpt-5-mini')]);
+    assert.equal(await status(batchOf(id, sdk(OTHER))), 404);
+    const small = await upload([line('gpt-5-mini')], sdk(POOR));
+    const large = await upload([line('gpt-5-mini', { max_tokens: 10_000 })], sdk(POOR));
+    const hidden = {
+      input_file_id: large.id,
+      endpoint: '/v1/chat/completions',
+      completion_window: '24h',
+      metadata: { file_id: small.id },
+    };
+    assert.equal((await post(`${gateway.url}/v1/batches`, hidden, { key: POOR })).status, 402);
+  });
+
+  test('that the provider refuses cost nothing', async () => {
+    const { id } = await upload([line('gpt-5-mini')]);
+    const before = rowsOfBatches().length;
+    failing('/v1/batches', '400');
+    assert.equal(await status(batchOf(id)), 400);
+    const row = await until('its end', () => rowsOfBatches()[before]);
+    assert.deepEqual([row.state, row.cost], ['settled', 0]);
+  });
+
+  test('that are cancelled cost what was done', async () => {
+    const before = rowsOfBatches().length;
+    const { id } = await batchOf((await upload([line('gpt-5-mini')])).id);
+    assert.equal((await client.batches.cancel(id)).status, 'cancelled');
+    const row = await until('its end', () =>
+      rowsOfBatches()
+        .slice(before)
+        .find(({ state }) => state === 'settled'),
+    );
+    assert.equal(row.cost, 0);
   });
 });

@@ -1,0 +1,140 @@
+// What a file of requests for a batch holds, as far as it decides who may run it and what it may cost: read line by line as it goes up.
+import { costBound } from '#core/admission/bound.ts';
+import { noUsage, type Usage } from '#core/chat/usage.ts';
+import { type Failure, failure } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import type { ModelEntry, Price, ProviderEntry, Rates } from '#core/snapshot/snapshot.ts';
+import { millis, type NanoUsd, tokens } from '#core/units.ts';
+import type { StateName } from '../frontends/frontend.ts';
+import { referencesIn } from '../frontends/references.ts';
+import { tokenUsage } from './meters.ts';
+
+/** What is kept of a file, for when a batch is made of it. */
+export type BatchFile = {
+  /** As the lines have it: one for all, as OpenAI wants it. */
+  readonly model: string;
+  readonly lines: number;
+  /** Of all prompts. */
+  readonly bytes: number;
+  /** Most tokens of all answers; absent: a line does not say, and the model's own limit holds. */
+  readonly output?: number;
+  /** Lines without a limit of their own. */
+  readonly unlimited: number;
+  /** What the prompts name that is stored. */
+  readonly names: readonly Pick<StateName, 'kind' | 'id'>[];
+};
+
+const LINE_BYTES_MAX = 8 * 1024 * 1024;
+const NAMES_MAX = 100;
+const LF = 0x0a;
+
+/** Of a file that is sent up for a batch. Whatever it turns out to be, it is passed on: only what was read here can become a batch. */
+export class BatchScan {
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  #problem: string | undefined;
+  #model: string | undefined;
+  #lines = 0;
+  #bytes = 0;
+  #output = 0;
+  #unlimited = 0;
+  readonly #names: Pick<StateName, 'kind' | 'id'>[] = [];
+
+  push(bytes: Buffer): void {
+    for (let from = 0; from < bytes.length && this.#problem === undefined; ) {
+      const end = bytes.indexOf(LF, from);
+      const piece = bytes.subarray(from, end < 0 ? bytes.length : end);
+      this.#restBytes += piece.length;
+      if (this.#restBytes > LINE_BYTES_MAX) this.#problem = 'a line is too long';
+      else this.#rest.push(piece);
+      if (end < 0) return;
+      this.#endLine();
+      from = end + 1;
+    }
+  }
+
+  /** At the end of the file: what it holds, or why no batch can be made of it. */
+  result(): BatchFile | { readonly problem: string } {
+    this.#endLine();
+    if (this.#problem !== undefined) return { problem: this.#problem };
+    if (this.#model === undefined) return { problem: 'there is no request in it' };
+    return {
+      model: this.#model,
+      lines: this.#lines,
+      bytes: this.#bytes,
+      output: this.#output,
+      unlimited: this.#unlimited,
+      names: this.#names,
+    };
+  }
+
+  #endLine(): void {
+    const line = Buffer.concat(this.#rest).toString().trim();
+    this.#rest = [];
+    this.#restBytes = 0;
+    if (line !== '') this.#problem ??= this.#read(line);
+  }
+
+  #read(line: string): string | undefined {
+    const body = bodyIn(line);
+    const model = body?.model;
+    if (!body || typeof model !== 'string') return `line ${this.#lines + 1} is no request with a model`;
+    if (this.#model !== undefined && model !== this.#model) return 'its requests are for several models';
+    this.#model = model;
+    this.#lines++;
+    this.#bytes += Buffer.byteLength(line);
+    const limit = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens].find(n => typeof n === 'number' && n > 0);
+    const choices = typeof body.n === 'number' && body.n > 0 ? body.n : 1;
+    if (typeof limit === 'number') this.#output += limit * choices;
+    else this.#unlimited += choices;
+    for (const { kind, id } of referencesIn(body)) this.#names.push({ kind, id });
+    return this.#names.length > NAMES_MAX ? `its requests name more than ${NAMES_MAX} things that are stored` : undefined;
+  }
+}
+
+function bodyIn(line: string): JsonRecord | undefined {
+  try {
+    const request: unknown = JSON.parse(line);
+    return isRecord(request) && isRecord(request.body) ? request.body : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The model of a batch, by either of its names: a file goes to its provider as it is. */
+export const modelOfBatch = ({ models }: ProviderEntry, name: string): ModelEntry | undefined =>
+  models.find(model => model.upstreamName === name) ?? models.find(model => model.name === name);
+
+/** Where neither a line nor the model says. */
+const OUTPUT = 4096;
+
+/** No more than this, at half of the price or at all of it. */
+export function boundOfBatch({ bytes, lines, output = 0, unlimited }: BatchFile, model: ModelEntry): NanoUsd {
+  const most = output + unlimited * (model.maxOutputTokens ?? OUTPUT);
+  return costBound(tokens(bytes), tokens(most), model.price, { audio: false, duration: millis(0), requests: lines });
+}
+
+/** What OpenAI, Azure, Groq and Mistral bill for what is done in a batch (their pages on pricing): half. */
+export function priceInBatch(price: Price): Price {
+  const halved = (rates: Rates): Rates =>
+    Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, Math.ceil(rate / 2)])) as unknown as Rates;
+  return {
+    ...price,
+    rates: halved(price.rates),
+    tiers: price.tiers.map(({ above, rates }) => ({ above, rates: halved(rates) })),
+  };
+}
+
+const FINAL: ReadonlySet<unknown> = new Set(['completed', 'failed', 'expired', 'cancelled']);
+
+/** How a batch ended; undefined: it goes on. `usage` undefined: it did something, and does not say what. */
+export function endOfBatch(
+  batch: JsonRecord,
+): { readonly usage: Usage | undefined; readonly failed: Failure | undefined } | undefined {
+  if (batch.object !== 'batch' || !FINAL.has(batch.status)) return undefined;
+  const counts = isRecord(batch.request_counts) ? batch.request_counts : {};
+  const did = typeof counts.completed === 'number' ? counts.completed : 0;
+  const failed = batch.status === 'failed' ? failure('upstream_error') : undefined;
+  if (!isRecord(batch.usage)) return { usage: did === 0 ? noUsage : undefined, failed };
+  return { usage: { ...tokenUsage(batch.usage), requests: did }, failed };
+}
