@@ -2,7 +2,7 @@
 // The operator's process: settings, the connection to the API server, and a listener for health, metrics and the administration of keys.
 import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -14,6 +14,7 @@ import { createLog } from '#platform/log.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
 import { loadPriceFile } from '#platform/price-file.ts';
 import { BadSetting, clusterSettingsOf } from '../cli/settings.ts';
+import { type Handler, listen } from '../dataplane/http/listener.ts';
 import { isKeyPath, keyApi } from './admin/key-api.ts';
 import { keyObjects } from './admin/key-objects.ts';
 import { operatorMetrics } from './metrics.ts';
@@ -47,13 +48,13 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
     metrics,
     ownMetrics: operatorMetrics(registry),
   });
-  const server = await listen(operator, registry, env.TOLLGATE_MASTER_KEY, { ...settings, log });
+  const listener = await serve(operator, registry, env.TOLLGATE_MASTER_KEY, { ...settings, log });
   const stopped = new Promise<void>(resolve => process.once('SIGTERM', () => resolve()).once('SIGINT', () => resolve()));
   await Promise.race([operator.start().then(() => log.info('operator started')), stopped]);
   await stopped;
   log.info('stopping: gives up leading');
-  server.close();
-  server.closeAllConnections();
+  void listener.drain();
+  listener.close();
   await operator.stop();
   await connection.close();
 }
@@ -71,15 +72,15 @@ async function priceFile(env: NodeJS.ProcessEnv) {
   return { priceFile: file };
 }
 
-type Listening = Pick<ReturnType<typeof clusterSettingsOf>, 'host' | 'internalPort'> & {
+type Listening = Pick<ReturnType<typeof clusterSettingsOf>, 'host' | 'internalPort' | 'keepAliveMs'> & {
   readonly log: Awaited<ReturnType<typeof createLog>>;
 };
 
-async function listen(
+function serve(
   operator: Operator,
   registry: Registry,
   masterKey: string | undefined,
-  { host, internalPort, log }: Listening,
+  { host, internalPort, keepAliveMs, log }: Listening,
 ) {
   const keys = masterKey ? administration(operator, masterKey, log) : undefined;
   const pages: Readonly<Record<string, () => Promise<Page> | Page>> = {
@@ -87,9 +88,8 @@ async function listen(
     '/readyz': () => text(operator.isReady ? 200 : 503, operator.isReady ? 'ok' : 'starting'),
     '/metrics': async () => ({ status: 200, body: await registry.metrics(), type: registry.contentType }),
   };
-  const server = createServer((req, res) => {
-    const { pathname: path, search } = new URL(req.url ?? '/', 'http://operator');
-    if (isKeyPath(path)) return void (keys ? keys(req, res, path, search) : send(res, text(501, 'There is no master key.')));
+  const answer: Handler = (req, res, path, query) => {
+    if (isKeyPath(path)) return void (keys ? keys(req, res, path, query) : send(res, text(501, 'There is no master key.')));
     const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
     Promise.resolve(page ? page() : text(404, 'not found')).then(
       answer => send(res, answer),
@@ -98,12 +98,8 @@ async function listen(
         send(res, text(500, 'internal error'));
       },
     );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(internalPort, host, resolve);
-  });
-  return server satisfies Server;
+  };
+  return listen(answer, host, internalPort, keepAliveMs);
 }
 
 type Page = { readonly status: number; readonly body: string; readonly type: string };
@@ -125,7 +121,7 @@ function administration(operator: Operator, masterKey: string, log: Listening['l
     log,
   };
   let api: ReturnType<typeof keyApi> | undefined;
-  return (...call: Parameters<Awaited<ReturnType<typeof keyApi>>>) => {
+  return (...call: Parameters<Handler>) => {
     api ??= keyApi(options);
     api.then(
       handle => handle(...call),
