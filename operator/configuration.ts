@@ -14,6 +14,7 @@ import { KINDS } from '#core/resources/index.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { Clock } from '#platform/clock.ts';
 import { sha256 } from '#platform/digest.ts';
+import type { KubeObject } from '#platform/kube/resource.ts';
 import { gather, type World } from './gather/world.ts';
 import type { Publication, Publisher } from './publish/publisher.ts';
 
@@ -29,7 +30,8 @@ export type ConfigurationOptions = {
 /** One object of ours, as it was when it was last compiled. */
 export type Standing = {
   readonly verdict: Verdict;
-  /** `metadata.generation` of what was compiled. */
+  /** Of what was compiled. An object that is made anew under its name begins with the same generation again. */
+  readonly uid: string | undefined;
   readonly generation: number;
   /** The generation of the configuration that first had it as it is now; undefined: it is not published, or not by this process. */
   readonly publishedIn: number | undefined;
@@ -73,7 +75,7 @@ export class Configuration {
     const gathered = await gather(world, now, sha256);
     const { objects, nextChangeAt, engines, rotatedOut } = gathered;
     const catalogue = needsCatalogue(objects) ? await this.#loaded() : emptyCatalogue;
-    const generations = new Map(objects.flatMap(({ value }) => generationOf(value)));
+    const versions = new Map(objects.flatMap(({ value }) => versionOf(value)));
     const compiled = compile({
       objects,
       policy,
@@ -89,7 +91,7 @@ export class Configuration {
     this.compiled = compiled;
     this.nextChangeAt = nextChangeAt;
     const publication = await publisher?.publish(compiled.snapshot, compiled.credentials);
-    return this.#stand(compiled, generations, publication);
+    return this.#stand(compiled, versions, publication);
   }
 
   #loaded(): Promise<Catalogue> {
@@ -99,7 +101,7 @@ export class Configuration {
 
   #stand(
     { verdicts }: Compiled,
-    generations: ReadonlyMap<ObjectKey, number>,
+    versions: ReadonlyMap<ObjectKey, Version>,
     publication: Publication | undefined,
   ): readonly ObjectKey[] {
     const tooLarge = new Set(publication?.tooLarge.map(({ kind, id }) => `${kind} ${id}`));
@@ -108,13 +110,13 @@ export class Configuration {
     const changed: ObjectKey[] = [];
     for (const verdict of verdicts) {
       const key = `${verdict.kind} ${verdict.namespace}/${verdict.name}`;
-      const generation = generations.get(key);
-      if (generation === undefined) continue;
+      const version = versions.get(key);
+      if (version === undefined) continue;
       const before = this.standings.get(key);
-      const isSame = before?.generation === generation && this.#texts.get(key) === texts.get(key);
+      const isSame = before !== undefined && isOf(before, version) && this.#texts.get(key) === texts.get(key);
       const standing: Standing = {
         verdict,
-        generation,
+        ...version,
         publishedIn: isSame && before.publishedIn !== undefined ? before.publishedIn : publication?.generation,
         since: isSame ? before.since : this.#options.clock.monotonic(),
         isTooLarge: tooLarge.has(key),
@@ -141,10 +143,17 @@ const isOther = (a: Standing, b: Standing): boolean =>
   a.verdict.live !== b.verdict.live ||
   JSON.stringify(a.verdict.conditions) !== JSON.stringify(b.verdict.conditions);
 
-function generationOf(value: unknown): [ObjectKey, number][] {
-  const { kind, metadata } = value as { kind?: string; metadata: { namespace?: string; name: string; generation?: number } };
+type Version = Pick<Standing, 'uid' | 'generation'>;
+
+/** Whether what stands is this very version of this very object. */
+export const isOf = (
+  standing: Version,
+  { uid, generation }: { readonly uid?: string | undefined; readonly generation?: number },
+) => standing.uid === uid && standing.generation === generation;
+
+function versionOf(value: unknown): [ObjectKey, Version][] {
+  const { kind, metadata } = value as KubeObject;
   const hasStatus = (KINDS as readonly (string | undefined)[]).includes(kind);
-  return !hasStatus || metadata.generation === undefined
-    ? []
-    : [[`${kind} ${metadata.namespace}/${metadata.name}`, metadata.generation]];
+  const { namespace, name, uid, generation } = metadata;
+  return !hasStatus || generation === undefined ? [] : [[`${kind} ${namespace}/${name}`, { uid, generation }]];
 }

@@ -1,5 +1,6 @@
 // The operator, put together: what it sees of the cluster, the configuration that comes of it, and what its leader does.
 import type { Catalogue, PriceFile, UpstreamPolicy } from '#core/compile/index.ts';
+import type { Kind } from '#core/resources/index.ts';
 import type { EpochMillis } from '#core/units.ts';
 import type { Clock } from '#platform/clock.ts';
 import { type KubeClient, kubeClient } from '#platform/kube/client.ts';
@@ -12,13 +13,14 @@ import type { OperatorMetrics } from './metrics.ts';
 import { Coalesce } from './publish/coalesce.ts';
 import { DataPlanePods } from './publish/pods.ts';
 import { Publisher } from './publish/publisher.ts';
-import { LEASE_NAME } from './resources.ts';
-import { type ControllerOptions, keysFrom, type Outcome, runController } from './runtime/controller.ts';
+import { LEASE_NAME, type OurObject } from './resources.ts';
+import { type ControllerOptions, type KeySource, keysFrom, type Outcome, runController } from './runtime/controller.ts';
 import type { ElectionTiming } from './runtime/elector.ts';
 import { EventRecorder, type Happening } from './runtime/events.ts';
 import { fenced } from './runtime/fence.ts';
 import { LeaseElector, type Term } from './runtime/lease.ts';
 import type { RuntimeMetrics } from './runtime/metrics.ts';
+import type { Source } from './runtime/source.ts';
 import { Signal } from './signal.ts';
 import { statusReconciler } from './status/reconcile.ts';
 import { type Indexed, indexed } from './status/status-of.ts';
@@ -44,6 +46,8 @@ export type OperatorOptions = {
   readonly election?: ElectionTiming;
 };
 
+const ofKind = (kind: Kind, source: Source<OurObject>): KeySource => keysFrom(source, ({ key }) => [`${kind} ${key}`]);
+
 const [ALL, LOOK] = ['all', 'look'] as const;
 const STATUS_WORKERS = 32;
 /** How often it is made sure that what was published is still there: nobody but this operator would mend it. */
@@ -65,6 +69,8 @@ export class Operator {
   readonly configuration: Configuration;
   #around: { readonly of: unknown; readonly indexed: Indexed } | undefined;
   #podsSeen = '';
+  /** The generation that all pods served when they were last looked at. */
+  #served = 0;
   /** Tenants of whose budgets something was used when it was last looked at. */
   #spending: ReadonlySet<string> = new Set();
   /** Monotonic: since when something waits to be published. */
@@ -162,7 +168,8 @@ export class Operator {
         }),
         run({
           name: 'status',
-          sources: [this.#statuses],
+          // Also the objects themselves: what others write into a status is mended.
+          sources: [this.#statuses, ofKind('LLMProvider', providers), ofKind('LLMRoute', routes), ofKind('TenantKey', keys)],
           workers: STATUS_WORKERS,
           reconcile: statusReconciler({
             client,
@@ -252,9 +259,11 @@ export class Operator {
     const served = Math.min(...reports.map(({ generation = 0 }) => generation));
     if (reports.length > 0) this.#options.ownMetrics.served(served, this.#options.clock.monotonic());
     const seen = JSON.stringify(reports.map(({ pod, rejected }) => [pod, [...rejected]]));
-    if (seen !== this.#podsSeen) this.#statuses.call(this.configuration.standings.keys(), 'low');
+    // A pod that was started again may serve less than what it had acknowledged.
+    if (seen !== this.#podsSeen || served < this.#served) this.#statuses.call(this.configuration.standings.keys(), 'low');
     else this.#statuses.call(this.#pending);
     this.#podsSeen = seen;
+    this.#served = served;
   }
 
   #surroundingsChanged(): void {

@@ -106,7 +106,8 @@ function dated(
     type,
     status,
     reason,
-    message: message.slice(0, MAX_MESSAGE),
+    // Half of a character is another one when the server has written it.
+    message: message.slice(0, MAX_MESSAGE).toWellFormed(),
     observedGeneration: generation,
     lastTransitionTime: stays ? earlier.lastTransitionTime : timeText(now),
   };

@@ -17,9 +17,14 @@ export type DataPlanePodsOptions = {
   readonly onSurroundings: () => void;
 };
 
-type Pod = {
+type Found = {
+  /** Of the pod itself: its address may be another pod's later. */
+  readonly id: string;
   readonly name: string;
   readonly base: string;
+};
+
+type Pod = Found & {
   readonly seenAt: number;
   report?: { readonly config: ConfigReport; readonly rejected: ReadonlyMap<string, string> };
   surroundings?: { readonly value: SurroundingsReport; readonly text: string };
@@ -39,6 +44,7 @@ const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 export class DataPlanePods {
   readonly #options: DataPlanePodsOptions;
   readonly #agent = new Agent({ connections: 2, keepAliveTimeout: 30_000, connectTimeout: ANSWER_MS });
+  /** By their ids. */
   #pods = new Map<string, Pod>();
   #leave: (() => void) | undefined;
   #idle: NodeJS.Timeout | undefined;
@@ -79,6 +85,12 @@ export class DataPlanePods {
     });
   }
 
+  /** Some that are ready have not had their time to say what they serve. */
+  get hasUnheard(): boolean {
+    const now = this.#options.clock.monotonic();
+    return [...this.#pods.values()].some(({ report, seenAt }) => !report && now - seenAt < FIRST_ANSWER_MS);
+  }
+
   surroundings(): readonly SurroundingsReport[] {
     return [...this.#pods.values()].flatMap(({ surroundings }) => surroundings?.value ?? []);
   }
@@ -105,10 +117,13 @@ export class DataPlanePods {
   #follow(): void {
     const { slices, service, clock } = this.#options;
     const found = new Map<string, Pod>();
-    for (const slice of slices.objects.values())
-      for (const { name, base } of isOf(slice, service) ? podsIn(slice) : [])
-        found.set(base, this.#pods.get(base) ?? { name, base, seenAt: clock.monotonic() });
-    const isSame = found.size === this.#pods.size && [...found.keys()].every(base => this.#pods.has(base));
+    const ours = [...slices.objects.values()].filter(slice => isOf(slice, service));
+    for (const pod of ours.flatMap(podsIn).sort(byFamily)) {
+      const { id, base } = pod;
+      const known = this.#pods.get(id);
+      if (!found.has(id)) found.set(id, known?.base === base ? known : { ...pod, seenAt: clock.monotonic() });
+    }
+    const isSame = found.size === this.#pods.size && [...found].every(([id, pod]) => this.#pods.get(id) === pod);
     this.#pods = found;
     if (isSame) return;
     for (const pod of found.values()) {
@@ -142,7 +157,7 @@ export class DataPlanePods {
   }
 
   #isCounted(pod: Pod): boolean {
-    return this.#pods.get(pod.base) === pod;
+    return this.#pods.get(pod.id) === pod;
   }
 
   #take(pod: Pod, config: ConfigReport): void {
@@ -186,12 +201,16 @@ const isOf = ({ metadata }: SliceObject, service: string): boolean =>
   `${metadata.namespace}/${metadata.labels?.[SERVICE_LABEL]}` === service;
 
 /** Those that are to serve. One that terminates gets no new requests, so nothing waits for it. */
-function podsIn({ endpoints = [], ports }: SliceObject): readonly { readonly name: string; readonly base: string }[] {
+function podsIn({ endpoints = [], ports }: SliceObject): readonly Found[] {
   const port = ports?.find(({ name }) => name === INTERNAL_PORT_NAME)?.port;
   if (!port) return [];
   return endpoints.flatMap(({ addresses: [address], conditions, targetRef }) => {
     if (!address || conditions?.ready === false || conditions?.terminating === true) return [];
     const host = address.includes(':') ? `[${address}]` : address;
-    return [{ name: targetRef?.name || address, base: `http://${host}:${port}` }];
+    const name = targetRef?.name || address;
+    return [{ id: `${name} ${targetRef?.uid ?? ''}`, name, base: `http://${host}:${port}` }];
   });
 }
+
+/** A pod with addresses of both families is in a slice of each, and is one pod: it is asked at that of IPv4. */
+const byFamily = (a: Found, b: Found): number => Number(a.base.includes('[')) - Number(b.base.includes('['));

@@ -8,7 +8,7 @@ import type { Clock } from '#platform/clock.ts';
 import type { KubeClient } from '#platform/kube/client.ts';
 import { differences } from '#platform/kube/diff.ts';
 import { isKubeError } from '#platform/kube/errors.ts';
-import type { Configuration, Standing } from '../configuration.ts';
+import { type Configuration, isOf, type Standing } from '../configuration.ts';
 import type { DataPlanePods } from '../publish/pods.ts';
 import { type OurObject, ourResources } from '../resources.ts';
 import type { Outcome, Reconcile } from '../runtime/controller.ts';
@@ -57,8 +57,8 @@ export function statusReconciler(options: StatusOptions): Reconcile {
       writtenOver.delete(key);
       return DONE;
     }
-    // What is compiled is of another generation: that of this one is on its way, and comes by here again.
-    if (!standing || !around || standing.generation !== object.metadata.generation) return DONE;
+    // What is compiled is of another version: that of this one is on its way, and comes by here again.
+    if (!standing || !around || !isOf(standing, object.metadata)) return DONE;
     const over = writtenOver.get(key);
     if (over?.version === object.metadata.resourceVersion && options.clock.monotonic() < over!.until)
       return { kind: 'again', afterMs: UNSEEN_MS };
@@ -67,9 +67,18 @@ export function statusReconciler(options: StatusOptions): Reconcile {
     const delivery = deliveryFor(key, standing, options);
     if (delivery.kind === 'delivered' || !standing.verdict.live) options.pending.delete(key);
     else options.pending.add(key);
+    // A pod that has just become ready may lack it: nothing is said of all before that one has had its time.
+    if (delivery.kind === 'delivered' && options.pods.hasUnheard && !isProgrammed(object))
+      return { kind: 'again', afterMs: SETTLING_MS };
     return write({ kind, key, object, standing, delivery, around, signal }, options, { writtenAt, writtenOver });
   };
 }
+
+const isProgrammed = ({ metadata, status }: OurObject): boolean =>
+  status?.conditions?.some(
+    ({ type, status, observedGeneration }) =>
+      type === 'Programmed' && status === 'True' && observedGeneration === metadata.generation,
+  ) ?? false;
 
 type Subject = {
   readonly kind: Kind;
