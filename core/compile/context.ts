@@ -17,7 +17,7 @@ export type Context = {
   readonly generated: ReadonlyMap<string, string>;
   readonly rotatedOut?: ReadonlyMap<string, readonly RotatedOut[]> | undefined;
   readonly engines?: ReadonlyMap<string, FoundEngines> | undefined;
-  /** Filled while providers are compiled. */
+  /** Filled while providers and hooks are compiled. */
   readonly credentials: Map<CredentialRef, string>;
 };
 
@@ -35,6 +35,9 @@ export type Found<T> =
 export const credentialRef = (namespace: string, ref: { readonly name: string; readonly key: string }): CredentialRef =>
   `${namespace}/${ref.name}/${ref.key}`;
 
+/** A signed token is a few thousand characters. What is longer no header can carry, and all credentials travel in one Secret. */
+const MAX_SECRET_LENGTH = 16 * 1024;
+
 export function secretValue(
   objects: Objects,
   namespace: string,
@@ -48,6 +51,7 @@ export function secretValue(
   if (entry === undefined) return missing('SecretKeyMissing', `there is no ${key.slice(4)}`);
   if ('missing' in entry) return missing('SecretKeyMissing', `${key} has no value: ${entry.missing}`);
   if (entry.value === '') return missing('SecretKeyMissing', `${key} is empty`);
+  if (entry.value.length > MAX_SECRET_LENGTH) return missing('SecretKeyMissing', `${key} is too long to be a credential`);
   if (!/^[\x21-\x7e]+$/.test(entry.value)) return missing('SecretKeyMissing', `${key} has characters that no header can carry`);
   return { ok: true, value: entry.value };
 }

@@ -36,6 +36,8 @@ export type PublishTools = {
 export const MAX_PACKED_BYTES = 512 * 1024;
 
 export type PublishOptions = {
+  /** The highest generation that anybody may have seen, of what is not there any more as well: none is used twice. */
+  readonly newest?: number;
   /** Default: this one. */
   readonly schemaVersion?: number;
   readonly maxPackedBytes?: number;
@@ -47,7 +49,7 @@ export function publishPlan(
   credentials: number,
   published: Pointer | undefined,
   tools: PublishTools,
-  { schemaVersion = SCHEMA_VERSION, maxPackedBytes = MAX_PACKED_BYTES }: PublishOptions = {},
+  { newest = 0, schemaVersion = SCHEMA_VERSION, maxPackedBytes = MAX_PACKED_BYTES }: PublishOptions = {},
 ): PublishPlan {
   const byShard = entriesByShard(snapshot, tools.digest);
   const writes: ShardWrite[] = [];
@@ -68,7 +70,7 @@ export function publishPlan(
       writes.push({ object, packed: fitted.packed });
     }
   }
-  const value = { schemaVersion, generation: (published?.generation ?? 0) + 1, credentials, shards };
+  const value = { schemaVersion, generation: Math.max(published?.generation ?? 0, newest) + 1, credentials, shards };
   const pointer = isPublished(value, published) ? {} : { pointer: { value, text: pointerText(value) } };
   return { shards: writes, ...pointer, tooLarge, entries };
 }

@@ -1,5 +1,6 @@
 // Writes configuration to the API server, as the leader alone may: credentials first, then shards, then the pointer that names them.
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { type Publishable, withRoomForCredentials } from '#core/publish/credentials.ts';
 import { type PublishPlan, publishPlan } from '#core/publish/plan.ts';
 import { schemaToWrite } from '#core/publish/schema.ts';
 import { type Pointer, pointerText, readPointer, type ShardRef } from '#core/snapshot/codec.ts';
@@ -20,7 +21,9 @@ import { type ConfigMapObject, configMaps, type SecretObject, secrets } from '..
 export const FIELD_MANAGER = 'tollgate-publisher';
 const LABELS = { 'app.kubernetes.io/managed-by': 'tollgate' };
 
-export type Publication = Pick<PublishPlan, 'entries' | 'tooLarge'> & {
+export type Publication = Pick<PublishPlan, 'entries'> & {
+  /** For which there is no room. */
+  readonly tooLarge: Publishable['leftOut'];
   /** The generation that has all of it. */
   readonly generation: number;
   readonly writes: number;
@@ -37,17 +40,22 @@ export type PublisherOptions = {
 
 type Credentials = { readonly version: number; readonly text: string };
 
+const tools = { digest: sha256, pack: (text: string): Uint8Array => gzipSync(text) };
+
 /** A sum that no text has: such a shard is written, into the other buffer. */
 const LOST = '';
 
 export class Publisher {
   readonly #options: PublisherOptions;
   #published: Pointer | undefined;
+  /** resourceVersion of the pointer, as far as is known; undefined: there is none. */
+  #pointerVersion: string | undefined;
   #credentials: Credentials | undefined;
   /** What is there was read, and is whole. */
   #isKnown = false;
-  #looks = 0;
-  /** The highest generation that may have been published. */
+  /** The highest generation that any pod may have seen, with whatever content. */
+  #used = 0;
+  /** The highest generation that may have been published with what is published now. */
   newest = 0;
 
   constructor(options: PublisherOptions) {
@@ -63,33 +71,34 @@ export class Publisher {
     return schemaToWrite(this.#options.schemas(), this.#published?.schemaVersion);
   }
 
-  /** Whether what was published is still there, as far as one look tells: at each, another shard. If not, the next `publish` writes it again. */
+  /** Whether what was published is still there, and is what it was. If not, the next `publish` writes it again. */
   async isThere(): Promise<boolean> {
     const published = this.#published;
     if (!published) return true;
     const [pointer, secret] = await this.#read();
-    const names = Object.keys(published.shards);
-    const name = names[this.#looks++ % names.length];
+    const found = await this.#whole(published);
     this.#isKnown =
       pointer?.data?.[POINTER_FIELD] === pointerText(published) &&
       credentialsOf(secret)?.text === this.#credentials?.text &&
-      (name === undefined || (await this.#isWhole(name, published.shards[name]!)));
+      pointerText(found) === pointerText(published);
     return this.#isKnown;
   }
 
   async publish(snapshot: Snapshot, credentials: ReadonlyMap<CredentialRef, string>): Promise<Publication> {
     try {
       await this.#look();
-      const version = await this.#putCredentials(credentials);
-      const tools = { digest: sha256, pack: (text: string) => gzipSync(text) };
-      const plan = publishPlan(snapshot, version, this.#published, tools, { schemaVersion: this.#schemaVersion() });
+      const fitting = withRoomForCredentials(snapshot, credentials);
+      const version = await this.#putCredentials(fitting.credentials);
+      const plan = publishPlan(fitting.snapshot, version, this.#published, tools, {
+        newest: this.#used,
+        schemaVersion: this.#schemaVersion(),
+      });
       await Promise.all(plan.shards.map(({ object, packed }) => this.#putShard(object, packed)));
-      this.newest = plan.pointer?.value.generation ?? this.#published!.generation;
-      if (plan.pointer) await this.#put(configMaps, POINTER_OBJECT, { data: { [POINTER_FIELD]: plan.pointer.text } });
-      if (plan.pointer) this.#published = plan.pointer.value;
-      const { entries, tooLarge } = plan;
+      if (plan.pointer) await this.#putPointer(plan.pointer.value, plan.pointer.text);
+      const { generation } = this.#published!;
+      this.newest = generation;
       const writes = plan.shards.length + (plan.pointer ? 1 : 0);
-      return { entries, tooLarge, generation: this.#published!.generation, writes };
+      return { entries: plan.entries, tooLarge: [...plan.tooLarge, ...fitting.leftOut], generation, writes };
     } catch (error) {
       // What of it was written is not known.
       this.#isKnown = false;
@@ -103,9 +112,10 @@ export class Publisher {
     const [object, secret] = await this.#read();
     const text = object?.data?.[POINTER_FIELD] ?? '';
     const pointer = readPointer(text);
-    this.newest = Math.max(this.newest, generationIn(text));
+    this.#used = Math.max(this.#used, generationIn(text));
     // Pods know what was there: generations and versions go on, whatever was lost.
-    this.#published = pointer.ok ? await this.#whole(pointer.value) : emptyPointer(this.newest);
+    this.#published = pointer.ok ? await this.#whole(pointer.value) : emptyPointer(this.#used);
+    this.#pointerVersion = object?.metadata.resourceVersion;
     this.#credentials = credentialsOf(secret) ?? {
       version: Math.max(this.#published?.credentials ?? 0, this.#credentials?.version ?? 0),
       text: '',
@@ -146,13 +156,24 @@ export class Publisher {
     return next.version;
   }
 
+  /** Only over the one that was read: a write of before that was given up may still arrive, and must not come over a later one. */
+  async #putPointer(pointer: Pointer, text: string): Promise<void> {
+    // Pods may have it before the answer is here.
+    this.#used = pointer.generation;
+    this.newest = pointer.generation;
+    const { metadata } = await this.#put(configMaps, POINTER_OBJECT, { data: { [POINTER_FIELD]: text } }, this.#pointerVersion);
+    this.#pointerVersion = metadata.resourceVersion;
+    this.#published = pointer;
+  }
+
   #putShard(name: string, packed: Uint8Array): Promise<unknown> {
     return this.#put(configMaps, name, { binaryData: { [SHARD_FIELD]: Buffer.from(packed).toString('base64') } });
   }
 
-  #put(resource: KubeResource, name: string, fields: object): Promise<unknown> {
-    const object = { metadata: { name, namespace: this.#options.namespace, labels: LABELS }, ...fields };
-    return this.#options.client.apply(resource, object as KubeObject, { fieldManager: FIELD_MANAGER, force: true });
+  #put(resource: KubeResource, name: string, fields: object, over?: string): Promise<KubeObject> {
+    const of = { name, namespace: this.#options.namespace, ...(over !== undefined && { resourceVersion: over }) };
+    const object: KubeObject = { metadata: { ...of, labels: LABELS }, ...fields };
+    return this.#options.client.apply(resource, object, { fieldManager: FIELD_MANAGER, force: true });
   }
 
   #find<T extends KubeObject>(resource: KubeResource, name: string): Promise<T | undefined> {

@@ -1,0 +1,40 @@
+// However many credentials there are and however long: what is published has room, and only what fills it goes without.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { anySnapshot } from '#test/support/snapshots.ts';
+import { withRoomForCredentials } from './credentials.ts';
+
+const anyCredentials = fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 12 });
+
+test('all that is kept has room, nothing that goes is shorter than what stays, and its providers go with it', () => {
+  fc.assert(
+    fc.property(anySnapshot, anyCredentials, fc.integer({ min: 0, max: 2_000 }), (any, lengths, maxBytes) => {
+      const credentials = new Map(lengths.map((length, at) => [`team/secret-${at}/key`, 'x'.repeat(length)]));
+      const refs = [...credentials.keys()];
+      const header = { name: 'authorization', prefix: 'Bearer ' };
+      const providers = Object.fromEntries(
+        Object.entries(any.providers).map(([id, provider], at) => {
+          const credential = refs[at];
+          return [id, credential === undefined ? provider : { ...provider, auth: { credential, header } }];
+        }),
+      );
+      const snapshot = { ...any, providers };
+      const fitting = withRoomForCredentials(snapshot, credentials, maxBytes);
+      const gone = refs.filter(ref => !fitting.credentials.has(ref));
+      const lengthOf = (ref: string) => credentials.get(ref)!.length;
+      assert.ok(JSON.stringify(Object.fromEntries(fitting.credentials)).length <= maxBytes + 2);
+      for (const ref of gone) assert.ok([...fitting.credentials.keys()].every(kept => lengthOf(kept) <= lengthOf(ref) + 1));
+      const needing = Object.keys(providers).filter(id => gone.includes(providers[id]!.auth?.credential ?? ''));
+      assert.deepEqual(
+        fitting.leftOut.map(({ id }) => id),
+        needing,
+      );
+      assert.deepEqual(
+        Object.keys(fitting.snapshot.providers),
+        Object.keys(providers).filter(id => !needing.includes(id)),
+      );
+      if (gone.length === 0) assert.equal(fitting.snapshot, snapshot);
+    }),
+  );
+});
