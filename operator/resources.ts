@@ -74,12 +74,29 @@ export type GrantObject = KubeObject & { readonly spec?: unknown };
 
 // Of objects that the cluster has thousands of, only what is decided by.
 
+export const trimmedOurs = ({ metadata, ...object }: OurObject): OurObject => ({
+  ...object,
+  metadata: trimmedMetadata(metadata),
+});
+
+/** Base64, of which a credential is at most half: what is longer is cut, and remains too long to be one. */
+const MAX_SECRET_VALUE = 32 * 1024;
+
+/** A Secret may hold a mebibyte of what nobody here reads. */
+export const trimmedSecret = ({ metadata, data = {} }: SecretObject): SecretObject => ({
+  metadata: trimmedMetadata(metadata),
+  data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, shortened(value)])),
+});
+
+/** A part of a long text would keep the whole in memory. */
+const shortened = (value: string): string =>
+  value.length <= MAX_SECRET_VALUE ? value : Buffer.from(value.slice(0, MAX_SECRET_VALUE)).toString();
+
 /** Tools leave a lot in annotations, up to 256 KiB on each object. */
-export const trimmedOurs = ({ metadata, ...object }: OurObject): OurObject => {
-  const { managedFields: _, annotations = {}, ...kept } = metadata;
+function trimmedMetadata({ managedFields: _, annotations = {}, ...kept }: KubeObject['metadata']): KubeObject['metadata'] {
   const own = Object.entries(annotations).filter(([name]) => name.startsWith(`${API_GROUP}/`));
-  return { ...object, metadata: { ...kept, ...(own.length > 0 && { annotations: Object.fromEntries(own) }) } };
-};
+  return { ...kept, ...(own.length > 0 && { annotations: Object.fromEntries(own) }) };
+}
 
 export const trimmedService = ({ metadata, spec }: ServiceObject): ServiceObject => ({
   metadata: identity(metadata),

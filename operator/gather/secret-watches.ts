@@ -3,7 +3,7 @@
 import type { KubeClient } from '#platform/kube/client.ts';
 import { ManyNamed } from '#platform/kube/named.ts';
 import { nameOf } from '#platform/kube/resource.ts';
-import { type SecretObject, secrets } from '../resources.ts';
+import { type SecretObject, secrets, trimmedSecret } from '../resources.ts';
 
 export type SecretWatchesOptions = {
   readonly client: KubeClient;
@@ -23,6 +23,8 @@ type Watched = {
 
 /** How long a compilation waits for Secrets that are asked for the first time. */
 const FIRST_LOOK_MS = 2_000;
+/** The same at the start, when none is known: without them, all that is published would lose its credentials and keys. */
+const START_MS = 30_000;
 /** Watches of single Secrets that a namespace may have; one more, and it has one for all. */
 const MAX_SINGLE = 100;
 
@@ -31,6 +33,7 @@ export class SecretWatches {
   readonly #watched = new Map<string, Watched>();
   /** Of namespaces with many. */
   readonly #namespaces = new Map<string, ManyNamed<SecretObject>>();
+  #isStarting = true;
 
   constructor(options: SecretWatchesOptions) {
     this.#options = options;
@@ -59,10 +62,11 @@ export class SecretWatches {
     if (fresh.length === 0) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, FIRST_LOOK_MS);
+      timer = setTimeout(resolve, this.#isStarting ? START_MS : FIRST_LOOK_MS);
     });
     await Promise.race([Promise.all(fresh.map(({ told }) => told)), late]);
     clearTimeout(timer);
+    this.#isStarting = false;
     for (const entry of fresh) entry.isAwaited = false;
   }
 
@@ -118,12 +122,7 @@ export class SecretWatches {
     // One that went over to another watch is told once more.
     if (!entry || (version !== undefined && version === entry.object?.metadata.resourceVersion)) return;
     const isOther = entry.object !== undefined;
-    entry.object = object && trimmed(object);
+    entry.object = object && trimmedSecret(object);
     if (!entry.isAwaited) this.#options.onChange(key, isOther);
   }
 }
-
-const trimmed = ({ metadata, data }: SecretObject): SecretObject => {
-  const { managedFields: _, ...kept } = metadata;
-  return { metadata: kept, ...(data && { data }) };
-};
