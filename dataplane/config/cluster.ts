@@ -197,9 +197,10 @@ class ClusterLoader {
   async #take(from: ClusterLoadReport['from'], store: Store, text: string): Promise<void> {
     const loaded = await load(store, text, this.#loaded?.shards ?? new Map(), this.#options.digest);
     const { generation, credentials } = loaded.pointer;
+    const unread = this.credentials.version < credentials ? await store.credentials() : undefined;
     // Two places tell of it; the older of them is nothing new. Of the API server any generation is: it may have been restored from a backup.
     if (from !== 'api' && generation <= this.live.generation) return;
-    if (this.credentials.version < credentials) this.#use(await store.credentials());
+    this.#use(unread);
     if (this.credentials.version < credentials) throw new NotLoaded('the credentials are older than the configuration', true);
     this.#loaded = loaded;
     this.rejected = loaded.rejected;
