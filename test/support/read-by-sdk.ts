@@ -1,5 +1,9 @@
 // What the official SDKs read of bytes that are put before them, as if a server had sent them.
+import { Readable } from 'node:stream';
 import Anthropic from '@anthropic-ai/sdk';
+import { BedrockRuntimeClient, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime';
+import { GoogleGenAI } from '@google/genai';
+import { HttpResponse } from '@smithy/core/protocols';
 import OpenAI from 'openai';
 import type { Dialect } from '#core/chat/dialect.ts';
 
@@ -67,6 +71,65 @@ const readers: Readonly<Partial<Record<Dialect, (body: string, contentType: stri
     };
   },
 };
+
+/** Completions have a text and nothing else: a refusal is said in it. */
+export async function readCompletions(sse: string): Promise<Read> {
+  const { completions } = new OpenAI(answering(sse, SSE));
+  const stream = await completions.create({ model: 'm', prompt: 'Hi', stream: true });
+  let [text, isCut, outputTokens] = ['', false, undefined as number | undefined];
+  for await (const { choices, usage } of stream) {
+    text += choices.map(choice => choice.text).join('');
+    isCut ||= choices.some(choice => (choice.finish_reason as string | null) === 'length');
+    outputTokens = usage?.completion_tokens ?? outputTokens;
+  }
+  return { text, refusal: '', calls: [], isCut, outputTokens };
+}
+
+/** Google's client takes no fetch of one's own. */
+export async function readGoogle(sse: string): Promise<Read> {
+  const { fetch } = globalThis;
+  globalThis.fetch = async () => new Response(sse, { headers: { 'content-type': SSE } });
+  try {
+    const stream = await new GoogleGenAI({ apiKey: 'k' }).models.generateContentStream({ model: 'm', contents: 'Hi' });
+    const chunks = await Array.fromAsync(stream);
+    const parts = chunks.flatMap(({ candidates }) => candidates?.[0]?.content?.parts ?? []);
+    const { usageMetadata: usage } = chunks.at(-1) ?? {};
+    return {
+      text: parts.map(({ text, thought }) => (thought ? '' : (text ?? ''))).join(''),
+      refusal: '',
+      calls: parts.flatMap(({ functionCall: call }) => (call ? [{ name: call.name!, arguments: call.args }] : [])),
+      isCut: chunks.some(({ candidates }) => candidates?.[0]?.finishReason === 'MAX_TOKENS'),
+      outputTokens: usage && (usage.candidatesTokenCount ?? 0) + (usage.thoughtsTokenCount ?? 0),
+    };
+  } finally {
+    globalThis.fetch = fetch;
+  }
+}
+
+export async function readAWS(bytes: Buffer): Promise<Read> {
+  const headers = { 'content-type': 'application/vnd.amazon.eventstream' };
+  const client = new BedrockRuntimeClient({
+    region: 'us-east-1',
+    token: { token: 'k' },
+    authSchemePreference: ['httpBearerAuth'],
+    maxAttempts: 1,
+    requestHandler: {
+      handle: async () => ({ response: new HttpResponse({ statusCode: 200, headers, body: Readable.from([bytes]) }) }),
+    },
+  });
+  const { stream } = await client.send(new ConverseStreamCommand({ modelId: 'm', messages: [] }));
+  let [text, isCut, outputTokens] = ['', false, undefined as number | undefined];
+  const calls: { name: string; json: string }[] = [];
+  for await (const { contentBlockStart, contentBlockDelta, messageStop, metadata } of stream!) {
+    if (contentBlockStart?.start?.toolUse) calls.push({ name: contentBlockStart.start.toolUse.name!, json: '' });
+    text += contentBlockDelta?.delta?.text ?? '';
+    if (contentBlockDelta?.delta?.toolUse) calls.at(-1)!.json += contentBlockDelta.delta.toolUse.input;
+    isCut ||= messageStop?.stopReason === 'max_tokens';
+    outputTokens = metadata?.usage?.outputTokens ?? outputTokens;
+  }
+  const parsed = calls.map(({ name, json }) => ({ name, arguments: JSON.parse(json || '{}') }));
+  return { text, refusal: '', calls: parsed, isCut, outputTokens };
+}
 
 /** @returns what the SDK of a dialect reads; rejects where it throws */
 export const readStream = (dialect: Dialect, sse: string): Promise<Read> => readers[dialect]!(sse, SSE);
