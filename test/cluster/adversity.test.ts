@@ -74,9 +74,9 @@ describe('Tollgate in a cluster that is full of surprises', { skip: withoutApiSe
 
   test('an object that is deleted and made anew as it was has a status again', async () => {
     for (let round = 0; round < 10; round++) {
-      await team.delete('llmroutes', 'tiny');
-      await route('tiny');
-      await programmed('tiny');
+      await team.delete('tenantkeys', 'client');
+      await team.key('client', { tenant: 'team', digest: `sha256:${sha256(KEY)}` });
+      await team.conditions('tenantkeys', 'client', 'Programmed', 'True', DEADLINE_MS);
     }
     assert.deepEqual(await asked('tiny'), [200, 200]);
   });
