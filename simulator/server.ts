@@ -259,12 +259,19 @@ function faulted(call: FaultCall, wire: Wire, answer: () => Outgoing, model: str
   const faultContext = { wire, model, options: call.options };
   if (fault.refuse && !(fault.answer && wire.answersFiltered)) return { ...refusing(fault.refuse(faultContext)), fault };
   const usual = answer();
+  // A body that is not the usual one has not its length either.
+  const { 'content-length': length, ...headers } = usual.head.headers;
   return {
     ...usual,
     fault,
-    head: fault.contentType
-      ? { ...usual.head, headers: { ...usual.head.headers, 'content-type': fault.contentType } }
-      : usual.head,
+    head: {
+      ...usual.head,
+      headers: {
+        ...headers,
+        ...(!fault.steps && length !== undefined && { 'content-length': length }),
+        ...(fault.contentType !== undefined && { 'content-type': fault.contentType }),
+      },
+    },
     steps: fault.steps ? fault.steps(usual.steps, faultContext) : usual.steps,
   };
 }
