@@ -60,13 +60,8 @@ test('every metric of our own is on a dashboard or in an alert, or on the list o
   assert.deepEqual(
     ownMetrics.map(({ name }) => name).filter(name => !shown.has(name)),
     [
-      'tollgate_cache_bypasses_total',
-      'tollgate_cache_refusals_total',
       'tollgate_cache_waits_total',
-      'tollgate_cache_samples_total',
-      'tollgate_cache_false_hit_share',
       'tollgate_cache_tightened_total',
-      'tollgate_cache_judgements_total',
       'tollgate_counters_rebuild_seconds',
       'tollgate_reservations_exceeded_total',
       'tollgate_alerts_total',

@@ -1,8 +1,13 @@
 // The first page: is it well, how much goes through it, what does it cost.
-import { type Dashboard, graph, percentiles, stat } from './panels.ts';
+import { type Dashboard, graph, type Panel, percentiles, stat } from './panels.ts';
 
 const here = 'namespace=~"$namespace"';
 const rate = (metric: string, selector = here) => `sum(rate(${metric}{${selector}}[$__rate_interval]))`;
+
+const byLabel = (title: string, metric: string, label: string): Panel =>
+  graph(title, 'reqps', [{ expr: `sum by (${label}) (rate(${metric}{${here}}[$__rate_interval]))`, legend: `{{${label}}}` }], {
+    stacked: true,
+  });
 
 export const overview: Dashboard = {
   uid: 'tollgate-overview',
@@ -98,12 +103,7 @@ export const overview: Dashboard = {
     {
       title: 'Cache',
       panels: [
-        graph(
-          'Requests at the cache',
-          'reqps',
-          [{ expr: `sum by (outcome) (rate(tollgate_cache_requests_total{${here}}[$__rate_interval]))`, legend: '{{outcome}}' }],
-          { stacked: true },
-        ),
+        byLabel('Requests at the cache', 'tollgate_cache_requests_total', 'outcome'),
         graph('Hit rate by route', 'percentunit', [
           {
             expr: `sum by (route) (rate(tollgate_cache_requests_total{${here}, outcome=~"hit|stale"}[$__rate_interval])) / sum by (route) (rate(tollgate_cache_requests_total{${here}}[$__rate_interval]))`,
@@ -117,6 +117,13 @@ export const overview: Dashboard = {
             legend: '{{route}}',
           },
         ]),
+        byLabel('Requests that the cache has nothing to do with', 'tollgate_cache_bypasses_total', 'reason'),
+        byLabel('Similar questions refused, by guard', 'tollgate_cache_refusals_total', 'guard'),
+        byLabel('Hits that were asked upstream as well', 'tollgate_cache_samples_total', 'outcome'),
+        graph('Wrong hits, estimated', 'percentunit', [
+          { expr: `max by (route, bound) (tollgate_cache_false_hit_share{${here}})`, legend: '{{route}} {{bound}}' },
+        ]),
+        byLabel('Near misses before the judge', 'tollgate_cache_judgements_total', 'outcome'),
       ],
     },
   ],

@@ -90,6 +90,14 @@ describe('dashboards', { skip: withoutPrometheus || withoutRedis }, () => {
         provider('gone', 'VLLM', `http://127.0.0.1:${await freePort()}`, ['tiny']),
         route('plain', 'plain', [behind('good', 'm')]),
         route('cached', 'cached', [behind('good', 'm')], { cache: { mode: 'Exact', onlyDeterministic: false } }),
+        route('similar', 'similar', [behind('good', 'm')], {
+          cache: {
+            mode: 'Semantic',
+            onlyDeterministic: false,
+            sample: '1',
+            judge: { providerRef: { name: 'good' }, model: 'small' },
+          },
+        }),
         route('falls', 'falls', [behind('away', 'm'), behind('good', 'm')], {
           retries: { attempts: 2, budgetPercent: 1, backoff: { base: '1ms', max: '1ms' } },
         }),
@@ -172,12 +180,16 @@ const POOR = 'sk-test-poor-0123456789abcdef0123456789ab';
 const asked = (expr: string): string =>
   expr.replaceAll('$__rate_interval', '1m').replace(/\$(?:namespace|tenant|model|provider)\b/g, '.*');
 
-type Options = { readonly key?: string; readonly stream?: boolean; readonly text?: string };
+type Options = { readonly key?: string; readonly stream?: boolean; readonly text?: string; readonly more?: object };
 
-const ask = (gateway: Gateway, model: string, { key, stream = false, text = 'Say hello.' }: Options = {}) =>
-  post(gateway.url + chatPath, chat(model, { stream, messages: [{ role: 'user', content: text }] }), { key })
+const ask = (gateway: Gateway, model: string, { key, stream = false, text = 'Say hello.', more = {} }: Options = {}) =>
+  post(gateway.url + chatPath, chat(model, { stream, messages: [{ role: 'user', content: text }], ...more }), { key })
     // A stream that is cut off.
     .catch(() => undefined);
+
+const KEPT = 'What is the capital of France?';
+/** Only compared with it: the same in other words, and another question. */
+const COMPARED = ['Tell me the capital of France', 'What is the capital of Italy?'];
 
 let turn = 0;
 
@@ -189,6 +201,13 @@ async function round(gateway: Gateway): Promise<void> {
     ask(gateway, 'plain', { stream: true }),
     ask(gateway, 'cached', { text: `${turn}` }),
     ask(gateway, 'cached', { text: 'always the same' }),
+    ask(gateway, 'similar', { text: KEPT }),
+    ...COMPARED.map(text => ask(gateway, 'similar', { text, more: { cache: { 'no-store': true } } })),
+    // A near miss for the judge, of what the turn before has kept.
+    ask(gateway, 'similar', { text: `Convert ${turn} km to miles` }),
+    ask(gateway, 'similar', { text: `Convert ${turn - 1}.0 km to miles` }),
+    // What asks for a seed is for no cache.
+    ask(gateway, 'similar', { more: { seed: 1 } }),
     ask(gateway, 'falls'),
     ask(gateway, 'failing'),
     ask(gateway, 'hedged'),
