@@ -31,6 +31,16 @@ export function documentOf(lines: readonly Line[]): string {
 
 const introduction = `# Faults
 
+In short:
+
+- Until the first token has come nothing has reached the client, so a retry or another backend stays unseen; the answer says so in \`x-tollgate-attempts\` and \`x-tollgate-fallback\`.
+- After it the client has a part: the stream ends with a typed error, never as if it were whole, or another backend goes on with it (\`midStream: Continue\`).
+- An answer that is not streamed is checked whole before it is sent.
+- The last failure is what the client sees when nobody answers; what the caller got wrong is sent to nobody else.
+- Each attempt is a row of the ledger. What failed costs the part that came; where the provider may have billed more than is known, the row says so.
+
+What is tried again, in which order and for how long: [configuration.md](configuration.md#when-a-backend-fails).
+
 What becomes of a request when its provider fails, as seen from outside: written by \`test/e2e/faults.slow.test.ts\`
 (\`TOLLGATE_GOLDEN=write\`), which also declares and asserts each line. One gateway process; the upstream is a bare socket whose every byte is the
 test's. Each fault at providers of types OpenAI and Anthropic, for clients of \`/v1/chat/completions\` and \`/v1/messages\`, streamed and not, first
