@@ -71,16 +71,23 @@ export class Deployment {
   }
 
   async startOperator(): Promise<Process> {
+    this.operator = await this.startOperatorAt(OPERATOR_ADDRESS);
+    return this.operator;
+  }
+
+  /** Beside the first: one of them leads. @param index of an address in the network of the test. The caller ends it */
+  async startOperatorAt(index: number): Promise<Process> {
     const { server, operatorEnv } = this.#options;
     const { inCluster } = await server.access(await server.serviceAccountToken(SYSTEM, 'tollgate-operator'));
-    this.operator = started(this.#operator, {
+    const host = ownNetwork!.address(index);
+    const operator = started(this.#operator, {
       ...inCluster,
-      ...environmentOf(this.#operator, { 'metadata.namespace': SYSTEM, 'metadata.name': 'operator' }, this.#secrets),
-      HOST: ownNetwork!.address(OPERATOR_ADDRESS),
+      ...environmentOf(this.#operator, { 'metadata.namespace': SYSTEM, 'metadata.name': `operator-${index}` }, this.#secrets),
+      HOST: host,
       ...operatorEnv,
     });
-    const { operator } = this;
-    await alive('the operator', operator, async () => (await fetch(`${this.operatorUrl}/readyz`)).status === 200);
+    const ready = `http://${host}:${portOf(this.#operator, 'internal')}/readyz`;
+    await alive('the operator', operator, async () => (await fetch(ready)).status === 200);
     return operator;
   }
 
