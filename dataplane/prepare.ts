@@ -1,5 +1,6 @@
 // From a call and a candidate to one upstream request: bytes passed through where both sides speak the same dialect, else decoded
 // once and encoded for the target.
+import { withCacheMarks } from '#core/chat/cache-marks.ts';
 import type { ChatReply } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { noUsage } from '#core/chat/usage.ts';
@@ -137,15 +138,26 @@ function sameDialectRelay(task: Task): Relay {
 }
 
 /** All edits that invariant 5 allows: the model's name, our controls, `include_usage`, and what `parameters` ask for. */
-function passthroughEdits({ exchange, call, provider, target, outputLimit }: Task): Map<string, string | null> {
+function passthroughEdits(task: Task): Map<string, string | null> {
+  const { exchange, call, provider, target, outputLimit } = task;
   const { model } = target;
   const edits = new Map(call.envelope.edits);
   for (const [name, value] of provider.passthroughEdits(call.body, call.envelope.stream, exchange.headers))
     edits.set(name, value);
+  if (cachesAutomatically(task)) for (const [name, value] of cachingEdits(task)) edits.set(name, value);
   addConfigured(edits, target);
   if (outputLimit !== undefined) edits.set(...limitEdit(call.body, provider.outputLimitField(call.body, model), outputLimit));
   if (!provider.modelInPath && model.upstreamName !== call.envelope.model) edits.set('model', JSON.stringify(model.upstreamName));
   return edits;
+}
+
+const cachesAutomatically = ({ exchange, target }: Task): boolean =>
+  target.provider.parameters.promptCaching === 'Automatic' && exchange.action === 'generate';
+
+/** In the client's own dialect nothing is added to messages. */
+function cachingEdits({ call, provider }: Task): ReadonlyMap<string, string | null> {
+  const { automaticCaching } = provider;
+  return automaticCaching && !call.body.bytes.includes(automaticCaching.mark) ? automaticCaching.edits : nothing;
 }
 
 /** Where the limit stands inside of a field, the rest of what that holds stays. */
@@ -208,7 +220,8 @@ function translate(task: Task): Parsed<Prepared> {
   const { frontend, action } = exchange;
   const decoded = frontend.decode(call.body);
   if (!decoded.ok) return { ok: false, failure: atTarget(decoded.failure, task) };
-  const request = outputLimit === undefined ? decoded.value : { ...decoded.value, maxOutputTokens: tokens(outputLimit) };
+  const asked = outputLimit === undefined ? decoded.value : { ...decoded.value, maxOutputTokens: tokens(outputLimit) };
+  const request = cachesAutomatically(task) ? withCacheMarks(asked) : asked;
   const encoded = provider.encode(request, target);
   if (!encoded.ok) return encoded;
   const { stream } = call.envelope;
@@ -223,6 +236,7 @@ function translate(task: Task): Parsed<Prepared> {
   if (sameDialect)
     for (const [name, value] of [
       ...provider.passthroughEdits(fields, stream, exchange.headers),
+      ...(cachesAutomatically(task) ? cachingEdits(task) : nothing),
       ...(outputLimit === undefined ? [] : [limitEdit(fields, provider.outputLimitField(fields, target.model), outputLimit)]),
     ])
       body[name] = value === null ? undefined : JSON.parse(value);

@@ -32,10 +32,15 @@ export function compileProvider(resource: Resource<'LLMProvider'>, context: Cont
     models: spec.models.map((_, index) => compileModel(index, resource, context)),
     timeouts: timeoutsOf(spec),
     circuitBreaker: circuitBreakerOf(spec),
-    parameters: spec.parameters,
+    parameters: parametersOf(spec),
     allowedNamespaces: admitted(spec.allowedRoutes, context.objects),
   };
 }
+
+const parametersOf = ({ parameters: { promptCaching, ...others } }: ProviderSpec): ProviderEntry['parameters'] => ({
+  ...others,
+  ...(promptCaching && { promptCaching }),
+});
 
 /** Engines that are found in the cluster; undefined where the provider names them, or there is no cluster. */
 function enginesFor({ id, spec, draft }: Resource<'LLMProvider'>, { engines, policy }: Context): EngineAddresses | undefined {

@@ -276,6 +276,10 @@ const parameters = block({
   drop: list(parameterName, 32, 'Top-level fields of the upstream body, removed. Not model, messages or stream.')
     .refine(names => !OWNED_PARAMETERS.some(name => names.includes(name)), 'model, messages and stream cannot be dropped')
     .default([]),
+  promptCaching: choice(
+    ['Client', 'Automatic'],
+    "Who marks what of a prompt is to be cached, for models that want marks (Anthropic's, Nova). Automatic: a request without marks of the client's is marked after its tools, its system prompt and its last turn. What is written to a cache may cost more than other input. Default: Client.",
+  ).optional(),
 }).meta({ description: 'What to change in every request to this provider.' });
 
 const spec = block({

@@ -184,6 +184,7 @@ export const providerEntry = object<ProviderEntry>({
       dropUnsupported: required(flag),
       set: required(mapOf(anything)),
       drop: required(texts),
+      promptCaching: optional(oneOf('Client', 'Automatic')),
     }),
   ),
   allowedNamespaces: required(namespaces),

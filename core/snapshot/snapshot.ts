@@ -61,6 +61,8 @@ export type ProviderEntry = {
     readonly set: Readonly<Record<string, unknown>>;
     /** Top-level fields of the upstream body, removed. */
     readonly drop: readonly string[];
+    /** Who marks what of a prompt is to be cached; absent: the client. */
+    readonly promptCaching?: 'Client' | 'Automatic';
   };
   /** Namespaces whose routes (and keys, for `<provider>/<model>`) may use it, besides its own; `'*'`: all. */
   readonly allowedNamespaces: readonly string[] | '*';

@@ -221,6 +221,11 @@ export type Provider<C extends Connection = Connection> = Wire<C> & {
   continuation?(body: RequestFields, target: Target<C>): ReadonlyMap<string, string | null> | undefined;
   /** Absent: its models do not tell how sure they are of an answer. */
   readonly confidence?: Confidence;
+  /**
+   * Edits by which a body in this dialect is cached that has no mark of it (`mark`) yet. Absent: there is no place for it but inside of
+   * messages, and these pass as they are.
+   */
+  readonly automaticCaching?: { readonly mark: string; readonly edits: ReadonlyMap<string, string> };
   /** The model is in the path: a body in this dialect has no field for it. */
   readonly modelInPath?: true;
   /** Absent: its streams are SSE. `contentType` is how the answer to a streamed request begins. */

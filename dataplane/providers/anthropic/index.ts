@@ -43,6 +43,8 @@ export const anthropic: Provider<AnthropicConnection> = {
   notable:
     /"type"\s*:\s*"(?!content_block_delta"|ping"|text_delta"|thinking_delta"|input_json_delta"|signature_delta"|citations_delta")|"error"\s*:/,
   continuation,
+  // "Automatic caching": the last block that can be cached is.
+  automaticCaching: { mark: '"cache_control"', edits: new Map([['cache_control', '{"type":"ephemeral"}']]) },
   takesTemperature: ({ upstreamName }) => abilitiesOf(upstreamName).sampling,
   classify,
 };

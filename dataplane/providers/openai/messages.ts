@@ -9,7 +9,7 @@ const VERSION = '2023-06-01';
 
 /** @param baseOf without `/v1` */
 export function messagesWire<C extends Connection>(baseOf: (target: Target<C>) => string): Provider<C> {
-  const { continuation: _prefill, authorize: _none, keeps: _nothing, ...wire } = anthropic;
+  const { continuation: _prefill, authorize: _none, keeps: _nothing, automaticCaching: _unasked, ...wire } = anthropic;
   const asAnthropic = (target: Target<C>): Parameters<typeof anthropic.address>[0] => ({
     ...target,
     provider: { ...target.provider, connection: { type: 'Anthropic', baseURL: baseOf(target), version: VERSION } },
