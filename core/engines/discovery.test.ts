@@ -34,6 +34,20 @@ test('a Service leads to the ready endpoints of all its slices, at the port that
   assert.deepEqual(enginesOfService(service, slices, 81).endpoints, []);
 });
 
+test('a pod with an address of each family is one engine, at that of IPv4', () => {
+  const of = (address: string, uid: string, ready = true) => ({
+    addresses: [address],
+    conditions: { ready },
+    targetRef: { uid },
+  });
+  const slices: EndpointSlice[] = [
+    { addressType: 'IPv6', ports, endpoints: [of('fd00::1', 'a'), of('fd00::2', 'b'), of('fd00::3', '')] },
+    { addressType: 'IPv4', ports, endpoints: [of('10.0.0.1', 'a'), of('10.0.0.2', 'b', false), of('10.0.0.4', '')] },
+  ];
+  const endpoints = ['http://10.0.0.1:8000', 'http://10.0.0.4:8000', 'http://[fd00::2]:8000', 'http://[fd00::3]:8000'];
+  assert.deepEqual(enginesOfService(service, slices, 80), { endpoints, draining: [] });
+});
+
 test('an endpoint that terminates and still serves is draining, one that serves no more is gone', () => {
   const endpoints = [
     { addresses: ['10.0.0.1'], conditions: { ready: false, serving: true, terminating: true } },

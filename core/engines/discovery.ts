@@ -36,17 +36,19 @@ export function enginesOfService(service: Service, slices: readonly EndpointSlic
   const wanted = service.spec?.ports?.find(each => each.port === port);
   // A slice names its ports as the Service does; one that names none has all of them.
   const name = wanted?.name ?? '';
-  return sorted(
-    slices.flatMap(slice => {
-      const target = slice.ports?.find(each => (each.name ?? '') === name)?.port;
-      if (!wanted || !target || slice.addressType === 'FQDN') return [];
-      return (slice.endpoints ?? []).flatMap(({ addresses, conditions = {} }) => {
-        const { ready, serving = ready, terminating } = conditions;
-        const isServing = terminating ? (serving ?? false) : (ready ?? true);
-        return isServing && addresses[0] ? [{ base: base(addresses[0], target), draining: terminating === true }] : [];
-      });
-    }),
-  );
+  const found = slices.flatMap(slice => {
+    const target = slice.ports?.find(each => (each.name ?? '') === name)?.port;
+    if (!wanted || !target || slice.addressType === 'FQDN') return [];
+    return (slice.endpoints ?? []).flatMap(({ addresses: [address], conditions = {}, targetRef }) => {
+      const { ready, serving = ready, terminating } = conditions;
+      const isServing = terminating ? (serving ?? false) : (ready ?? true);
+      if (!isServing || !address) return [];
+      return [{ base: base(address, target), draining: terminating === true, isIPv6: isIPv6(address), pod: targetRef?.uid }];
+    });
+  });
+  // A pod with addresses of both families is in a slice of each, and is one engine.
+  const withIPv4 = new Set(found.flatMap(({ isIPv6, pod }) => (isIPv6 || !pod ? [] : pod)));
+  return sorted(found.filter(({ isIPv6, pod }) => !isIPv6 || !pod || !withIPv4.has(pod)));
 }
 
 export function enginesOfPods(pods: readonly Pod[], port: number): EngineAddresses {
@@ -59,7 +61,8 @@ export function enginesOfPods(pods: readonly Pod[], port: number): EngineAddress
   );
 }
 
-const base = (address: string, port: number): string => `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+const isIPv6 = (address: string): boolean => address.includes(':');
+const base = (address: string, port: number): string => `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
 
 /** In one order whatever the order of the slices, so that equal engines are equal configuration. */
 function sorted(found: readonly { readonly base: string; readonly draining: boolean }[]): EngineAddresses {
