@@ -5,6 +5,7 @@ import type { EpochMillis } from '#core/units.ts';
 import type { Clock } from '#platform/clock.ts';
 import { type KubeClient, kubeClient } from '#platform/kube/client.ts';
 import type { Connection } from '#platform/kube/connection.ts';
+import { nameOf } from '#platform/kube/resource.ts';
 import type { Log } from '#platform/log.ts';
 import { Configuration } from './configuration.ts';
 import { type OpenWorld, openWorld } from './gather/open-world.ts';
@@ -277,9 +278,10 @@ export class Operator {
   }
 
   *#keysNaming(secret: string): Generator<string> {
+    const { namespace, name } = nameOf(secret);
     for (const [id, { metadata, spec }] of this.world.keys.objects) {
       const { secretName } = (spec?.generate ?? {}) as { secretName?: unknown };
-      if (`${metadata.namespace}/${secretName}` === secret) yield id;
+      if (secretName === name && metadata.namespace === namespace) yield id;
     }
   }
 }

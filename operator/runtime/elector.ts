@@ -67,11 +67,6 @@ export class Election {
     return this.#until !== undefined && now.wall < this.#until.wall && now.monotonic < this.#until.monotonic;
   }
 
-  /** What is left of our term, unless it is renewed. */
-  remainingMs(now: Instant): number {
-    return this.#until ? Math.max(0, Math.min(this.#until.wall - now.wall, this.#until.monotonic - now.monotonic)) : 0;
-  }
-
   resign(): void {
     this.#until = undefined;
   }

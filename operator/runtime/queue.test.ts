@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '#platform/kube/backoff.ts';
 import { WorkQueue } from './queue.ts';
 
 const newQueue = (random = 0): WorkQueue => new WorkQueue({ backoff: { baseMs: 10, maxMs: 1_000 }, random: () => random });

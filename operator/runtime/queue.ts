@@ -1,6 +1,6 @@
 // The work queue of a controller, as client-go has it, without a clock of its own. A key is in it once, however often it is added; a
 // key that is being worked on is given out again only after that is done, so that no two workers ever hold the same one.
-import { type Backoff, backoffMs } from './backoff.ts';
+import { type Backoff, backoffMs } from '#platform/kube/backoff.ts';
 
 export type Priority =
   | 'normal'
@@ -93,16 +93,6 @@ export class WorkQueue {
     return this.#ready.size;
   }
 
-  /** Keys that are being worked on. */
-  get active(): number {
-    return this.#processing.size;
-  }
-
-  /** Keys that wait for their time. */
-  get delayed(): number {
-    return this.#later.size;
-  }
-
   get isDrained(): boolean {
     return this.#processing.size === 0 && this.#ready.size === 0;
   }
@@ -168,10 +158,6 @@ class Agenda {
 
   get earliest(): number | undefined {
     return this.#first()?.at;
-  }
-
-  get size(): number {
-    return this.#times.size;
   }
 
   clear(): void {

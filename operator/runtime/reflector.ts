@@ -2,12 +2,12 @@
 // up: every error is followed by another attempt, a little later each time.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '#platform/clock.ts';
+import { type Backoff, backoffMs } from '#platform/kube/backoff.ts';
 import type { KubeClient, Selection } from '#platform/kube/client.ts';
 import { isKubeError } from '#platform/kube/errors.ts';
 import type { KubeObject, KubeResource } from '#platform/kube/resource.ts';
 import type { WatchEvent } from '#platform/kube/watch.ts';
 import type { Log } from '#platform/log.ts';
-import { type Backoff, backoffMs } from './backoff.ts';
 import type { ReflectorMetrics } from './metrics.ts';
 import type { Listener, Source } from './source.ts';
 import { type Change, ObjectStore, type Trim, withoutBookkeeping } from './store.ts';

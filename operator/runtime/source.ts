@@ -16,28 +16,6 @@ export type Source<T extends KubeObject> = {
   onChange(listener: Listener<T>): () => void;
 };
 
-/**
- * Resolves when what is known of an object satisfies `holds`: a writer that goes on before its own write has come back to it decides
- * on what was there before. Rejects when that takes longer than `timeoutMs`.
- */
-export function whenKnown<T extends KubeObject>(
-  source: Source<T>,
-  key: string,
-  holds: (object: T | undefined) => boolean,
-  timeoutMs: number,
-): Promise<void> {
-  if (holds(source.get(key))) return Promise.resolve();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(() => reject(new Error(`${key} was not seen as written within ${timeoutMs} ms`)), timeoutMs);
-  const leave = source.onChange(change => {
-    if (change.key === key && holds(source.get(key))) resolve();
-  });
-  return promise.finally(() => {
-    clearTimeout(timer);
-    leave();
-  });
-}
-
 /** Several sources as one, such as one for each namespace that is watched. No key is in two of them. */
 export function merged<T extends KubeObject>(sources: readonly Source<T>[]): Source<T> {
   return {

@@ -1,6 +1,7 @@
 // Keeps an eye on objects by their names: what each is now, and every change, for as long as the process lives. For a reader that may see
 // its named objects and no others: it takes `get`, and `watch` (of one object with this field selector), and no `list`.
 import { setTimeout as pause } from 'node:timers/promises';
+import { backoffMs } from './backoff.ts';
 import type { KubeClient, WatchQuery } from './client.ts';
 import { isKubeError } from './errors.ts';
 import type { KubeObject, KubeResource } from './resource.ts';
@@ -45,7 +46,7 @@ export type ManyNamedOptions<T extends KubeObject> = Place & {
 const WATCH_SECONDS = 290;
 /** A server that sends no bookmark for this long is not heard any more. */
 const SILENCE_MS = 120_000;
-const BACKOFF = { firstMs: 100, maxMs: 4_000 };
+const BACKOFF = { baseMs: 100, maxMs: 4_000 };
 /** A watch that ends sooner without an event counts as a failure. */
 const SHORT_WATCH_MS = 1_000;
 /** Objects that are read at the same time. */
@@ -191,8 +192,7 @@ export class ManyNamed<T extends KubeObject> {
     }
     if (isGone && this.#failures === 1) return 0;
     const asked = isKubeError(error) ? (error.retryAfterMs ?? 0) : 0;
-    const wait = Math.min(BACKOFF.maxMs, BACKOFF.firstMs * 2 ** Math.min(this.#failures - 1, 20));
-    return Math.max(asked, wait * (0.5 + this.#options.random() / 2));
+    return Math.max(asked, backoffMs(this.#failures, BACKOFF, this.#options.random()));
   }
 
   /** What happened meanwhile nobody tells: each is asked again. */

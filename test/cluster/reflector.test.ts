@@ -4,10 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { until } from '#test/support/until.ts';
 import type { Reflector } from '../../operator/runtime/reflector.ts';
-import { whenKnown } from '../../operator/runtime/source.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
 import { measuring, seconds } from './support/figures.ts';
-import { type ConfigMap, configMap, configMaps, type Kube, kubeOf } from './support/kube.ts';
+import { type ConfigMap, configMap, configMaps, type Kube, kubeOf, whenKnown } from './support/kube.ts';
 import { type Relay, startFront, startRelay } from './support/wire.ts';
 
 /** The goal. */

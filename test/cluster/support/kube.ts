@@ -8,6 +8,7 @@ import { type Connection, connectTo, type RequestSeen } from '#platform/kube/con
 import type { KubeObject, KubeResource } from '#platform/kube/resource.ts';
 import { type RuntimeMetrics, runtimeMetrics } from '../../../operator/runtime/metrics.ts';
 import { Reflector, type ReflectorOptions } from '../../../operator/runtime/reflector.ts';
+import type { Source } from '../../../operator/runtime/source.ts';
 import type { Access } from './api-server.ts';
 
 export type Kube = {
@@ -54,4 +55,25 @@ export async function kubeOf(access: Access): Promise<Kube> {
 
 export function configMap(name: string, data: Record<string, string> = {}): ConfigMap {
   return { metadata: { name, namespace: 'default' }, data };
+}
+
+/**
+ * Resolves when what is known of an object satisfies `holds`. Rejects when that takes longer than `timeoutMs`.
+ */
+export function whenKnown<T extends KubeObject>(
+  source: Source<T>,
+  key: string,
+  holds: (object: T | undefined) => boolean,
+  timeoutMs: number,
+): Promise<void> {
+  if (holds(source.get(key))) return Promise.resolve();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => reject(new Error(`${key} was not seen as written within ${timeoutMs} ms`)), timeoutMs);
+  const leave = source.onChange(change => {
+    if (change.key === key && holds(source.get(key))) resolve();
+  });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    leave();
+  });
 }
