@@ -1,9 +1,9 @@
-// The upstream of the benchmark: OpenAI's and Anthropic's wire on plain sockets, cheap enough that it is not the bottleneck.
+// The upstream of the benchmark: the wires of all providers on plain sockets, cheap enough that it is not the bottleneck.
 // A stream writes its first piece together with the head, as engines do, and every later one at its own due time.
 // usage: node mock-upstream.ts --port=19000
 import { createServer, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
-import { type Orders, readOrders, type Wire, wireOf } from './wires.ts';
+import { isStreamed, type Orders, readOrders, type Wire, wireOf } from './wires.ts';
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '19000' } } });
 const replies = new Map<string, Buffer>();
@@ -37,7 +37,7 @@ function serve(socket: Socket): void {
 function answer(socket: Socket, requestLine: string, body: Buffer): void {
   const orders = readOrders(body);
   const wire = wireOf(requestLine);
-  if (body.includes('"stream":true')) stream(socket, wire, orders);
+  if (isStreamed(requestLine, body)) stream(socket, wire, orders);
   else socket.write(replyOf(requestLine, wire, orders.bytes));
 }
 
@@ -53,8 +53,8 @@ function replyOf(requestLine: string, wire: Wire, bytes: number): Buffer {
   return reply;
 }
 
-const STREAM_HEAD =
-  'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-request-id: req_mock\r\n' +
+const headOf = ({ contentType = 'text/event-stream; charset=utf-8' }: Wire): string =>
+  `HTTP/1.1 200 OK\r\ncontent-type: ${contentType}\r\ncache-control: no-cache\r\nx-request-id: req_mock\r\n` +
   'transfer-encoding: chunked\r\n\r\n';
 const chunked = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
 
@@ -63,7 +63,7 @@ function stream(socket: Socket, wire: Wire, { chunks, every }: Orders): void {
   let sent = 0;
   const step = () => {
     if (socket.destroyed) return;
-    const head = sent === 0 ? STREAM_HEAD + chunked(wire.streamStart) : '';
+    const head = sent === 0 ? headOf(wire) + (wire.streamStart && chunked(wire.streamStart)) : '';
     const text = head + chunked(wire.streamChunk());
     if (++sent === chunks) {
       socket.write(`${text}${chunked(wire.streamEnd(chunks))}0\r\n\r\n`, 'latin1');

@@ -1,11 +1,14 @@
 // What is measured: one row for each claim of docs/benchmarks.md.
 import type { LoadResult } from './load.ts';
 
-/** The gateway answers for `same-dialect` from an upstream of the client's wire, and for `other-dialect` by translation. */
+/** The gateway answers for `same-dialect` from an upstream of the client's wire, and for all others by translation. */
 export const subjects = {
   bare: { title: 'bare proxy', server: 'bare', model: 'same-dialect' },
   gateway: { title: 'Tollgate', server: 'gateway', model: 'same-dialect' },
   translated: { title: 'Tollgate, OpenAI to Anthropic', server: 'gateway', model: 'other-dialect' },
+  toResponses: { title: 'Tollgate, OpenAI chat to Responses', server: 'gateway', model: 'to-responses' },
+  toGemini: { title: 'Tollgate, OpenAI to Gemini', server: 'gateway', model: 'to-gemini' },
+  toBedrock: { title: 'Tollgate, OpenAI to Bedrock', server: 'gateway', model: 'to-bedrock' },
   tenants: { title: 'Tollgate, Redis and Postgres', server: 'tenants', model: 'same-dialect' },
 } as const;
 export type SubjectName = keyof typeof subjects;
@@ -52,6 +55,15 @@ const withBare = ['bare', 'gateway'] as const;
 const withTenants = ['bare', 'tenants'] as const;
 const withIdentity = ['gateway', 'translated'] as const;
 const fullStreams = [...saturated, '--stream', '--orders=chunks=100,every=0'];
+
+const TRANSLATED_GOAL = 'at least 0.5 of the same dialect';
+const translatedStream = (what: string, to: SubjectName): Row => ({
+  title: `Streams of ${what}, translated, 100 chunks as fast as they go, 64 connections`,
+  load: fullStreams,
+  pair: ['gateway', to],
+  figures: [chunksPerSecond, cpuPerChunk, perSecond],
+  goal: TRANSLATED_GOAL,
+});
 
 export const rows: Readonly<Record<string, Row>> = {
   small: {
@@ -124,5 +136,9 @@ export const rows: Readonly<Record<string, Row>> = {
     load: fullStreams,
     pair: withIdentity,
     figures: [chunksPerSecond, cpuPerChunk, perSecond],
+    goal: TRANSLATED_GOAL,
   },
+  'translated-stream-responses': translatedStream('Responses', 'toResponses'),
+  'translated-stream-gemini': translatedStream('Gemini', 'toGemini'),
+  'translated-stream-bedrock': translatedStream('Bedrock', 'toBedrock'),
 };

@@ -141,44 +141,41 @@ function hasTaskset(): boolean {
   }
 }
 
+/** By the public name of their model: who answers it, in which wire. */
+const upstreams: Readonly<Record<string, (origin: string) => { readonly type: string; readonly [block: string]: unknown }>> = {
+  'same-dialect': origin => ({ type: 'OpenAICompatible', openAICompatible: { baseURL: `${origin}/v1` } }),
+  'other-dialect': origin => ({ type: 'Anthropic', anthropic: { baseURL: origin } }),
+  'to-responses': origin => ({ type: 'OpenAI', openAI: { baseURL: `${origin}/v1`, dialects: ['Responses'] } }),
+  'to-gemini': origin => ({ type: 'Gemini', gemini: { baseURL: origin } }),
+  'to-bedrock': origin => ({ type: 'Bedrock', bedrock: { region: 'us-east-1', endpoint: origin } }),
+};
+
 /** One provider of each wire, one route to each, one key. */
 const configuration = (upstream: number): string => `apiVersion: v1
 kind: Secret
 metadata: {name: upstream}
 stringData: {key: sk-upstream}
----
+${Object.entries(upstreams)
+  .map(
+    ([model, of]) => `---
 apiVersion: tollgate.dev/v1alpha1
 kind: LLMProvider
-metadata: {name: same}
-spec:
-  type: OpenAICompatible
-  openAICompatible: {baseURL: "http://127.0.0.1:${upstream}/v1"}
-  auth: {secretRef: {name: upstream, key: key}}
-  models: [{name: up-model, capabilities: [Chat, Vision], price: {inputPerMTok: "2.50", outputPerMTok: "10.00"}}]
----
-apiVersion: tollgate.dev/v1alpha1
-kind: LLMProvider
-metadata: {name: other}
-spec:
-  type: Anthropic
-  anthropic: {baseURL: "http://127.0.0.1:${upstream}"}
-  auth: {secretRef: {name: upstream, key: key}}
-  models: [{name: up-model, capabilities: [Chat, Vision], price: {inputPerMTok: "3.00", outputPerMTok: "15.00"}}]
+metadata: {name: ${model}}
+spec: ${JSON.stringify({
+      ...of(`http://127.0.0.1:${upstream}`),
+      auth: { secretRef: { name: 'upstream', key: 'key' } },
+      models: [{ name: 'up-model', capabilities: ['Chat', 'Vision'], price: { inputPerMTok: '2.50', outputPerMTok: '10.00' } }],
+    })}
 ---
 apiVersion: tollgate.dev/v1alpha1
 kind: LLMRoute
-metadata: {name: same}
+metadata: {name: ${model}}
 spec:
-  match: [{model: {type: Exact, value: same-dialect}}]
-  backends: [{name: only, providerRef: {name: same}, model: up-model}]
----
-apiVersion: tollgate.dev/v1alpha1
-kind: LLMRoute
-metadata: {name: other}
-spec:
-  match: [{model: {type: Exact, value: other-dialect}}]
-  backends: [{name: only, providerRef: {name: other}, model: up-model}]
----
+  match: [{model: {type: Exact, value: ${model}}}]
+  backends: [{name: only, providerRef: {name: ${model}}, model: up-model}]
+`,
+  )
+  .join('')}---
 apiVersion: tollgate.dev/v1alpha1
 kind: TenantKey
 metadata: {name: bench}

@@ -1,6 +1,7 @@
-// What the benchmark's upstream says, and what its clients ask, on both wires. The first `mock:` in a request carries the
+// What the benchmark's upstream says on each wire, and what its clients ask. The first `mock:` in a request carries the
 // orders for the upstream, as text of the system prompt: it survives every gateway and every translation. A stream's pieces of
 // text carry the microsecond of their writing for the same reason.
+import { EventStreamCodec } from '@smithy/core/event-streams';
 
 /** Orders to the upstream. */
 export type Orders = {
@@ -35,11 +36,14 @@ export const nowMicroseconds = (): number => Number(process.hrtime.bigint() / 10
 /** A piece of text that says when it was written, in the frame that `frameOf` makes of a text. */
 function timed(frameOf: (text: string) => string): () => string {
   const [before, after] = frameOf('HERE').split('HERE');
-  return () => `${before} at-${String(nowMicroseconds()).padStart(TIME_DIGITS, '0')}${after}`;
+  return () => `${before}${timeNow()}${after}`;
 }
+const timeNow = (): string => ` at-${String(nowMicroseconds()).padStart(TIME_DIGITS, '0')}`;
 
 /** One wire of an upstream: each member is JSON or SSE text. */
 export type Wire = {
+  /** Of a stream; absent: SSE. */
+  readonly contentType?: string;
   reply(bytes: number): string;
   readonly streamStart: string;
   streamChunk(): string;
@@ -106,7 +110,87 @@ const anthropic: Wire = {
     named({ type: 'message_stop' }),
 };
 
-export const wireOf = (path: string): Wire => (path.includes('/messages') ? anthropic : openAI);
+const response = (output: readonly object[], tokens?: number): object => ({
+  id: 'resp_mock0123456789',
+  object: 'response',
+  created_at: 1750000000,
+  model: 'up-model',
+  status: tokens === undefined ? 'in_progress' : 'completed',
+  output,
+  usage: tokens === undefined ? null : { input_tokens: 200, output_tokens: tokens, total_tokens: 200 + tokens },
+});
+const said = (text: string): object => ({ type: 'output_text', text, annotations: [], logprobs: [] });
+const item = (content: readonly object[]): object => ({ id: 'msg_mock', type: 'message', role: 'assistant', content });
+const place = { item_id: 'msg_mock', output_index: 0, content_index: 0 };
+
+const responses: Wire = {
+  reply: bytes => padded(text => JSON.stringify(response([item([said(text)])], 150)), bytes),
+  streamStart:
+    named({ type: 'response.created', response: response([]) }) +
+    named({ type: 'response.output_item.added', output_index: 0, item: item([]) }) +
+    named({ type: 'response.content_part.added', ...place, part: said('') }),
+  streamChunk: timed(delta => named({ type: 'response.output_text.delta', ...place, delta, logprobs: [] })),
+  streamEnd: chunks =>
+    named({ type: 'response.output_item.done', output_index: 0, item: item([said('')]) }) +
+    named({ type: 'response.completed', response: response([item([said('')])], chunks) }),
+};
+
+const candidates = (text: string, tokens: number, rest: object = {}): object => ({
+  candidates: [{ content: { parts: [{ text }], role: 'model' }, index: 0, ...rest }],
+  usageMetadata: { promptTokenCount: 200, candidatesTokenCount: tokens, totalTokenCount: 200 + tokens },
+  modelVersion: 'up-model',
+  responseId: 'mock0123456789',
+});
+
+const gemini: Wire = {
+  reply: bytes => padded(text => JSON.stringify(candidates(text, 150, { finishReason: 'STOP' })), bytes),
+  streamStart: '',
+  streamChunk: timed(text => frame(candidates(text, 1))),
+  streamEnd: chunks => frame(candidates('', chunks, { finishReason: 'STOP' })),
+};
+
+const codec = new EventStreamCodec(
+  bytes => Buffer.from(bytes).toString(),
+  text => Buffer.from(text),
+);
+/** AWS's frame, a byte a character: it ends in a checksum. */
+function binary(type: string, event: object): string {
+  const header = (value: string) => ({ type: 'string' as const, value });
+  const headers = { ':event-type': header(type), ':content-type': header('application/json'), ':message-type': header('event') };
+  return Buffer.from(codec.encode({ headers, body: Buffer.from(JSON.stringify(event)) })).toString('latin1');
+}
+const converseUsage = (tokens: number) => ({ inputTokens: 200, outputTokens: tokens, totalTokens: 200 + tokens });
+
+const bedrock: Wire = {
+  contentType: 'application/vnd.amazon.eventstream',
+  reply: bytes =>
+    padded(
+      text =>
+        JSON.stringify({
+          output: { message: { role: 'assistant', content: [{ text }] } },
+          stopReason: 'end_turn',
+          usage: converseUsage(150),
+          metrics: { latencyMs: 1 },
+        }),
+      bytes,
+    ),
+  streamStart: binary('messageStart', { role: 'assistant' }),
+  streamChunk: () => binary('contentBlockDelta', { contentBlockIndex: 0, delta: { text: timeNow() } }),
+  streamEnd: chunks =>
+    binary('contentBlockStop', { contentBlockIndex: 0 }) +
+    binary('messageStop', { stopReason: 'end_turn' }) +
+    binary('metadata', { usage: converseUsage(chunks), metrics: { latencyMs: 1 } }),
+};
+
+export function wireOf(path: string): Wire {
+  if (path.includes('/messages')) return anthropic;
+  if (path.includes('/responses')) return responses;
+  if (path.includes(':generateContent') || path.includes(':streamGenerateContent')) return gemini;
+  return path.includes('/converse') ? bedrock : openAI;
+}
+
+/** Google and AWS have it in the path. */
+export const isStreamed = (path: string, body: Buffer): boolean => /stream/i.test(path) || body.includes('"stream":true');
 
 /** A chat request of about `bytes` bytes; from a megabyte on, most of it is a picture. */
 export function requestBody(ask: { model: string; bytes: number; stream: boolean; orders: Partial<Orders> }): string {
