@@ -6,30 +6,38 @@ import { once } from 'node:events';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import path from 'node:path';
+import { pipeline } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { copyProject } from '#test/support/clone.ts';
 import { CLUSTER_PAGES, hasCommands, pageOf, scriptOf } from '#test/support/doc-commands.ts';
 import { type PostgresServer, startPostgres, withoutPostgres } from '#test/support/postgres.ts';
 import { startRedis, type TestRedis, withoutRedis } from '#test/support/redis.ts';
 import { within } from '#test/support/until.ts';
-import { helmPath, kubectlPath } from '../../tools/places.ts';
+import { helmPath, kubectlPath, onPath } from '../../tools/places.ts';
 import { type ApiServer, startApiServer, withoutApiServer } from './support/api-server.ts';
 import { type Deployment, deployInstalled } from './support/deployment.ts';
 import { applyForeignCrds } from './support/foreign-crds.ts';
 import { withoutOwnNetwork } from './support/network.ts';
 
 const DEADLINE_MS = 300_000;
+/** From the start of the first page to what it installs. */
+const INSTALLED_MS = 120_000;
 /** Where `kubectl port-forward` of install.md leads from. */
 const FORWARDED = 4000;
 
 const withoutKubectl = kubectlPath() ? false : 'kubectl is not on this machine: npm run tools';
-const skip = withoutApiServer || withoutOwnNetwork || withoutKubectl || withoutRedis || withoutPostgres;
+const missing = ['bash', 'curl', 'openssl', 'pg_dump', 'psql'].filter(program => !onPath(program)).join(', ');
+const withoutPrograms = missing && `not on this machine: ${missing} (Debian: apt-get install curl openssl postgresql-client)`;
+const skip =
+  withoutApiServer || withoutOwnNetwork || withoutKubectl || withoutRedis || withoutPostgres || withoutPrograms || false;
 
 describe('the commands for a cluster of', { skip }, () => {
   let server: ApiServer;
   let redis: TestRedis;
   let postgres: PostgresServer;
   let installed: Promise<Deployment>;
+  let deployment: Deployment | undefined;
+  let whyNot = 'it is not installed yet';
   let forwarded: Server;
   let env: Readonly<Record<string, string>>;
   before(async () => {
@@ -47,19 +55,25 @@ describe('the commands for a cluster of', { skip }, () => {
       ANTHROPIC_API_KEY: 'sk-ant-0123456789abcdef',
     };
     await writeFile(path.join(server.folder, '.curlrc'), 'fail-with-body\n');
-    installed = deployInstalled({ server, pods: 2 }, DEADLINE_MS);
-    // Until it is awaited, a failure is nobody's.
-    installed.catch(() => {});
-    forwarded = createServer(async socket => {
-      const { address } = (await installed).pods[0]!;
-      const onward = connect(4000, address);
-      for (const end of [socket, onward]) end.on('error', () => [socket, onward].forEach(each => void each.destroy()));
-      socket.pipe(onward).pipe(socket);
+    installed = deployInstalled({ server, pods: 2 }, INSTALLED_MS);
+    installed.then(
+      running => {
+        deployment = running;
+      },
+      error => {
+        whyNot = String(error);
+      },
+    );
+    forwarded = createServer(socket => {
+      if (!deployment) return socket.destroy();
+      const onward = connect(FORWARDED, deployment.pods[0]!.address);
+      pipeline(socket, onward, socket, () => {});
     }).listen(FORWARDED, '127.0.0.1');
   });
   after(async () => {
     forwarded?.close();
-    await (await installed.catch(() => undefined))?.stop();
+    await installed?.catch(() => {});
+    await deployment?.stop();
     await Promise.all([server?.stop(), redis?.stop(), postgres?.stop()]);
   });
 
@@ -70,7 +84,7 @@ describe('the commands for a cluster of', { skip }, () => {
       const script = path.join(server.folder, 'page.sh');
       await writeFile(script, scriptOf(name, page, 'cluster'));
       const said = await finished(script, path.join(server.folder, 'tollgate'), env);
-      assert.equal(said.code, 0, `${said.output}\n${said.code === 0 ? '' : (await installed).logs().slice(-5000)}`);
+      assert.equal(said.code, 0, `${said.output}\n${deployment?.logs().slice(-5000) ?? whyNot}`);
     });
 });
 
