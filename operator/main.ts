@@ -2,7 +2,7 @@
 // The operator's process: settings, the connection to the API server, and a listener for health, metrics and the administration of keys.
 import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -14,7 +14,6 @@ import { createLog } from '#platform/log.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
 import { loadPriceFile } from '#platform/price-file.ts';
 import { BadSetting, clusterSettingsOf } from '../cli/settings.ts';
-import { type Handler, listen } from '../dataplane/http/listener.ts';
 import { isKeyPath, keyApi } from './admin/key-api.ts';
 import { keyObjects } from './admin/key-objects.ts';
 import { operatorMetrics } from './metrics.ts';
@@ -48,13 +47,13 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
     metrics,
     ownMetrics: operatorMetrics(registry),
   });
-  const listener = await serve(operator, registry, env.TOLLGATE_MASTER_KEY, { ...settings, log });
+  const server = await listen(operator, registry, env.TOLLGATE_MASTER_KEY, { ...settings, log });
   const stopped = new Promise<void>(resolve => process.once('SIGTERM', () => resolve()).once('SIGINT', () => resolve()));
   await Promise.race([operator.start().then(() => log.info('operator started')), stopped]);
   await stopped;
   log.info('stopping: gives up leading');
-  void listener.drain();
-  listener.close();
+  server.close();
+  server.closeAllConnections();
   await operator.stop();
   await connection.close();
 }
@@ -72,15 +71,15 @@ async function priceFile(env: NodeJS.ProcessEnv) {
   return { priceFile: file };
 }
 
-type Listening = Pick<ReturnType<typeof clusterSettingsOf>, 'host' | 'internalPort' | 'keepAliveMs'> & {
+type Listening = Pick<ReturnType<typeof clusterSettingsOf>, 'host' | 'internalPort'> & {
   readonly log: Awaited<ReturnType<typeof createLog>>;
 };
 
-function serve(
+async function listen(
   operator: Operator,
   registry: Registry,
   masterKey: string | undefined,
-  { host, internalPort, keepAliveMs, log }: Listening,
+  { host, internalPort, log }: Listening,
 ) {
   const keys = masterKey ? administration(operator, masterKey, log) : undefined;
   const pages: Readonly<Record<string, () => Promise<Page> | Page>> = {
@@ -88,7 +87,8 @@ function serve(
     '/readyz': () => text(operator.isReady ? 200 : 503, operator.isReady ? 'ok' : 'starting'),
     '/metrics': async () => ({ status: 200, body: await registry.metrics(), type: registry.contentType }),
   };
-  const answer: Handler = (req, res, path, query) => {
+  const server = createServer((req, res) => {
+    const { path, query } = targetOf(req.url);
     if (isKeyPath(path)) return void (keys ? keys(req, res, path, query) : send(res, text(501, 'There is no master key.')));
     const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
     Promise.resolve(page ? page() : text(404, 'not found')).then(
@@ -98,8 +98,18 @@ function serve(
         send(res, text(500, 'internal error'));
       },
     );
-  };
-  return listen(answer, host, internalPort, keepAliveMs);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(internalPort, host, resolve);
+  });
+  return server satisfies Server;
+}
+
+/** Whatever was sent: it need not be a URL. */
+function targetOf(url = ''): { readonly path: string; readonly query: string } {
+  const mark = url.indexOf('?');
+  return mark < 0 ? { path: url, query: '' } : { path: url.slice(0, mark), query: url.slice(mark + 1) };
 }
 
 type Page = { readonly status: number; readonly body: string; readonly type: string };
@@ -121,7 +131,7 @@ function administration(operator: Operator, masterKey: string, log: Listening['l
     log,
   };
   let api: ReturnType<typeof keyApi> | undefined;
-  return (...call: Parameters<Handler>) => {
+  return (...call: Parameters<Awaited<ReturnType<typeof keyApi>>>) => {
     api ??= keyApi(options);
     api.then(
       handle => handle(...call),
