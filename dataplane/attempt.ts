@@ -494,7 +494,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
   }
 }
 
-function connectionFailure({ kind }: HttpError): Failure {
+export function connectionFailure({ kind }: HttpError): Failure {
   switch (kind) {
     case 'connect':
       return failure('upstream_connect_failed');

@@ -10,7 +10,7 @@ import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/un
 import { askOnce } from '#platform/http-ask.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig } from './config/live.ts';
-import { type BatchFile, boundOfBatch, endOfBatch, modelOfBatch, priceInBatch } from './passthrough/batch.ts';
+import { type BatchFile, boundOfBatch, endOfBatch, modelByEitherName, priceInBatch } from './passthrough/batch.ts';
 import { PASSED_DIALECT } from './passthrough/endpoints.ts';
 import { notFound } from './pinned.ts';
 import type { Pin } from './pins/pins.ts';
@@ -65,7 +65,7 @@ export async function holdForBatch(requestId: string, call: Omit<Call, 'batch'>,
   const { provider } = candidate;
   const file = await fileOf(call, ports);
   if (!file.ok) return file;
-  const model = modelOfBatch(provider, file.value.model);
+  const model = modelByEitherName(provider, file.value.model);
   if (!model)
     return refuse('model_not_found', {
       message: `The provider ${provider.id} has no model '${file.value.model}' that the gateway knows.`,
@@ -158,7 +158,7 @@ function settledBatch(
   { now }: Ports,
 ): CostRecord {
   const provider = snapshot.providers[record.provider];
-  const model = provider && modelOfBatch(provider, record.upstreamModel);
+  const model = provider && modelByEitherName(provider, record.upstreamModel);
   const price = model?.price && priceInBatch(model.price);
   const result = {
     ...NO_ANSWER,

@@ -14,7 +14,7 @@ import type { RemainingLimit } from './head.ts';
 /** An attempt that wants to be sent. */
 export type Intent = {
   readonly attempt: number;
-  readonly bounds: AttemptBounds;
+  readonly bounds: Pick<AttemptBounds, 'bound' | 'outputThatFits'>;
   readonly leaseUntil: EpochMillis;
   /** The answer may be made shorter so that it fits what is left. */
   readonly mayClamp: boolean;
@@ -187,7 +187,7 @@ export class Hold {
     return left === undefined || demand.cost * ROUGH_PART > left;
   }
 
-  #counted(bounds: AttemptBounds): Promise<Bound> {
+  #counted(bounds: Intent['bounds']): Promise<Bound> {
     this.#basis = 'counted';
     return bounds.bound('counted');
   }

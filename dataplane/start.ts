@@ -9,10 +9,11 @@ import { Sessions } from '#core/plan/sessions.ts';
 import { systemClock, uuidV7Source } from '#platform/clock.ts';
 import { CloudIdentity } from '#platform/cloud-identity.ts';
 import { sha256 } from '#platform/digest.ts';
-import { createHttpClient, type HttpClient } from '#platform/http-client.ts';
+import { addressCheck, createHttpClient, type HttpClient } from '#platform/http-client.ts';
 import { schemaCheck } from '#platform/json-schema.ts';
 import type { Log } from '#platform/log.ts';
 import { tokenEstimator } from '#platform/token-estimate.ts';
+import { dial } from '#platform/websocket.ts';
 import { adminApp, isAdminPath } from './admin/admin-app.ts';
 import { auditLog } from './admin/audit.ts';
 import { backendsHealthPage } from './admin/backends-health.ts';
@@ -41,6 +42,7 @@ import { registerServing } from './metrics-serving.ts';
 import { allOf, noteSample, observer } from './observe.ts';
 import { ownKey } from './own-requests.ts';
 import type { Alerts, KeyStore, Ports, ServedConfig } from './ports.ts';
+import { Realtime } from './realtime/realtime.ts';
 import { RefusedCredentials } from './refused-credentials.ts';
 import { serve } from './serve.ts';
 import { BudgetLevels, storeEvents } from './store-events.ts';
@@ -93,6 +95,8 @@ export type DataPlane = {
 const MAX_BODIES_BYTES = 512 * 1024 * 1024;
 /** Attempts that may read on after their client left. */
 const MAX_DRAINS = 64;
+/** Realtime sessions at one time. */
+const MAX_SESSIONS = 1000;
 /** Requests whose decisions can be asked for. */
 const MAX_DECISIONS = 1000;
 
@@ -190,6 +194,13 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       telemetry.errors?.report(error, request_id);
     },
   };
+  const check = addressCheck(address => isForbiddenAddress(address, rules));
+  const realtime = new Realtime({
+    ports,
+    dial: to => dial(to, check),
+    maxSessions: MAX_SESSIONS,
+    onError: router.onError,
+  });
   const internal = await listen(
     onInternal(pageHandler({ ...router, pages: internalPages(options, decisions, pages) })),
     options.host,
@@ -198,7 +209,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   );
   const listeners = [
     // A start that fails leaves nothing open that would keep the process alive.
-    await listen(onPublic(publicRouter(router)), options.host, options.port, options.keepAliveMs).catch(error => {
+    await listen(onPublic(publicRouter(router)), options.host, options.port, options.keepAliveMs, realtime).catch(error => {
       stop(internal);
       throw error;
     }),
@@ -210,7 +221,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     metrics,
     async drain() {
       draining = true;
-      await listeners[0].drain();
+      await Promise.all([listeners[0].drain(), realtime.drain()]);
       // A request has its answer before its row is written and its reservation settled.
       await Promise.allSettled(running);
     },

@@ -58,6 +58,12 @@ class Aborted extends Error {
 const MAX_POOLS = 4096;
 const MAX_RESPONSE_HEADER_BYTES = 64 * 1024;
 
+/** How addresses are checked that are dialled otherwise than by this client. */
+export const addressCheck = (isForbidden: HttpClientOptions['isForbidden']) => ({
+  lookup: checkedLookup(isForbidden),
+  isForbiddenLiteral: (origin: string) => isForbiddenLiteral(origin, isForbidden),
+});
+
 export function createHttpClient({ isForbidden }: HttpClientOptions): HttpClient {
   const lookup = checkedLookup(isForbidden);
   const pools = new Map<string, Pool | undefined>();

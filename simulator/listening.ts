@@ -19,7 +19,7 @@ export type Simulator = {
 };
 
 export async function listening(
-  { http, requests, bills, control }: SimulatorServer,
+  { http, requests, bills, control, endSessions }: SimulatorServer,
   { host = '127.0.0.1', port = 0 }: { readonly host?: string; readonly port?: number },
 ): Promise<Simulator> {
   await new Promise<void>((resolve, reject) => {
@@ -34,6 +34,7 @@ export async function listening(
       new Promise(resolve => {
         http.close(() => resolve());
         http.closeAllConnections();
+        endSessions();
       }),
     requests: () => requests.list(),
     bill: () => bills.all(),

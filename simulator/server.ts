@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Answer, type Ask, answerTo, generatedTokens } from './answer.ts';
 import { Api, type ApiReply, isFlowing, readApiBody } from './api/index.ts';
+import { RealtimeServer, type SessionAsked } from './api/realtime.ts';
 import { Control, type ControlHandlers } from './control.ts';
 import { deliver, type Head } from './delivery.ts';
 import { type Fault, type FaultCall, faultInModel, faultNamed, parseFault } from './faults.ts';
@@ -49,6 +50,8 @@ export type SimulatorServer = {
   readonly requests: Requests;
   readonly bills: Bills;
   readonly control: Control;
+  /** Sessions are no connections of HTTP any more. */
+  readonly endSessions: () => void;
 };
 
 const maxBodyBytes = 64 * 1024 * 1024;
@@ -71,10 +74,32 @@ export function simulatorServer(options: ServerOptions): SimulatorServer {
   http.on('connection', socket => {
     if (control.resetsConnection()) socket.resetAndDestroy();
   });
-  return { http, requests, bills, control };
+  const sessions = new RealtimeServer(http, request => sessionAsked(context, request));
+  return { http, requests, bills, control, endSessions: () => sessions.end() };
 }
 
-type Context = ServerOptions & Omit<SimulatorServer, 'http'> & { readonly kept: KeptResponses; readonly api: Api };
+type Context = ServerOptions &
+  Omit<SimulatorServer, 'http' | 'endSessions'> & { readonly kept: KeptResponses; readonly api: Api };
+
+/** A session is opened, or why not. */
+function sessionAsked(context: Context, request: IncomingMessage): ReturnType<SessionAsked> {
+  const url = URL.parse(request.url ?? '/', 'http://simulator') ?? new URL('http://simulator/');
+  const wire = url.pathname.startsWith('/openai/') ? azure : openai;
+  const entry = context.requests.open('GET', request.url ?? '/', request.headers);
+  entry.wire = wire.name;
+  const isThere = context.wire === 'all' && /^(?:\/openai)?\/v1\/realtime$/.test(url.pathname);
+  const asked = url.searchParams.get('model');
+  const denied =
+    deniedCredential(context, wire, request) ??
+    (isThere ? undefined : wire.refuse(404, 'Invalid URL')) ??
+    (asked ? undefined : wire.refuse(400, 'You must provide a model parameter.'));
+  const named = faultInModel(asked ?? '');
+  entry.model = named.model;
+  const call = denied ? undefined : faultOf(context, request, entry, named.fault);
+  const refusal = denied ?? (call && faultNamed(call.name)?.refuse?.({ wire, model: named.model, options: call.options }));
+  entry.status = refusal?.status ?? 101;
+  return refusal ?? { model: named.model, fault: call?.name };
+}
 
 async function serve(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = 'GET', headers } = request;

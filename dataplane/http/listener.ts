@@ -6,6 +6,12 @@ import { collector } from '#platform/body.ts';
 
 export type Handler = (req: IncomingMessage, res: ServerResponse, path: string, query: string) => void;
 
+/** A connection that a client wants to use otherwise than for HTTP. */
+export type Upgrades = {
+  wants(req: IncomingMessage): boolean;
+  take(req: IncomingMessage, socket: Socket, head: Buffer): void;
+};
+
 export type Listener = {
   readonly port: number;
   /** Stops accepting, has clients leave the connections they have, and resolves when the last request is answered. */
@@ -26,8 +32,17 @@ const IDLE_WHILE_DRAINING_MS = 500;
 const SWEEP_MS = 50;
 const MAX_HEADER_BYTES = 16 * 1024;
 
-/** @param keepAliveMs for how long a connection may be idle between two requests */
-export function listen(handler: Handler, host: string, port: number, keepAliveMs: number): Promise<Listener> {
+/**
+ * @param keepAliveMs for how long a connection may be idle between two requests
+ * @param upgrades absent: what asks for another protocol is answered in this one
+ */
+export function listen(
+  handler: Handler,
+  host: string,
+  port: number,
+  keepAliveMs: number,
+  upgrades?: Upgrades,
+): Promise<Listener> {
   const server = http.createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -36,6 +51,7 @@ export function listen(handler: Handler, host: string, port: number, keepAliveMs
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
       noDelay: true,
+      shouldUpgradeCallback: req => upgrades?.wants(req) === true,
     },
     (req, res) => {
       connections.busy(req.socket, res);
@@ -44,6 +60,11 @@ export function listen(handler: Handler, host: string, port: number, keepAliveMs
   );
   const connections = new Connections();
   server.on('connection', socket => connections.add(socket));
+  server.on('upgrade', (req: IncomingMessage, socket: Socket, head: Buffer) => {
+    connections.left(socket);
+    if (hasTarget(req)) upgrades?.take(req, socket, head);
+    else refuseSocket(socket, 'BAD_TARGET');
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseSocket(socket, error.code));
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -88,6 +109,11 @@ class Connections {
     socket.once('close', () => this.#lines.delete(socket));
   }
 
+  /** It speaks otherwise now: whoever took it ends it. */
+  left(socket: Socket): void {
+    this.#lines.delete(socket);
+  }
+
   /** Until this answer is over, and with it those before it. */
   busy(socket: Socket, answer: ServerResponse): void {
     const line = this.#lines.get(socket);
@@ -110,12 +136,14 @@ const HOST = /^(?:[a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 function dispatch(handler: Handler, req: IncomingMessage, res: ServerResponse): void {
   const { url = '' } = req;
-  // Only the origin form names a path of ours; `http://...` and `*` belong to proxies.
-  if (url.charCodeAt(0) !== 0x2f || !hasOneHost(req)) return refuseSocket(req.socket, 'BAD_TARGET');
+  if (!hasTarget(req)) return refuseSocket(req.socket, 'BAD_TARGET');
   const mark = url.indexOf('?');
   if (mark < 0) handler(req, res, url, '');
   else handler(req, res, url.slice(0, mark), url.slice(mark + 1));
 }
+
+/** Only the origin form names a path of ours; `http://...` and `*` belong to proxies. */
+const hasTarget = (req: IncomingMessage): boolean => req.url?.charCodeAt(0) === 0x2f && hasOneHost(req);
 
 /** Node keeps the first of two Host headers; another server behind or before us may keep the last. */
 function hasOneHost({ rawHeaders, headers }: IncomingMessage): boolean {

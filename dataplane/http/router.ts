@@ -73,6 +73,10 @@ function passedHandler(
     const reason = failure('method_not_allowed', { message: `${path} takes ${passed.allowed.join(' and ')}.` });
     return refusePage(res, options.newRequestId(), reason, ['allow', passed.allowed.join(', ')]);
   }
+  if (passed.endpoint.model === 'query') {
+    const reason = failure('invalid_request', { message: `${path} takes a WebSocket.`, status: 426 });
+    return refusePage(res, options.newRequestId(), reason, ['upgrade', 'websocket']);
+  }
   const request = passedRequest(req, passed, options);
   if (!request.ok) return refusePage(res, options.newRequestId(), request.failure);
   const exchange: Exchange = { ...arrived(options, req, res, path), ...request.value };

@@ -102,7 +102,7 @@ function bodyIn(line: string): JsonRecord | undefined {
 }
 
 /** The model of a batch, by either of its names: a file goes to its provider as it is. */
-export const modelOfBatch = ({ models }: ProviderEntry, name: string): ModelEntry | undefined =>
+export const modelByEitherName = ({ models }: ProviderEntry, name: string): ModelEntry | undefined =>
   models.find(model => model.upstreamName === name) ?? models.find(model => model.name === name);
 
 /** Where neither a line nor the model says. */

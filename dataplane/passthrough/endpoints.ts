@@ -27,7 +27,7 @@ export type PassedEndpoint = {
   /** How it is paid for. */
   readonly meter: MeterName;
   /** Where the model's name stands; `none`: the provider is found by what is named, or by the operation alone (`service.ts`). */
-  readonly model: 'body' | 'none';
+  readonly model: 'body' | 'query' | 'none';
   readonly body: 'none' | 'json' | 'form' | 'form-or-json';
   /** Its reply is a list of all that the account has: a tenant sees its own. `most`: entries of a page, `usual`: of one
    * that does not say. */
@@ -59,6 +59,7 @@ export const passedEndpoints: readonly PassedEndpoint[] = [
     ['POST /audio/transcriptions', 'transcription', formByModel],
     ['POST /audio/translations', 'transcription', formByModel],
   ]),
+  ...of('Realtime', [['GET /realtime', 'realtime', { model: 'query' }]]),
   ...of('Files', [
     ['POST /files', 'free', { body: 'form' }],
     ['GET /files', 'free', { lists: { kind: 'file', most: 10_000, usual: 10_000 } }],

@@ -80,11 +80,17 @@ export function tokenUsage(usage: JsonRecord): Usage {
     ...noUsage,
     inputUncached: tokens(input - cacheRead),
     cacheRead: tokens(cacheRead),
-    audioInput: tokens(Math.min(count(details.audio_tokens), input - cacheRead)),
+    audioInput: tokens(Math.min(uncachedAudio(details), input - cacheRead)),
     output: tokens(output),
     audioOutput: tokens(Math.min(count(outputs.audio_tokens), output)),
     reasoning: tokens(Math.min(count(outputs.reasoning_tokens), output)),
   };
+}
+
+/** Of audio that was heard before, the cached part is paid as that. */
+function uncachedAudio(details: JsonRecord): number {
+  const cached = detailsOf(details, 'cached_tokens_details');
+  return Math.max(0, count(details.audio_tokens) - count(cached.audio_tokens));
 }
 
 // ---------------------------------------------------------------- audio
@@ -144,6 +150,16 @@ const transcription: Meter = {
   },
 };
 
+// ---------------------------------------------------------------- realtime
+
+/** Of a response: what goes in is known while the session goes on (`dataplane/realtime`). */
+const realtime: Meter = {
+  price: 'model',
+  bound: () => ({ bytes: 0, output: { choices: 1 } }),
+  usageIn: ({ usage }) => (isRecord(usage) ? tokenUsage(usage) : undefined),
+  estimate: () => noUsage,
+};
+
 // ---------------------------------------------------------------- the table
 
 export const meters = {
@@ -154,6 +170,7 @@ export const meters = {
   images,
   speech,
   transcription,
+  realtime,
 } as const satisfies Record<string, Meter>;
 
 export type MeterName = keyof typeof meters;

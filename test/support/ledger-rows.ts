@@ -49,7 +49,7 @@ function read(dataFolder: string, sql: string, ...values: readonly string[]) {
 export type LedgerRow = Readonly<Record<string, number>> & { readonly state: string; readonly tenant: string };
 
 /** Whatever a test wants of the table `attempts`; none while there is no ledger yet. */
-export function readLedger({ dataFolder }: Gateway, sql: string): readonly LedgerRow[] {
+export function readLedger({ dataFolder }: Pick<Gateway, 'dataFolder'>, sql: string): readonly LedgerRow[] {
   try {
     return read(dataFolder, sql) as unknown as readonly LedgerRow[];
   } catch {

@@ -1,0 +1,118 @@
+// What of a realtime session's events (`openai` 7.57, resources/realtime) says what it costs, and what may not be asked for. Others go by.
+import { noUsage, promptTokens, type Usage } from '#core/chat/usage.ts';
+import { type Failure, failures } from '#core/failure.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { tokens } from '#core/units.ts';
+import { meterOf } from '../passthrough/meters.ts';
+
+/** Types that are looked into; of any other the name is enough. */
+const NOTABLE = new Set([
+  'session.created',
+  'session.updated',
+  'response.created',
+  'response.done',
+  'conversation.item.input_audio_transcription.completed',
+]);
+
+const TYPE = /"type"\s*:\s*"([a-z_.]{1,100})"/;
+const HEAD = 200;
+
+/** A type by the beginning of an event, where its wire has it. */
+const typeAt = (text: string): string | undefined => TYPE.exec(text.slice(0, HEAD))?.[1];
+
+export function parsed(text: string): JsonRecord | undefined {
+  try {
+    const event: unknown = JSON.parse(text);
+    return isRecord(event) ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a server's event tells; most are passed on unread. */
+export type Told =
+  | { readonly kind: 'began' }
+  | { readonly kind: 'ended'; readonly usage: Usage | undefined; readonly id: string | undefined }
+  | { readonly kind: 'transcribed'; readonly usage: Usage | undefined }
+  | { readonly kind: 'session'; readonly transcriber: string | undefined }
+  | { readonly kind: 'output'; readonly tokens: number }
+  | { readonly kind: 'other' };
+
+const OTHER: Told = { kind: 'other' };
+
+export function toldBy(text: string): Told {
+  const head = typeAt(text);
+  if (head !== undefined && !NOTABLE.has(head)) return outputOf(head, text);
+  const event = parsed(text);
+  switch (event?.type) {
+    case 'response.created':
+      return { kind: 'began' };
+    case 'response.done': {
+      const response = isRecord(event.response) ? event.response : {};
+      const usage = isRecord(response.usage) ? meterOf('realtime').usageIn(response, NOT_ASKED) : undefined;
+      return { kind: 'ended', usage, id: typeof response.id === 'string' ? response.id : undefined };
+    }
+    case 'conversation.item.input_audio_transcription.completed':
+      return { kind: 'transcribed', usage: meterOf('transcription').usageIn(event, NOT_ASKED) };
+    case 'session.created':
+    case 'session.updated':
+      return { kind: 'session', transcriber: transcriberIn(event) };
+    default:
+      return OTHER;
+  }
+}
+
+const NOT_ASKED = { body: {}, bytes: 0, files: 0 };
+
+/** Base64 of 24 kHz PCM: 64,000 characters are a second, which has 20 tokens when it comes out (OpenAI's page "Realtime, costs"). */
+const AUDIO_CHARACTERS_PER_TOKEN = 3200;
+const TEXT_CHARACTERS_PER_TOKEN = 4;
+
+function outputOf(type: string, text: string): Told {
+  if (!type.startsWith('response.') || !type.endsWith('.delta')) return OTHER;
+  const isAudio = type === 'response.output_audio.delta' || type === 'response.audio.delta';
+  return { kind: 'output', tokens: text.length / (isAudio ? AUDIO_CHARACTERS_PER_TOKEN : TEXT_CHARACTERS_PER_TOKEN) };
+}
+
+/** Base64 of 8 kHz G.711, the least there is: a second has ten tokens when it goes in. */
+const AUDIO_CHARACTERS_PER_INPUT_TOKEN = 1000;
+
+/** Tokens that a client's event adds to what the model reads, at most. */
+export const addedBy = (text: string): number =>
+  typeAt(text) === 'input_audio_buffer.append' ? Math.ceil(text.length / AUDIO_CHARACTERS_PER_INPUT_TOKEN) : text.length;
+
+/** Which model writes down what is heard, before and since the API's first release. */
+function transcriberIn({ session }: JsonRecord): string | undefined {
+  if (!isRecord(session)) return undefined;
+  const input = isRecord(session.audio) && isRecord(session.audio.input) ? session.audio.input : {};
+  const settings = isRecord(input.transcription) ? input.transcription : session.input_audio_transcription;
+  return isRecord(settings) && typeof settings.model === 'string' ? settings.model : undefined;
+}
+
+/** Models that a client's event asks for. */
+export function modelsAskedBy(text: string): { readonly session?: string; readonly transcriber?: string } {
+  const head = typeAt(text);
+  if (head !== undefined && head !== 'session.update' && head !== 'transcription_session.update') return {};
+  const event = parsed(text);
+  if (event?.type !== 'session.update' && event?.type !== 'transcription_session.update') return {};
+  const session = isRecord(event.session) ? event.session : {};
+  const transcriber = transcriberIn(event);
+  return {
+    ...(typeof session.model === 'string' && { session: session.model }),
+    ...(transcriber !== undefined && { transcriber }),
+  };
+}
+
+/** What a response used that was not told of: what had come out, and all that may have gone in. */
+export const estimatedUsage = (input: number, output: number): Usage => ({
+  ...noUsage,
+  inputUncached: tokens(Math.ceil(input)),
+  output: tokens(Math.ceil(output)),
+  audioOutput: tokens(Math.ceil(output)),
+});
+
+/** What the next response reads of the one before. */
+export const carriedOn = (usage: Usage): number => promptTokens(usage) + usage.output;
+
+export const errorEvent = ({ class: code, message = failures[code].message }: Failure): string =>
+  JSON.stringify({ type: 'error', error: { type: failures[code].openAI, code, message, param: null, event_id: null } });

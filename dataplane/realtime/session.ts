@@ -1,0 +1,242 @@
+// One session over WebSockets: what either side says goes to the other as it is, in order; what the server says of its responses is accounted
+// before the client sees it, and where no further response is covered, the session ends with an event that says so.
+import type { Usage } from '#core/chat/usage.ts';
+import { type Failure, failure } from '#core/failure.ts';
+import type { Candidate } from '#core/plan/candidate.ts';
+import type { WebSocket } from '#platform/websocket.ts';
+import { modelByEitherName } from '../passthrough/batch.ts';
+import { type Ending, nothingUsed, type SessionAccount } from './account.ts';
+import { addedBy, carriedOn, errorEvent, estimatedUsage, modelsAskedBy, parsed, type Told, toldBy } from './events.ts';
+import { Pipe } from './side.ts';
+
+export type SessionParts = {
+  readonly client: WebSocket;
+  readonly upstream: WebSocket;
+  readonly candidate: Candidate;
+  readonly endpoint: string;
+  readonly account: SessionAccount;
+  /** Whether the key may have what is said written down by this model, and its price is known as far as it must be. */
+  readonly mayTranscribe: (candidate: Candidate) => boolean;
+  /** A bug. */
+  readonly onError: (error: unknown) => void;
+};
+
+/** As long as OpenAI lets one be. */
+const SESSION_MS = 60 * 60_000;
+const PING_MS = 30_000;
+/** What a side has to say goodbye. */
+const CLOSING_MS = 2_000;
+/** How long a response that is being made is waited for at the end of the process. */
+const DRAIN_MS = 8_000;
+
+/** RFC 6455, 7.4.1. */
+const CODES = { goingAway: 1001, policy: 1008, broken: 1011 } as const;
+
+export class RealtimeSession {
+  readonly #parts: SessionParts;
+  readonly #toClient: Pipe;
+  readonly #toUpstream: Pipe;
+  readonly #waiting: { readonly data: Buffer; readonly isBinary: boolean }[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  #isBusy = false;
+  #isClosing = false;
+  #isDraining = false;
+  #hasAnswered = true;
+  /** A response is being made. */
+  #isActive = false;
+  /** Tokens that came out of it so far. */
+  #output = 0;
+  /** Tokens that the model has read and said before, and what was added since. */
+  #context = 0;
+  #transcriber: string | undefined;
+  readonly #over: Promise<void>;
+  #resolve: () => void = () => {};
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.#toClient = new Pipe(parts.upstream, parts.client);
+    this.#toUpstream = new Pipe(parts.client, parts.upstream);
+    this.#over = new Promise(resolve => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** @returns when it is over, and accounted for */
+  run(): Promise<void> {
+    const { client, upstream } = this.#parts;
+    client.on('message', (data, isBinary) => this.#fromClient(data as Buffer, isBinary));
+    upstream.on('message', (data, isBinary) => this.#fromUpstream(data as Buffer, isBinary));
+    client.on('close', () => this.#left('client_closed'));
+    upstream.on('close', (code, reason) => this.#ended(code, reason.toString()));
+    for (const side of [client, upstream]) side.on('error', () => side.terminate());
+    client.on('pong', () => {
+      this.#hasAnswered = true;
+    });
+    this.#timers.push(
+      setTimeout(() => this.#say(failure('request_deadline', { message: 'A session may take an hour.' })), SESSION_MS),
+      setInterval(() => this.#ping(), PING_MS),
+    );
+    client.resume();
+    upstream.resume();
+    return this.#over;
+  }
+
+  /** The process is about to end: a response that is being made may come to its end. */
+  drain(): void {
+    this.#isDraining = true;
+    if (!this.#isActive) return this.#say(failure('shutting_down'));
+    this.#timers.push(setTimeout(() => this.#say(failure('shutting_down')), DRAIN_MS));
+  }
+
+  // ------------------------------------------------------------ from the client
+
+  #fromClient(data: Buffer, isBinary: boolean): void {
+    if (this.#isClosing) return;
+    const text = isBinary ? '' : data.toString();
+    this.#context += addedBy(text);
+    const checked = this.#checked(text);
+    if ('class' in checked) this.#toClient.send(errorEvent(checked), false);
+    else this.#toUpstream.send(checked.text === text ? data : checked.text, isBinary);
+  }
+
+  /** The event as its provider may get it, or why it may not. */
+  #checked(text: string): { readonly text: string } | Failure {
+    const { provider, model } = this.#parts.candidate;
+    const { session, transcriber } = modelsAskedBy(text);
+    if (transcriber !== undefined && !this.#parts.mayTranscribe(this.#transcribing(transcriber)))
+      return failure('model_not_allowed', {
+        message: `This key may not use the model '${transcriber.slice(0, 256)}' at ${provider.id}.`,
+      });
+    if (session === undefined || session === model.upstreamName) return { text };
+    if (session !== model.name)
+      return failure('model_not_allowed', { message: 'The model of a session is that of its address.' });
+    const event = parsed(text)!;
+    return { text: JSON.stringify({ ...event, session: { ...(event.session as object), model: model.upstreamName } }) };
+  }
+
+  #transcribing(name: string): Candidate {
+    const { candidate } = this.#parts;
+    const known = modelByEitherName(candidate.provider, name);
+    const { price: _ofTheSession, ...model } = candidate.model;
+    return { ...candidate, model: known ?? { ...model, name, upstreamName: name } };
+  }
+
+  // ------------------------------------------------------------ from the upstream
+
+  /** What comes while an event is accounted for waits behind it. */
+  #fromUpstream(data: Buffer, isBinary: boolean): void {
+    this.#waiting.push({ data, isBinary });
+    if (!this.#isBusy) void this.#work().catch(this.#parts.onError);
+  }
+
+  async #work(): Promise<void> {
+    this.#isBusy = true;
+    try {
+      for (let next = this.#waiting.shift(); next && !this.#isClosing; next = this.#waiting.shift()) {
+        const told: Told = next.isBinary ? { kind: 'other' } : toldBy(next.data.toString());
+        const stop = this.#note(told);
+        if (!stop) {
+          this.#toClient.send(next.data, next.isBinary);
+          continue;
+        }
+        this.#toClient.hold();
+        const why = await stop;
+        this.#toClient.send(next.data, next.isBinary);
+        if (why) this.#say(why);
+        else if (this.#isDraining) this.#say(failure('shutting_down'));
+        else this.#toClient.release();
+      }
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** @returns where something has to be settled first: why the session cannot go on, if it cannot */
+  #note(told: Told): Promise<Failure | undefined> | undefined {
+    switch (told.kind) {
+      case 'began':
+        this.#isActive = true;
+        this.#output = 0;
+        return undefined;
+      case 'output':
+        this.#output += told.tokens;
+        return undefined;
+      case 'session':
+        this.#transcriber = told.transcriber;
+        return undefined;
+      case 'ended':
+        return this.#next(told.usage, told.id);
+      case 'transcribed':
+        return this.#transcribed(told.usage);
+      case 'other':
+        return undefined;
+    }
+  }
+
+  #next(usage: Usage | undefined, id: string | undefined): Promise<Failure | undefined> {
+    const { account, candidate, endpoint } = this.#parts;
+    account.end({ ...(usage ? { kind: 'answered', usage, estimated: false } : this.#estimated('answered')), upstreamId: id });
+    this.#isActive = false;
+    if (usage) this.#context = carriedOn(usage);
+    return account.begin(candidate, endpoint);
+  }
+
+  #transcribed(usage: Usage | undefined): Promise<Failure | undefined> {
+    const { account, candidate, endpoint } = this.#parts;
+    return account.besides(this.#transcriber ? this.#transcribing(this.#transcriber) : candidate, endpoint, usage);
+  }
+
+  #estimated(kind: Ending['kind']): Ending {
+    const { contextWindow = Number.POSITIVE_INFINITY } = this.#parts.candidate.model;
+    return { kind, usage: estimatedUsage(Math.min(this.#context, contextWindow), this.#output), estimated: true };
+  }
+
+  // ------------------------------------------------------------ ends
+
+  /** The last word to the client, in an event of its own kind. */
+  #say(why: Failure): void {
+    if (this.#isClosing) return;
+    this.#parts.client.send(errorEvent(why));
+    this.#close(why.class === 'shutting_down' ? CODES.goingAway : CODES.policy, why.class, why);
+  }
+
+  #left(code: 'client_closed'): void {
+    this.#close(CODES.goingAway, code, failure(code));
+  }
+
+  #ended(code: number, reason: string): void {
+    const isAgreed = code >= 1000 && code < 1004;
+    // 1005 and 1006 are never sent: there was no word, and none is made up.
+    const told = isAgreed || code >= 3000 ? code : CODES.broken;
+    this.#close(
+      told,
+      reason.slice(0, 100),
+      isAgreed ? undefined : failure('upstream_reset', this.#isActive ? { possiblyBilled: true } : {}),
+    );
+  }
+
+  #ping(): void {
+    const { client } = this.#parts;
+    if (!this.#hasAnswered) return client.terminate();
+    this.#hasAnswered = false;
+    client.ping();
+  }
+
+  #close(code: number, reason: string, why: Failure | undefined): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const pipe of [this.#toClient, this.#toUpstream]) pipe.close();
+    const { client, upstream, account } = this.#parts;
+    for (const side of [client, upstream]) {
+      // What is paused does not see its other side say goodbye.
+      side.resume();
+      side.close(code, reason);
+      const timer = setTimeout(() => side.terminate(), CLOSING_MS);
+      side.once('close', () => clearTimeout(timer));
+    }
+    const kind = why?.class === 'client_closed' ? 'abandoned' : why ? 'broken' : 'answered';
+    account.end(this.#isActive ? { ...this.#estimated(kind), failure: why } : nothingUsed);
+    account.close().then(this.#resolve, this.#parts.onError);
+  }
+}
