@@ -124,7 +124,7 @@ describe('of two candidates', { skip: withoutApiServer }, () => {
   test('a first that stood still for longer than its term writes nothing when it goes on', async () => {
     const figure = measuring(import.meta.filename);
     const [leader, next] = await leaderAndNext(['stopped', 'after-stopped']);
-    leader.process.kill('SIGSTOP');
+    leader.process.kill('SIGUSR2');
     const began = performance.now();
     await until('the second leads', () => next.leads, DEADLINE_MS);
     const took = performance.now() - began;

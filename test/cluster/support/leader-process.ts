@@ -1,5 +1,7 @@
 // A process that takes part in an election and, while it leads, writes its name into one ConfigMap as fast as it can; for tests that
-// kill it, stop it and ask it to end. Its standard output: a line when it leads, and one when it leads no more.
+// kill it, stop it and ask it to end. Its standard output: a line when it leads, and one when it leads no more. SIGUSR2: it stops itself
+// (SIGSTOP) between two turns of its loop. What a process has handed to its socket a moment before it is stopped leaves when it goes on,
+// and no process can take that back: the operator's writes of the pointer name what they are written over.
 // usage: node leader-process.ts NAME
 import pino from 'pino';
 import { systemClock } from '#platform/clock.ts';
@@ -25,6 +27,8 @@ process.once('SIGTERM', async () => {
   await elector.stop();
   await connection.close();
 });
+
+process.on('SIGUSR2', () => process.kill(process.pid, 'SIGSTOP'));
 
 async function write(term: Term): Promise<void> {
   const client = kubeClient(fenced(connection, term));
