@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { cpuMs } from '#test/support/cpu-time.ts';
 import { decide } from './decide.ts';
 import type { Mode } from './difference.ts';
 import { guards } from './guards/index.ts';
@@ -131,12 +132,7 @@ describe('a decision', () => {
 
 describe('reading and deciding', () => {
   // Ten times the length may take thirty times as long and half a second more, for noise; a quadratic reader takes a hundred times, seconds.
-  const milliseconds = (text: string): number => {
-    const start = process.hrtime.bigint();
-    const reading = read(text);
-    decide({ reading, similarity: 1 }, read(`${text} b`), 'Balanced', 0, { thesaurus });
-    return Number(process.hrtime.bigint() - start) / 1e6;
-  };
+  const judge = (text: string) => decide({ reading: read(text), similarity: 1 }, read(`${text} b`), 'Balanced', 0, { thesaurus });
   const pieces = [
     'a',
     '"',
@@ -157,7 +153,7 @@ describe('reading and deciding', () => {
 
   for (const piece of pieces)
     test(`takes time in proportion to its length: ${JSON.stringify(piece)}`, () => {
-      const fastest = (count: number) => Math.min(...[1, 2, 3].map(() => milliseconds(piece.repeat(count))));
+      const fastest = (count: number) => cpuMs(() => judge(piece.repeat(count)));
       fastest(2000);
       assert.ok(fastest(20_000) < 30 * fastest(2000) + 500);
     });
