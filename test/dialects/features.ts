@@ -208,7 +208,7 @@ export const features: readonly Feature[] = [
   },
   {
     name: 'a refusal',
-    kind: 'refusal',
+    kind: { fault: 'refusal' },
     ask: {},
     shows: ({ answer }) => {
       const { refusal, text, finish } = answer;
@@ -218,7 +218,7 @@ export const features: readonly Feature[] = [
   },
   {
     name: 'a content filter',
-    kind: 'content-filter-output',
+    kind: { fault: 'content-filter-output' },
     ask: {},
     shows: ({ answer }) => assert.equal(answer.finish, 'filtered'),
     fails: ['content_filtered'],
@@ -263,11 +263,17 @@ export const features: readonly Feature[] = [
     shows: isPricedOnce,
   },
   { name: 'usage of thinking', kind: 'thinker', ask: { thinking: 'enabled' }, shows: isPricedOnce },
-  { name: 'context overflow', kind: 'context-length', ask: {}, shows: neverAnswered, fails: ['context_length_exceeded'] },
-  { name: 'rate limit', kind: '429', ask: {}, shows: neverAnswered, fails: ['upstream_rate_limited'] },
+  {
+    name: 'context overflow',
+    kind: { fault: 'context-length' },
+    ask: {},
+    shows: neverAnswered,
+    fails: ['context_length_exceeded'],
+  },
+  { name: 'rate limit', kind: { fault: '429' }, ask: {}, shows: neverAnswered, fails: ['upstream_rate_limited'] },
   {
     name: 'an error in a stream',
-    kind: 'error-event',
+    kind: { fault: 'error-event' },
     ask: { stream: true, says: 'At length. [[tokens=60]]' },
     shows: neverAnswered,
     fails: ['stream'],
@@ -313,3 +319,6 @@ function isPricedOnce({ answer, promptTokens, costUSD }: Seen): void {
     output * Number(price.outputPerMTok);
   assert.ok(Math.abs(costUSD! * 1e6 - micros) < 0.01, `${costUSD! * 1e6} for ${micros}`);
 }
+
+/** What the rows above want of the stage. */
+export const faults: readonly string[] = features.flatMap(({ kind }) => (typeof kind === 'object' ? [kind.fault] : []));

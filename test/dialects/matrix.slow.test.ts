@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Ask, type Client, type Told, type Turn, wordsOf } from './ask.ts';
 import { clients } from './clients/index.ts';
-import { type Feature, features, type Seen } from './features.ts';
+import { type Feature, faults, features, type Seen } from './features.ts';
 import { type Cell, pageOf, type Row, type Table } from './page.ts';
 import { jsonOf, post, type Reply, send } from './send.ts';
 import { type Manner, openStage, publicName, type Stage, type Target, targets } from './targets.ts';
@@ -15,7 +15,7 @@ const page = path.join(import.meta.dirname, '../../docs/dialects.md');
 
 let stage: Stage;
 before(async () => {
-  stage = await openStage();
+  stage = await openStage({ faults, manners: ['drop', 'strict'] });
 });
 after(() => stage?.close());
 

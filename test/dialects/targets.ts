@@ -111,25 +111,22 @@ export const targets: readonly Target[] = [
   { name: 'vllm', type: 'VLLM', title: 'vLLM', model: 'tiny', thinker: 'qwen3-8b', showsThinking: true },
 ];
 
-export type ModelKind = 'model' | 'thinker' | Fault;
-/** What the simulator does to every answer of a model. */
-export const faults = ['429', 'context-length', 'content-filter-output', 'refusal', 'error-event'] as const;
-export type Fault = (typeof faults)[number];
+/** An ordinary model, one that reasons, or one all of whose answers have the simulator's fault of this name. */
+export type ModelKind = 'model' | 'thinker' | { readonly fault: string };
+
 /** `strict`: what a target cannot take is refused. */
 export type Manner = 'drop' | 'strict';
 
-export const publicName = (target: Target, kind: ModelKind, manner: Manner = 'drop'): string =>
-  `${target.name}-${kind}-${manner}`;
+const nameOfKind = (kind: ModelKind): string => (typeof kind === 'string' ? kind : kind.fault.replaceAll(/[^a-z0-9-]/g, '-'));
 
-const upstreamName = (target: Target, kind: ModelKind): string => {
-  if (kind === 'model' || kind === 'thinker') return target[kind];
-  return `${target.model}!${kind}`;
-};
+export const publicName = (target: Target, kind: ModelKind, manner: Manner = 'drop'): string =>
+  `${target.name}-${nameOfKind(kind)}-${manner}`;
+
+const upstreamName = (target: Target, kind: ModelKind): string =>
+  typeof kind === 'string' ? target[kind] : `${target.model}!${kind.fault}`;
 
 /** Dollars for a million tokens. A written token is as dear as another: not every dialect tells these apart. */
 export const price = { inputPerMTok: '1', cachedInputPerMTok: '0.1', cacheWritePerMTok: '1', outputPerMTok: '2' };
-
-const kinds: readonly ModelKind[] = ['model', 'thinker', ...faults];
 
 export type Stage = {
   readonly gateway: Gateway;
@@ -137,7 +134,15 @@ export type Stage = {
   close(): Promise<void>;
 };
 
-export async function openStage(): Promise<Stage> {
+type Setting = {
+  readonly faults?: readonly string[];
+  readonly manners?: readonly Manner[];
+  /** Of every provider. */
+  readonly spec?: Readonly<Record<string, unknown>>;
+};
+
+export async function openStage({ faults = [], manners = ['drop'], spec = {} }: Setting = {}): Promise<Stage> {
+  const kinds: readonly ModelKind[] = ['model', 'thinker', ...faults.map(fault => ({ fault }))];
   const engines = targets.filter(({ type }) => type === 'VLLM');
   const hosted = await startSimulator();
   const engine = await startSimulator({
@@ -153,7 +158,9 @@ export async function openStage(): Promise<Stage> {
     await engine.close();
   };
   try {
-    const resources = targets.flatMap(target => resourcesOf(target, behind(target).origin));
+    const resources = targets.flatMap(target =>
+      manners.flatMap(manner => kinds.flatMap(kind => resourcesOf(target, kind, manner, behind(target).origin, spec))),
+    );
     const gateway = await startGateway({
       yaml: yamlOf(providerSecret, tenantKey(), resources),
       env: { GCE_METADATA_HOST: metadata.host },
@@ -171,20 +178,20 @@ export async function openStage(): Promise<Stage> {
 
 const capabilities = ['Chat', 'Tools', 'Vision', 'JSONSchema', 'Reasoning'];
 
-function resourcesOf(target: Target, origin: string): Resource[] {
-  return (['drop', 'strict'] as const).flatMap(manner =>
-    kinds.flatMap(kind => {
-      const name = publicName(target, kind, manner);
-      const model = { name, upstreamName: upstreamName(target, kind), capabilities, price };
-      return [
-        provider(name, target.type, origin, [model], {
-          ...specOf(target, origin),
-          parameters: { dropUnsupported: manner === 'drop' },
-        }),
-        route(name, name, [name], { retries: { attempts: 0 } }),
-      ];
-    }),
-  );
+function resourcesOf(
+  target: Target,
+  kind: ModelKind,
+  manner: Manner,
+  origin: string,
+  spec: NonNullable<Setting['spec']>,
+): Resource[] {
+  const name = publicName(target, kind, manner);
+  const model = { name, upstreamName: upstreamName(target, kind), capabilities, price };
+  const parameters = { dropUnsupported: manner === 'drop' };
+  return [
+    provider(name, target.type, origin, [model], { ...specOf(target, origin), parameters, ...spec }),
+    route(name, name, [name], { retries: { attempts: 0 } }),
+  ];
 }
 
 function specOf({ type, name, spec = {} }: Target, origin: string): Record<string, unknown> {

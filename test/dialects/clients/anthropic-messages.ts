@@ -89,7 +89,7 @@ const finishes: Readonly<Record<string, Finish>> = {
   refusal: 'filtered',
 };
 
-function answerOf({ content, stop_reason, usage }: Json): Answer {
+function answerOf({ content, stop_reason, usage = {} }: Json): Answer {
   const said = textOf(content.filter(({ type }: Json) => type === 'text'));
   const cached = usage.cache_read_input_tokens ?? 0;
   const isRefusal = stop_reason === 'refusal';
