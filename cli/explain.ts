@@ -13,7 +13,7 @@ import { epochMillis, type NanoUsd } from '#core/units.ts';
 import { liveConfig } from '#dataplane/config/live.ts';
 import { type Frontend, frontendOf, type UnaryFrontend } from '#dataplane/frontends/index.ts';
 import { planFor } from '#dataplane/open.ts';
-import { served, unaryWireFor, wireFor } from '#dataplane/providers/index.ts';
+import { passedWireFor, served, unaryWireFor, wireFor } from '#dataplane/providers/index.ts';
 import { sha256 } from '#platform/digest.ts';
 import { readManifests } from '#platform/manifests.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
@@ -208,10 +208,16 @@ function describe({ backend, provider, model }: Candidate, operation: Operation)
     type: provider.connection.type,
     model: model.name,
     upstreamModel: model.upstreamName,
-    path: frontend ? pathOf(frontend, { provider, model }) : 'this operation is not built yet',
+    path: frontend ? pathOf(frontend, { provider, model }) : passedPath(operation, { provider, model }),
     price: priceText(model.price?.rates),
   };
 }
+
+/** Of what is not translated. */
+const passedPath = (operation: Operation, target: Pick<Candidate, 'provider' | 'model'>): string =>
+  passedWireFor(target)
+    ? 'passed on as it is'
+    : `refused: nothing is passed on to type ${target.provider.connection.type} (${operation})`;
 
 /** How the client's dialect becomes that of the target. */
 function pathOf(frontend: Frontend | UnaryFrontend, target: Pick<Candidate, 'provider' | 'model'>): string {

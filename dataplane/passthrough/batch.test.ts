@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import type { ModelEntry, Price } from '#core/snapshot/snapshot.ts';
+import { nanoUsd, picoUsd } from '#core/units.ts';
+import { type BatchFile, BatchScan, boundOfBatch, endOfBatch, priceInBatch } from './batch.ts';
+
+const line = (body: object) => JSON.stringify({ custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body });
+
+function scanned(text: string, cuts: readonly number[] = []): ReturnType<BatchScan['result']> {
+  const scan = new BatchScan();
+  const bytes = Buffer.from(text);
+  const places = [...new Set([...cuts.map(cut => cut % (bytes.length + 1)), bytes.length])].sort((a, b) => a - b);
+  let from = 0;
+  for (const to of places) {
+    scan.push(bytes.subarray(from, to));
+    from = to;
+  }
+  return scan.result();
+}
+
+describe('a file of requests', () => {
+  const lines = [
+    line({ model: 'm', messages: [], max_tokens: 10 }),
+    line({ model: 'm', input: 'zwei\u2028', max_output_tokens: 20, n: 2 }),
+    line({ model: 'm', input: 'drei', file_id: 'file-1' }),
+  ];
+  const text = `${lines.join('\n')}\n`;
+
+  test('is read the same wherever it is cut', () => {
+    const whole = scanned(text) as BatchFile;
+    assert.deepEqual(whole, {
+      model: 'm',
+      lines: 3,
+      bytes: lines.reduce((sum, one) => sum + Buffer.byteLength(one), 0),
+      output: 50,
+      unlimited: 1,
+      names: [{ kind: 'file', id: 'file-1' }],
+    });
+    fc.assert(
+      fc.property(fc.array(fc.nat(2000), { maxLength: 10 }), cuts => {
+        assert.deepEqual(scanned(text, cuts), whole);
+      }),
+    );
+    for (let cut = 0; cut <= text.length; cut++) assert.deepEqual(scanned(text, [cut]), whole);
+  });
+
+  for (const [sentence, bad, problem] of [
+    ['of several models', [line({ model: 'a' }), line({ model: 'b' })].join('\n'), /several models/],
+    ['of something else', 'hello', /line 1/],
+    ['with a line without a model', [line({ model: 'a' }), line({})].join('\n'), /line 2/],
+    ['without anything', '\n\n', /no request/],
+    ['with a line that is too long', 'x'.repeat(9 * 1024 * 1024), /too long/],
+    ['that names too much', line({ model: 'a', file_ids: Array(200).fill('file-1') }), /stored/],
+  ] as const)
+    test(`${sentence} is no batch`, () => {
+      const result = scanned(bad);
+      assert.match('problem' in result ? result.problem : '', problem);
+    });
+});
+
+const price: Price = {
+  source: 'provider',
+  version: '',
+  rates: Object.fromEntries(
+    ['input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'output', 'reasoning', 'audioInput', 'audioOutput'].map(name => [
+      name,
+      picoUsd(1001),
+    ]),
+  ) as unknown as Price['rates'],
+  tiers: [],
+};
+const full: Price = { ...price, rates: { ...price.rates, perRequest: nanoUsd(7) } };
+const model: ModelEntry = { name: 'm', upstreamName: 'm', aliases: [], capabilities: [], tier: 'Standard', price: full };
+
+describe('what a batch costs', () => {
+  test('is half, rounded up for each rate', () => {
+    const { rates } = priceInBatch(full);
+    assert.deepEqual([rates.input, rates.perRequest], [501, 4]);
+  });
+
+  test('is bound by its bytes, its limits, and the limit of its model where a line has none', () => {
+    const file: BatchFile = { model: 'm', lines: 3, bytes: 1000, output: 50, unlimited: 2, names: [] };
+    assert.equal(boundOfBatch(file, { ...model, maxOutputTokens: 100 as never }), Math.ceil((1000 + 250) * 1.001) + 3 * 7);
+  });
+});
+
+describe('the end of a batch', () => {
+  const batch = (more: object) => ({ object: 'batch', id: 'b', status: 'completed', ...more });
+  test('is known by its status alone', () => {
+    for (const status of ['validating', 'in_progress', 'finalizing', 'cancelling'])
+      assert.equal(endOfBatch(batch({ status })), undefined);
+    assert.equal(endOfBatch({ object: 'list', status: 'completed' }), undefined);
+  });
+  test('tells what was used, in classes that add up', () => {
+    const usage = {
+      input_tokens: 100,
+      input_tokens_details: { cached_tokens: 40 },
+      output_tokens: 9,
+      output_tokens_details: { reasoning_tokens: 4 },
+    };
+    const told = endOfBatch(batch({ usage, request_counts: { total: 3, completed: 2, failed: 1 } }))!.usage!;
+    assert.deepEqual([told.inputUncached, told.cacheRead, told.output, told.reasoning, told.requests], [60, 40, 9, 4, 2]);
+  });
+  test('without a word of usage is nothing where nothing was done, and not known where something was', () => {
+    assert.equal(endOfBatch(batch({ status: 'expired', request_counts: { completed: 0 } }))!.usage!.output, 0);
+    assert.equal(endOfBatch(batch({ request_counts: { completed: 5 } }))!.usage, undefined);
+  });
+});
