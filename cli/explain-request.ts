@@ -23,7 +23,7 @@ export function told(decision: Decision): string {
 }
 
 function opening(decision: Decision): string[] {
-  const { request_id, path, ended_at, key, dropped, cascade, fail_mode, outcome } = decision;
+  const { request_id, path, ended_at, key, dropped, cascade, hooks, fail_mode, outcome } = decision;
   return [
     `${request_id}  ${path ?? ''}  ${ended_at ? `ended ${ended_at}` : 'under way'}`,
     ...(key === undefined ? [] : [asked(decision)]),
@@ -35,6 +35,7 @@ function opening(decision: Decision): string[] {
             .join(', ')}`,
         ]
       : []),
+    ...(hooks ? [`hooks: ${hooks.map(({ hook, outcome, ms }) => `${hook} ${outcome} (${ms} ms)`).join(', ')}`] : []),
     ...(fail_mode ? [`the counters were away: ${fail_mode}`] : []),
     ...(outcome ? [ending(outcome)] : []),
   ];

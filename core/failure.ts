@@ -98,6 +98,15 @@ export const failures = {
     anthropic: 'permission_error',
     message: 'The price of this model is not known, and the route does not allow that.',
   },
+  denied_by_hook: { ...invalid, status: 400, message: 'A check of the route does not allow this.' },
+  hook_failed: {
+    origin: 'gateway',
+    hurtsHealth: false,
+    status: 503,
+    openAI: 'service_unavailable',
+    anthropic: 'overloaded_error',
+    message: 'A check of the route could not be made.',
+  },
   not_implemented: {
     origin: 'gateway',
     hurtsHealth: false,

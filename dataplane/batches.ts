@@ -10,6 +10,7 @@ import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/un
 import { askOnce } from '#platform/http-ask.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig } from './config/live.ts';
+import { uncheckedBatch } from './hooks/unseen.ts';
 import { type BatchFile, boundOfBatch, endOfBatch, modelByEitherName, priceInBatch } from './passthrough/batch.ts';
 import { PASSED_DIALECT } from './passthrough/endpoints.ts';
 import { notFound } from './pinned.ts';
@@ -73,6 +74,8 @@ export async function holdForBatch(requestId: string, call: Omit<Call, 'batch'>,
   if (!call.key.mayUse(model.name))
     return refuse('model_not_allowed', { message: `This key may not use the model '${model.name}', which the batch is for.` });
   if (!model.price && call.plan.route?.onUnknownPrice === 'Deny') return refuse('unknown_price', { param: 'input_file_id' });
+  const unchecked = uncheckedBatch(call, [file.value.model, model.name]);
+  if (unchecked) return { ok: false, failure: unchecked };
   const foreign = await foreignIn(file.value, call.key.entry.tenant, provider.id, ports);
   if (foreign) return foreign;
   const bound = { cost: boundOfBatch(file.value, model), tokens: tokens(0) };

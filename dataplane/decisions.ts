@@ -13,7 +13,7 @@ import type { NearestTask } from '#core/plan/tasks.ts';
 import type { NanoUsd } from '#core/units.ts';
 import type { Exchange } from './exchange.ts';
 import type { Page } from './http/router.ts';
-import type { Observer } from './ports.ts';
+import type { HookTold, Observer } from './ports.ts';
 import type { Trip } from './trip.ts';
 import type { CacheTold, CacheVisit } from './visit.ts';
 
@@ -30,6 +30,8 @@ type Over = {
   readonly plans: readonly Plan[];
   /** What no row tells. Most requests have none. */
   readonly asides: readonly Aside[];
+  /** What its hooks said. */
+  readonly hooks: readonly HookTold[];
   /** Undefined for what was refused before it could be attempted. */
   readonly trip: Told | undefined;
 };
@@ -59,12 +61,16 @@ type Clock = { now(): number; monotonic(): number };
 /** To each request belong about so many rows: those of a request with more may be forgotten before it is. */
 const ROWS_PER_REQUEST = 2;
 
+/** A stream may be checked in many windows. */
+const MAX_HOOKS = 64;
+
 export class Decisions implements Observer {
   readonly #over: Ring<Over>;
   /** They may come before or after their request is over. */
   readonly #rows: Ring<CostRecord>;
   /** Of requests that are under way. */
   readonly #asides = new WeakMap<Trip, Aside[]>();
+  readonly #hooks = new WeakMap<Exchange, HookTold[]>();
   readonly #clock: Clock;
 
   /** @param size how many requests are kept; the oldest goes first */
@@ -74,7 +80,8 @@ export class Decisions implements Observer {
     this.#clock = clock;
   }
 
-  refused({ id, path, startedAt }: Exchange, reason: Failure, plan?: Plan): void {
+  refused(exchange: Exchange, reason: Failure, plan?: Plan): void {
+    const { id, path, startedAt } = exchange;
     const end = this.#end(startedAt);
     const plans = plan ? [plan] : nothing;
     this.#over.add({
@@ -85,6 +92,7 @@ export class Decisions implements Observer {
       failure: reason.class,
       plans,
       asides: nothing,
+      hooks: this.#hooks.get(exchange) ?? nothing,
       trip: undefined,
     });
   }
@@ -93,8 +101,15 @@ export class Decisions implements Observer {
     const { id, path, client, startedAt } = trip.exchange;
     const plans = trip.plan === trip.call.plan ? [trip.plan] : [trip.call.plan, trip.plan];
     const asides = this.#asides.get(trip) ?? nothing;
+    const hooks = this.#hooks.get(trip.exchange) ?? nothing;
     const [{ status }, end] = [client, this.#end(startedAt)];
-    this.#over.add({ id, ...end, path, status, failure: trip.failure?.class, plans, asides, trip: told(trip) });
+    this.#over.add({ id, ...end, path, status, failure: trip.failure?.class, plans, asides, hooks, trip: told(trip) });
+  }
+
+  hooked(exchange: Exchange, told: HookTold): void {
+    const before = this.#hooks.get(exchange);
+    if (!before) this.#hooks.set(exchange, [told]);
+    else if (before.length < MAX_HOOKS) before.push(told);
   }
 
   fellBack(trip: Trip, reason: string): void {
@@ -178,6 +193,7 @@ function decision(id: string, rows: readonly CostRecord[], over: Over | undefine
     outcome: over ? outcome(over, inOrder) : null,
     plans: (over?.plans ?? []).map(plan => planned(plan, inOrder)),
     ...(over && over.asides.length > 0 && { asides: over.asides }),
+    ...(over && over.hooks.length > 0 && { hooks: over.hooks.map(hooked) }),
     attempts: inOrder.map(attempted),
   };
 }
@@ -194,6 +210,8 @@ const requested = ({ tenant, key, model, stream, dropped, verdicts, cache, task,
   ...(cache && { cache: cacheOf(cache) }),
   ...(failMode && { fail_mode: failMode }),
 });
+
+const hooked = ({ hook, when, outcome, ms }: HookTold) => ({ hook, when, outcome, ms: rounded(ms) });
 
 const cacheOf = ({ state, tier, entry, similarity, isShadow, bypass, refused, waited, ms }: NonNullable<Told['cache']>) => ({
   state,

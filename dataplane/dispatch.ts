@@ -14,6 +14,7 @@ import { AttemptBounds } from './bounds.ts';
 import type { Call } from './call.ts';
 import { holdForFallback } from './fallback-budget.ts';
 import type { HeldAnswer } from './held-answer.ts';
+import { hasChecks } from './hooks/unseen.ts';
 import { Keeping } from './keeping.ts';
 import { planFor } from './open.ts';
 import { Overheard } from './overheard.ts';
@@ -297,7 +298,12 @@ function passedResult(task: Task, result: AttemptResult): AttemptResult | Promis
 function keepingOf({ trip, call, candidate, endpoint, ports }: Task, { chat }: Prepared): Keeping | undefined {
   if (!call.envelope.keeps || !chat?.keeps || chat.dialect !== trip.exchange.frontend.dialect) return undefined;
   const { provider, model } = candidate;
-  const pin = { provider: provider.id, model: model.name, ...(endpoint !== undefined && { endpoint }) };
+  const pin = {
+    provider: provider.id,
+    model: model.name,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(hasChecks(trip.plan.route, 'After') && { isGuarded: true as const }),
+  };
   return new Keeping(ports.pins, call.key.entry.tenant, pin);
 }
 

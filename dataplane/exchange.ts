@@ -5,13 +5,16 @@ import type { ChatEndpoint, UnaryEndpoint } from './frontends/index.ts';
 import type { ClientResponse } from './http/client-response.ts';
 import type { PassedRequest } from './passthrough/frontend.ts';
 
+/** Who gets the answer, or who stands before it. */
+export type Client = Pick<ClientResponse, keyof ClientResponse>;
+
 type Arrived = {
   /** Our own UUIDv7. */
   readonly id: string;
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  readonly client: ClientResponse;
+  readonly client: Client;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   /** Bounded in size and time; read once, and only for a caller that is known. */

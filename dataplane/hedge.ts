@@ -3,8 +3,9 @@
 import type { RouteEntry } from '#core/snapshot/snapshot.ts';
 import type { AttemptResult, Claim, ClientSide, Running } from './attempt.ts';
 import { dispatch } from './dispatch.ts';
+import type { Client } from './exchange.ts';
 import { isChat } from './exchange.ts';
-import type { ClientListener, ClientResponse } from './http/client-response.ts';
+import type { ClientListener } from './http/client-response.ts';
 import type { Ports } from './ports.ts';
 import type { Leg, Trip } from './trip.ts';
 
@@ -145,10 +146,10 @@ class Runner implements Claim {
 
 /** A client that several attempts would hear of. */
 class SharedClient implements ClientListener {
-  readonly #client: ClientResponse;
+  readonly #client: Client;
   readonly #shares: ClientShare[] = [];
 
-  constructor(client: ClientResponse) {
+  constructor(client: Client) {
     this.#client = client;
   }
 
@@ -177,12 +178,12 @@ class SharedClient implements ClientListener {
 }
 
 class ClientShare implements ClientSide {
-  readonly #client: ClientResponse;
+  readonly #client: Client;
   readonly #onListener: () => void;
   #listener: ClientListener | undefined;
   #hasLeft = false;
 
-  constructor(client: ClientResponse, onListener: () => void) {
+  constructor(client: Client, onListener: () => void) {
     this.#client = client;
     this.#onListener = onListener;
   }

@@ -15,6 +15,7 @@ export const labelBounds: Readonly<Record<string, string>> = {
   dialect: 'dialects of clients',
   endpoint: 'endpoints of self-hosted engines',
   guard: 'guards of the cache (core/cache)',
+  hook: 'hooks of the LLMRoutes',
   key: 'the first 1,000 combinations of key, route, model and dialect that a process sees; keys after that are `other`',
   kind: 'a fixed list',
   mode: 'fail modes',
@@ -211,6 +212,13 @@ export const countedMetrics = {
     ['route', 'outcome'],
     'Near misses for the judge: `approved`, `refused`, `failed`, or `skipped` (beyond its bounds, or speaking to it).',
   ),
+  hooks: count(
+    'tollgate_hook_calls_total',
+    'calls',
+    ['route', 'hook', 'outcome'],
+    'What hooks said: `allow`, `deny`, `replace`; or why they said nothing: `timeout`, `unreachable`, `refused` (another status than 200), `bad_verdict`, `too_large`, `unusable` (its address or its secret); `dropped`: one that observes, and too many were being told.',
+  ),
+  hookSeconds: spread('tollgate_hook_seconds', ['route', 'hook'], 'How long a hook took.', OVERHEAD_SECONDS),
   breakerTransitions: count(
     'tollgate_breaker_transitions_total',
     'changes',

@@ -44,6 +44,8 @@ export function createMetrics() {
     cacheFalseHits: gaugeOf(registry, counted.cacheFalseHits),
     cacheTightened: counterOf(registry, counted.cacheTightened),
     cacheJudgements: counterOf(registry, counted.cacheJudgements),
+    hooks: counterOf(registry, counted.hooks),
+    hookSeconds: histogramOf(registry, counted.hookSeconds),
     breakerTransitions: counterOf(registry, counted.breakerTransitions),
     retriesDenied: counterOf(registry, counted.retriesDenied),
     failModes: counterOf(registry, counted.failModes),

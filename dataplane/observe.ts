@@ -40,6 +40,10 @@ export function observer(metrics: Metrics, log: Log, monotonic: () => number): O
       attemptMetrics(metrics, row);
       if (log.isLevelEnabled('info')) log.info(attemptLine(row), 'attempt');
     },
+    hooked(_, { route, hook, outcome, ms }) {
+      metrics.hooks.inc({ route, hook, outcome });
+      metrics.hookSeconds.observe({ route, hook }, ms / 1000);
+    },
   };
 }
 
@@ -105,6 +109,9 @@ export function allOf(...observers: readonly Observer[]): Observer {
     },
     attempted(row) {
       for (const one of observers) one.attempted(row);
+    },
+    hooked(exchange, told) {
+      for (const one of observers) one.hooked?.(exchange, told);
     },
   };
 }

@@ -19,6 +19,7 @@ import type { Call } from './call.ts';
 import type { LiveConfig, LiveKey } from './config/live.ts';
 import { type Exchange, isChat } from './exchange.ts';
 import { type Envelope, interpretedFields } from './frontends/index.ts';
+import { hasChecks } from './hooks/unseen.ts';
 import { BodyNeeds } from './needs.ts';
 import type { PassedEndpoint } from './passthrough/endpoints.ts';
 import { meterOf } from './passthrough/meters.ts';
@@ -130,6 +131,7 @@ function planAll(
     if (!key.demands.covers(first, model)) return ownLimits(model);
     const more = planFor(config, key, { ...facts, model }, ports);
     if (!more.ok) return more;
+    if (hasChecks(more.value.route) && more.value.route !== plan.value.route) return ownChecks(model);
     plans.push(more.value);
   }
   return ok({ ...plan.value, ...oneBehindTheOther(plans) });
@@ -151,6 +153,12 @@ const isResting = ({ backend }: Candidate, { excluded }: Plan): boolean =>
 const ownLimits = (model: string) =>
   refuse('model_not_allowed', {
     message: `This key has limits or budgets of its own for the model '${model}': it can be asked for, but not as a fallback.`,
+    param: 'fallbacks',
+  });
+
+const ownChecks = (model: string) =>
+  refuse('model_not_allowed', {
+    message: `The route of the model '${model}' has checks of its own: it can be asked for, but not as a fallback.`,
     param: 'fallbacks',
   });
 

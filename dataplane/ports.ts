@@ -19,6 +19,7 @@ import type { Admitter } from './admission/admission.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig } from './config/live.ts';
 import type { ChatExchange, Exchange } from './exchange.ts';
+import type { Answer, HookFailure } from './hooks/ask.ts';
 import type { ClientResponse } from './http/client-response.ts';
 import type { Allowance } from './overheard.ts';
 import type { Pins } from './pins/pins.ts';
@@ -63,6 +64,21 @@ export type Observer = {
   notSent?(trip: Trip, reason: Failure): void;
   /** Every row of the cost log as well. */
   attempted(row: CostRecord): void;
+  /** A hook has said something, or failed to. */
+  hooked?(exchange: Exchange, told: HookTold): void;
+};
+
+/** `dropped`: one that observes, and too many were being told already. */
+export type HookOutcome = Exclude<Answer['kind'], 'failed'> | HookFailure | 'dropped';
+
+export type HookTold = {
+  readonly route: string;
+  readonly hook: string;
+  readonly when: 'Before' | 'After';
+  readonly outcome: HookOutcome;
+  /** Monotonic. */
+  readonly startedAt: number;
+  readonly ms: number;
 };
 
 /** An attempt that wants to go to its provider. */
@@ -223,6 +239,8 @@ export type Surroundings = {
   readonly sessions: Sessions;
 };
 
+export type Places = { take(): boolean; free(): void };
+
 export type Ports = {
   readonly config: ConfigSource;
   readonly http: HttpClient;
@@ -255,7 +273,9 @@ export type Ports = {
   readonly gpuTime: GpuTime;
   readonly alerts: Alerts;
   /** Places for attempts that read on after their client left. */
-  readonly drains: { take(): boolean; free(): void };
+  readonly drains: Places;
+  /** Places for questions to hooks that nobody waits for. */
+  readonly hookPlaces: Places;
   /** SHA-256, hex. */
   readonly digest: (text: string) => string;
   readonly estimateTokens: (text: string) => Promise<number>;

@@ -10,23 +10,30 @@ import { continuationOf } from './continue.ts';
 import { answerOwnCount } from './count-tokens.ts';
 import type { Exchange } from './exchange.ts';
 import { attempt } from './hedge.ts';
+import { HookRun } from './hooks/hook-run.ts';
 import { answerLast } from './last-stage.ts';
 import { open } from './open.ts';
 import type { Ports } from './ports.ts';
 import { type ChatTrip, isChatTrip, type Leg, Trip } from './trip.ts';
 import { policyOf, stepAfter } from './waterfall.ts';
 
-export async function serve(exchange: Exchange, ports: Ports): Promise<void> {
-  const opened = await open(exchange, ports);
-  if (!opened.ok) {
-    answerFailure(exchange, opened.failure);
-    ports.observer.refused(exchange, opened.failure, 'plan' in opened ? opened.plan : undefined);
+export async function serve(asked: Exchange, ports: Ports): Promise<void> {
+  const opened = await open(asked, ports);
+  const hooks = opened.ok ? HookRun.of(asked, opened.value, ports) : undefined;
+  const exchange = hooks?.exchange ?? asked;
+  const request: Awaited<ReturnType<typeof open>> = hooks ? await hooks.before() : opened;
+  if (!request.ok) {
+    if (opened.ok) opened.value.batch?.over(request.failure);
+    answerFailure(exchange, request.failure);
+    ports.observer.refused(exchange, request.failure, 'plan' in request ? request.plan : undefined);
     return;
   }
-  const trip = new Trip(exchange, opened.value, ports);
+  const trip = new Trip(exchange, request.value, ports);
+  hooks?.began(trip);
   try {
     const isAnswered = isChatTrip(trip) && (await answerOurselves(trip, ports));
     if (!isAnswered) await travel(trip, ports);
+    if (hooks) await hooks.over();
     ports.observer.served(trip);
   } finally {
     keepAnswer(trip);

@@ -95,6 +95,8 @@ export type DataPlane = {
 const MAX_BODIES_BYTES = 512 * 1024 * 1024;
 /** Attempts that may read on after their client left. */
 const MAX_DRAINS = 64;
+/** Questions to hooks that nobody waits for, at one time. */
+const MAX_HOOKS_OBSERVING = 256;
 /** Realtime sessions at one time. */
 const MAX_SESSIONS = 1000;
 /** Requests whose decisions can be asked for. */
@@ -148,6 +150,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     surroundings: { home: options.home, pods: stores.readyPods, sessions: new Sessions() },
     newRequestId: uuidV7Source(systemClock),
     drains: places(MAX_DRAINS),
+    hookPlaces: places(MAX_HOOKS_OBSERVING),
     digest: sha256,
     estimateTokens: tokenEstimator(),
     fitsSchema: schemaCheck(),

@@ -53,6 +53,10 @@ async function placeOf({ headers }: ChatExchange, { method, id, below }: StoredC
   const { tenant } = key.value.entry;
   const found = await ports.pins.find(tenant, [{ kind: 'response', id }]);
   if (found === 'away') return refuse('store_unavailable', { message: 'It is not known now where this is stored; try again.' });
+  if (found[0]?.isGuarded && method !== 'DELETE' && below !== '/input_items')
+    return refuse('permission_denied', {
+      message: 'The route of this response checks answers as they are given: it is not given again.',
+    });
   const place = found[0] && targetAt(config, found[0]);
   return place ? ok({ tenant, ...place }) : notFound('response', id);
 }

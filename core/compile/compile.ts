@@ -1,6 +1,6 @@
 // Resources -> snapshot, verdicts, credentials. Pure, and it never fails: what is sound goes into the snapshot, and every object
 // gets a verdict that says what became of it.
-import { type CredentialRef, type ProviderEntry, SCHEMA_VERSION, type Snapshot } from '../snapshot/snapshot.ts';
+import { type CredentialRef, type ProviderEntry, type RouteEntry, SCHEMA_VERSION, type Snapshot } from '../snapshot/snapshot.ts';
 import type { EpochMillis } from '../units.ts';
 import type { UpstreamPolicy } from './address.ts';
 import type { Context, FoundEngines, RotatedOut } from './context.ts';
@@ -46,7 +46,7 @@ export function compile(input: CompileInput): Compiled {
   return {
     snapshot: { schemaVersion: SCHEMA_VERSION, providers: Object.fromEntries(providers), routes, keys, tenants },
     verdicts: objects.drafts.map(draft => draft.verdict()),
-    credentials: usedBy(providers, context.credentials),
+    credentials: usedBy(providers, routes, context.credentials),
   };
 }
 
@@ -55,8 +55,14 @@ function compileProviders(context: Context): ReadonlyMap<string, ProviderEntry> 
   return new Map(entries.sort((a, b) => (a.id < b.id ? -1 : 1)).map(entry => [entry.id, entry]));
 }
 
-function usedBy(providers: ReadonlyMap<string, ProviderEntry>, credentials: Compiled['credentials']): Compiled['credentials'] {
+function usedBy(
+  providers: ReadonlyMap<string, ProviderEntry>,
+  routes: readonly RouteEntry[],
+  credentials: Compiled['credentials'],
+): Compiled['credentials'] {
   const used = new Set([...providers.values()].map(provider => provider.auth?.credential));
+  for (const { hooks = [] } of routes)
+    for (const { http } of hooks) for (const { credential } of http?.headers ?? []) used.add(credential);
   return new Map([...credentials].filter(([ref]) => used.has(ref)));
 }
 

@@ -10,6 +10,7 @@ import { cacheOf, semanticOf } from './cache.ts';
 import { type CascadeParts, cascadeOf } from './cascade.ts';
 import { admitted, type Context, type Labels } from './context.ts';
 import { isGranted } from './grants.ts';
+import { hooksOf } from './hooks.ts';
 import { type Resource, specPath } from './objects.ts';
 import { providerTypes } from './provider-types.ts';
 import type { TargetOf } from './targets.ts';
@@ -98,6 +99,7 @@ function compileRoute(route: Route, providers: Providers, context: Context): Rou
     ...(cascade && { cascade }),
     ...(semantic && { semantic }),
     ...(cache && { cache }),
+    ...(spec.hooks.length > 0 && { hooks: hooksOf(route, context) }),
     timeouts: {
       ...(spec.timeouts.request !== undefined && { request: durationOf(spec.timeouts.request) }),
       ...(spec.timeouts.streamIdle !== undefined && { streamIdle: durationOf(spec.timeouts.streamIdle) }),

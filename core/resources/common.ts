@@ -39,15 +39,13 @@ const matching = (pattern: RegExp, maxLength: number, message: string) =>
 export const duration = (description: string) =>
   matching(/^([0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h))+$/, 32, 'must be a duration such as 250ms, 30s or 24h').meta({ description });
 
-const DAY_MS = 86_400_000;
-
 /** A duration that a timer waits for: more than nothing, and below the 24.8 days at which timers of Node overflow and fire at once. */
-export function timer(description: string) {
+export function timer(description: string, max = '24h') {
   return checked(duration(description), description, [
     {
-      cel: "duration(self) > duration('0s') && duration(self) <= duration('24h')",
-      message: 'must be more than 0s and at most 24h',
-      holds: value => durationOf(value) > 0 && durationOf(value) <= DAY_MS,
+      cel: `duration(self) > duration('0s') && duration(self) <= duration('${max}')`,
+      message: `must be more than 0s and at most ${max}`,
+      holds: value => durationOf(value) > 0 && durationOf(value) <= durationOf(max),
     },
   ]);
 }

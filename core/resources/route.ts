@@ -1,5 +1,6 @@
 // LLMRoute: which requests go to which backends, and what happens when one fails.
 import * as z from 'zod';
+import { SENSITIVE_KINDS } from '../sensitive/kinds.ts';
 import {
   baseURL,
   block,
@@ -19,6 +20,7 @@ import {
   providerRef,
   type Rule,
   ratio,
+  secretRef,
   statusOf,
   stringMap,
   text,
@@ -238,6 +240,96 @@ const cache = block({
   shadow: flag(false, 'Report what would have hit, and serve nothing.'),
 }).meta({ description: 'The cache of answers.' });
 
+const hookHeader = checked(
+  block({
+    name: text(64, 'Name of the header.').regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'must be the name of a header'),
+    value: text(1024, 'Its value, or, with secretRef, what stands before the secret, such as "Bearer ".')
+      .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')
+      .optional(),
+    secretRef: secretRef('The Secret with its value, or with the rest of it.').optional(),
+  }),
+  'A header.',
+  [
+    {
+      cel: 'has(self.value) || has(self.secretRef)',
+      message: 'value, secretRef or both must be set',
+      holds: header => header.value !== undefined || header.secretRef !== undefined,
+    },
+  ],
+);
+
+const hookHTTP = block({
+  url: baseURL('Where the request, or the answer, is posted (docs/hooks.md). It is asked by the rules of self-hosted providers.'),
+  timeout: timer('Longer ones are not waited for.', '30s').default('2s'),
+  onFailure: choice(
+    ['Allow', 'Deny'],
+    'What happens when it says nothing that can be used: too late, away, an error, no verdict, a body beyond maxBodyBytes.',
+  ).optional(),
+  headers: keyedList(hookHeader, 'name', 16, 'Headers of its requests.').default([]),
+  maxBodyBytes: count(1024, 67_108_864, 'What is posted at most, and answered.').default(4_194_304),
+  window: count(
+    64,
+    65_536,
+    'A stream that is not held is checked in pieces of so many characters, each before it is sent on.',
+  ).default(512),
+}).meta({ description: 'A check over HTTP.' });
+
+const sensitiveData = block({
+  kinds: list(choice(SENSITIVE_KINDS, 'A kind.'), SENSITIVE_KINDS.length, 'What is looked for. Default: all.')
+    .min(1)
+    .default([...SENSITIVE_KINDS]),
+  action: choice(['Deny', 'Mask'], 'Mask: each is replaced by a placeholder such as [EMAIL_1], the same for the same.'),
+  restore: flag(false, 'What was masked in the request is put back where the answer has its placeholder.'),
+}).meta({ description: 'The built-in check for secrets and personal data.' });
+
+const hook = checked(
+  block({
+    name: label('Name of the hook in this route.'),
+    when: choice(
+      ['Before', 'After'],
+      'Before: it sees the request, before the cache and any backend. After: it sees the answer.',
+    ),
+    mode: choice(['Decide', 'Observe'], 'Observe: it is told, at the same time as others, and nobody waits for it.').default(
+      'Decide',
+    ),
+    http: hookHTTP.optional(),
+    sensitiveData: sensitiveData.optional(),
+    holdStream: flag(false, 'An answer that is streamed is held back until all of it was checked.'),
+  }),
+  'A check of requests or of answers.',
+  [
+    {
+      cel: 'has(self.http) != has(self.sensitiveData)',
+      message: 'exactly one of http, sensitiveData must be set',
+      holds: value => (value.http !== undefined) !== (value.sensitiveData !== undefined),
+    },
+    {
+      cel: "!has(self.sensitiveData) || !has(self.mode) || self.mode == 'Decide'",
+      message: 'sensitiveData decides: mode Observe is for http',
+      holds: value => value.sensitiveData === undefined || value.mode === 'Decide',
+      at: ['mode'],
+    },
+    {
+      cel: "!has(self.http) || has(self.http.onFailure) == (!has(self.mode) || self.mode == 'Decide')",
+      message: 'http.onFailure is set exactly where mode is Decide',
+      holds: value => value.http === undefined || (value.http.onFailure !== undefined) === (value.mode === 'Decide'),
+      at: ['http', 'onFailure'],
+    },
+    {
+      cel: "!has(self.holdStream) || !self.holdStream || (self.when == 'After' && (!has(self.mode) || self.mode == 'Decide'))",
+      message: 'holdStream is for hooks that decide about answers',
+      holds: value => !value.holdStream || (value.when === 'After' && value.mode === 'Decide'),
+      at: ['holdStream'],
+    },
+    {
+      cel: "!has(self.sensitiveData) || !has(self.sensitiveData.restore) || !self.sensitiveData.restore || (self.when == 'Before' && self.sensitiveData.action == 'Mask')",
+      message: 'sensitiveData.restore is for what is masked in requests',
+      holds: ({ sensitiveData: data, when }) => !data?.restore || (when === 'Before' && data.action === 'Mask'),
+      at: ['sensitiveData', 'restore'],
+    },
+  ],
+);
+
 const AFTER_PATTERN = /^(P[1-9][0-9]?|([0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h))+)$/;
 
 const spec = block({
@@ -287,6 +379,7 @@ const spec = block({
     .meta({ description: 'The last stage, when no backend is left. Default: 503 with Retry-After.' })
     .optional(),
   cache: cache.optional(),
+  hooks: namedList(hook, 8, 'Checks of requests and answers, in the order in which they decide.').default([]),
   onClientDisconnect: choice(['Abort', 'Drain'], 'Abort the upstream, or read on to its usage figure, within bounds.').default(
     'Abort',
   ),

@@ -25,6 +25,8 @@ import type {
   CascadeStep,
   Connection,
   CostGuard,
+  Hook,
+  HookHeader,
   KeyEntry,
   ModelAt,
   ModelEntry,
@@ -292,6 +294,34 @@ const cache = object<AnswerCache>({
   shadow: required(flag),
 });
 
+/** Not `knownOf`: what a hook does not look for any more goes by unseen. */
+const sensitiveKind = oneOf('PrivateKey', 'APIKey', 'Email', 'CreditCard', 'IBAN', 'Phone', 'IPAddress');
+
+const hook = object<Hook>({
+  name: required(text),
+  when: required(oneOf('Before', 'After')),
+  mode: required(oneOf('Decide', 'Observe')),
+  holdStream: required(flag),
+  onFailure: required(oneOf('Allow', 'Deny')),
+  http: optional(
+    object<Block<Hook, 'http'>>({
+      origin: required(text),
+      path: required(text),
+      headers: required(list(object<HookHeader>({ name: required(text), value: required(text), credential: optional(text) }))),
+      timeout: required(number),
+      maxBodyBytes: required(number),
+      window: required(number),
+    }),
+  ),
+  sensitiveData: optional(
+    object<Block<Hook, 'sensitiveData'>>({
+      kinds: required(list(sensitiveKind)),
+      action: required(oneOf('Deny', 'Mask')),
+      restore: required(flag),
+    }),
+  ),
+});
+
 const retryClasses = knownOf('ConnectFailure', 'Timeout', 'RateLimited', 'ServerError', 'Overloaded');
 const triggers = knownOf(
   'Exhausted',
@@ -372,6 +402,7 @@ export const routeEntry = object<RouteEntry>({
   cascade: optional(cascade),
   semantic: optional(semantic),
   cache: optional(cache),
+  hooks: optional(list(hook)),
   timeouts: required(object<RouteEntry['timeouts']>({ request: optional(number), streamIdle: optional(number) })),
   onClientDisconnect: required(oneOf('Abort', 'Drain')),
   onUnknownPrice: required(oneOf('Allow', 'Deny')),

@@ -3,6 +3,7 @@
 
 import type { Operation } from '../chat/dialect.ts';
 import type { FallbackTrigger, RetryClass } from '../failure.ts';
+import type { SensitiveKind } from '../sensitive/kinds.ts';
 import type { EpochMillis, Millis, NanoUsd, PicoUsd, Tokens } from '../units.ts';
 
 /** Raised when a reader of the previous version could no longer serve what is written. */
@@ -211,6 +212,8 @@ export type RouteEntry = {
   readonly semantic?: SemanticTasks;
   /** Absent: its answers are not kept. */
   readonly cache?: AnswerCache;
+  /** In order. Absent: there are none. */
+  readonly hooks?: readonly Hook[];
   readonly timeouts: { readonly request?: Millis; readonly streamIdle?: Millis };
   readonly onClientDisconnect: 'Abort' | 'Drain';
   readonly onUnknownPrice: 'Allow' | 'Deny';
@@ -220,6 +223,34 @@ export type RouteEntry = {
   /** What the last stage answers when no backend is left. */
   readonly catchAllAnswer?: { readonly staleCache: boolean; readonly message?: string; readonly status: number };
 };
+
+/** A check of requests or of answers. With neither `http` nor `sensitiveData` it cannot be asked: as if it had failed. */
+export type Hook = {
+  readonly name: string;
+  readonly when: 'Before' | 'After';
+  readonly mode: 'Decide' | 'Observe';
+  /** A streamed answer is held back until all of it was checked. */
+  readonly holdStream: boolean;
+  readonly onFailure: 'Allow' | 'Deny';
+  readonly http?: {
+    readonly origin: string;
+    readonly path: string;
+    readonly headers: readonly HookHeader[];
+    readonly timeout: Millis;
+    readonly maxBodyBytes: number;
+    /** Characters. */
+    readonly window: number;
+  };
+  readonly sensitiveData?: {
+    readonly kinds: readonly SensitiveKind[];
+    readonly action: 'Deny' | 'Mask';
+    /** What it masks is put back into the answer. */
+    readonly restore: boolean;
+  };
+};
+
+/** Lower-case name; `value`, and behind it the secret, where there is one. */
+export type HookHeader = { readonly name: string; readonly value: string; readonly credential?: CredentialRef };
 
 /** Cheap backends first. An answer that is not accepted is never served; that of the last step always is. */
 export type Cascade = {

@@ -8,7 +8,7 @@ import type { TraceParent } from './trace-context.ts';
 /** A part of the request that is no attempt. Epoch milliseconds. */
 export type Step = {
   readonly spanId: string;
-  readonly name: 'admission' | 'cache';
+  readonly name: 'admission' | 'cache' | 'hook';
   readonly from: number;
   readonly to: number;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;

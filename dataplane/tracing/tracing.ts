@@ -4,7 +4,7 @@ import type { AttemptPurpose, CostRecord } from '#core/accounting/cost-record.ts
 import type { Failure } from '#core/failure.ts';
 import type { Admitter, Reserved, Widened } from '../admission/admission.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Answers, Observer, Tracing } from '../ports.ts';
+import type { Answers, HookTold, Observer, Tracing } from '../ports.ts';
 import type { Trip } from '../trip.ts';
 import type { RequestTrace } from './request-trace.ts';
 import { type TraceParent, traceParentIn, traceParentText, traceStateIn } from './trace-context.ts';
@@ -23,6 +23,9 @@ export type TracingParts = {
 /** Of a request that is under way and not sampled, as its parent is not: its upstreams are told so. */
 type Unsampled = { readonly own: TraceParent; readonly state: string | undefined; readonly isSampled: false };
 type UnderWay = (RequestTrace & { readonly isSampled: true }) | Unsampled;
+
+/** A stream may be checked in many windows. */
+const MAX_STEPS = 128;
 
 /** Rows of the gateway's own, which belong to no request. */
 const OWN: ReadonlySet<AttemptPurpose | undefined> = new Set(['embedding', 'sample', 'cache-judge']);
@@ -80,6 +83,14 @@ export class RequestTraces implements Tracing, Observer {
 
   attempted(row: CostRecord): void {
     if (!OWN.has(row.purpose)) this.#sampled(row.requestId)?.rows.push(row);
+  }
+
+  hooked({ id }: Exchange, { hook, when, outcome, startedAt, ms }: HookTold): void {
+    const trace = this.#sampled(id);
+    if (!trace || trace.steps.length >= MAX_STEPS) return;
+    const attributes = { 'tollgate.hook': hook, 'tollgate.hook.when': when, 'tollgate.hook.outcome': outcome };
+    const from = trace.epoch + startedAt;
+    trace.steps.push({ spanId: this.#parts.randomHex(8), name: 'hook', from, to: from + ms, attributes });
   }
 
   /** The same admitter, watched. */

@@ -6,8 +6,14 @@ type Fields = Readonly<Record<string, unknown>>;
 const fieldsOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
-/** `namespace/name` of the Secrets that providers and keys need. */
-export function* referencedSecrets(providers: Iterable<OurObject>, keys: Iterable<OurObject>): Generator<string> {
+const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fieldsOf) : []);
+
+/** `namespace/name` of the Secrets that providers, keys and the hooks of routes need. */
+export function* referencedSecrets(
+  providers: Iterable<OurObject>,
+  keys: Iterable<OurObject>,
+  routes: Iterable<OurObject>,
+): Generator<string> {
   for (const { metadata, spec } of providers) {
     const name = textOf(fieldsOf(fieldsOf(spec?.auth).secretRef).name);
     if (name !== undefined) yield `${metadata.namespace}/${name}`;
@@ -16,6 +22,12 @@ export function* referencedSecrets(providers: Iterable<OurObject>, keys: Iterabl
     const name = textOf(fieldsOf(spec?.secretRef).name) ?? textOf(fieldsOf(spec?.generate).secretName);
     if (name !== undefined) yield `${metadata.namespace}/${name}`;
   }
+  for (const { metadata, spec } of routes)
+    for (const { http } of listOf(spec?.hooks))
+      for (const { secretRef } of listOf(fieldsOf(http).headers)) {
+        const name = textOf(fieldsOf(secretRef).name);
+        if (name !== undefined) yield `${metadata.namespace}/${name}`;
+      }
 }
 
 /** How a provider's engines are found; undefined: it lists them, or is no engine. */

@@ -45,7 +45,7 @@ export async function gather(world: World, now: EpochMillis, digest: (text: stri
     OurObject[],
     OurObject[],
   ];
-  await world.secrets.want(new Set(referencedSecrets(providers, keys)));
+  await world.secrets.want(new Set(referencedSecrets(providers, keys, routes)));
   const engines = await foundEngines(world, providers);
   const rotatedOut = rotations(world, keys, now, digest);
   const typed = (kind: string, apiVersion = 'v1') => {

@@ -99,7 +99,7 @@ export const importRules: readonly Rule[] = [
   },
   {
     from: 'dataplane/serve.ts',
-    may: ['core/**', ...loop, 'dataplane/frontends/index.ts', 'dataplane/providers/index.ts'],
+    may: ['core/**', ...loop, 'dataplane/hooks/hook-run.ts', 'dataplane/frontends/index.ts', 'dataplane/providers/index.ts'],
     why: 'the loop knows the core, its own steps, the ports and the tables of frontends and providers: no Redis, SQL or Kubernetes in it',
   },
   {
@@ -114,12 +114,24 @@ export const importRules: readonly Rule[] = [
       'dataplane/http/{client-response,sse}.ts',
       'dataplane/relay/**',
       'dataplane/passthrough/**',
+      'dataplane/hooks/unseen.ts',
       'dataplane/frontends/{body-fields,index,frontend}.ts',
       'dataplane/providers/{index,provider}.ts',
       'platform/{body,http-ask,http-client}.ts',
       'node:{buffer,http}',
     ],
     why: 'the steps of the loop reach stores, clock and chance through ports.ts only',
+  },
+  {
+    from: 'dataplane/hooks/**',
+    may: [
+      'core/**',
+      'dataplane/{answer,call,exchange,open,ports,trip}.ts',
+      'dataplane/http/{client-response,sse}.ts',
+      'dataplane/hooks/**',
+      'platform/{http-ask,http-client}.ts',
+    ],
+    why: 'a hook stands between the loop and its client: it knows what is asked and what is sent, and no provider',
   },
   {
     from: 'dataplane/passthrough/**',

@@ -231,6 +231,32 @@ export const anyRoute = (providers: readonly string[]): fc.Arbitrary<RouteEntry>
           },
           ['minSimilarity', 'tasks'],
         ),
+        hooks: fc.array(
+          partly(
+            {
+              name,
+              when: fc.constantFrom('Before', 'After'),
+              mode: fc.constantFrom('Decide', 'Observe'),
+              holdStream: fc.boolean(),
+              onFailure: fc.constantFrom('Allow', 'Deny'),
+              http: whole({
+                origin: word,
+                path: word,
+                headers: fc.array(partly({ name, value: word, credential: word }, ['name', 'value']), { maxLength: 2 }),
+                timeout: count,
+                maxBodyBytes: count,
+                window: count,
+              }),
+              sensitiveData: whole({
+                kinds: fc.subarray(['Email', 'APIKey', 'IPAddress']),
+                action: fc.constantFrom('Deny', 'Mask'),
+                restore: fc.boolean(),
+              }),
+            },
+            ['name', 'when', 'mode', 'holdStream', 'onFailure'],
+          ),
+          { maxLength: 2 },
+        ),
         cache: partly(
           {
             mode: fc.constantFrom('Exact', 'Semantic'),

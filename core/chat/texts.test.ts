@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { textsOfAnswer, textsOfRequest } from './texts.ts';
+
+const asked = (body: unknown) => textsOfRequest(JSON.stringify(body)).map(({ place }) => place);
+/** `+`: a piece of a text; `json`: words that are JSON. */
+const answered = (body: unknown, event = '') =>
+  textsOfAnswer(JSON.stringify(body), event, () => {}).map(
+    ({ place, isPiece, isJson }) => `${place}${isPiece ? ' +' : ''}${isJson ? ' json' : ''}`,
+  );
+
+const tool = { type: 'function', function: { name: 'n', description: 'd', parameters: { type: 'object', required: ['a'] } } };
+
+describe('the words of a request', () => {
+  test('of chat completions: not names, kinds, ids and addresses of pictures', () => {
+    const body = {
+      model: 'm',
+      messages: [
+        { role: 'system', content: 's' },
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 't' },
+            { type: 'image_url', image_url: { url: 'u' } },
+          ],
+        },
+        { role: 'assistant', tool_calls: [{ id: 'i', type: 'function', function: { name: 'f', arguments: '{}' } }] },
+        { role: 'tool', tool_call_id: 'i', content: 'r' },
+      ],
+      user: 'u',
+      tools: [tool],
+    };
+    assert.deepEqual(asked(body), [
+      'messages[0].content',
+      'messages[1].content[0].text',
+      'messages[2].tool_calls[0].function.arguments',
+      'messages[3].content',
+      'user',
+      'tools[0].function.description',
+    ]);
+  });
+
+  test('of messages: all that is in the arguments of a tool, nothing that is signed', () => {
+    const body = {
+      model: 'm',
+      system: [{ type: 'text', text: 's', cache_control: { type: 'ephemeral', ttl: '1h' } }],
+      messages: [
+        { role: 'assistant', content: [{ type: 'thinking', thinking: 'x', signature: 'y' }] },
+        {
+          role: 'assistant',
+          content: [{ type: 'tool_use', id: 'i', name: 'f', input: { id: 'a', url: ['b'], deep: { data: 'c' } } }],
+        },
+        {
+          role: 'user',
+          content: [{ type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: 'JVBE' } }],
+        },
+      ],
+    };
+    assert.deepEqual(asked(body), [
+      'system[0].text',
+      'messages[1].content[0].input.id',
+      'messages[1].content[0].input.url[0]',
+      'messages[1].content[0].input.deep.data',
+    ]);
+  });
+
+  test('of Responses, Gemini and embeddings', () => {
+    const items = [
+      { role: 'user', content: 'c' },
+      { type: 'function_call_output', call_id: 'i', output: 'o' },
+      { type: 'reasoning', id: 'rs', encrypted_content: 'e', summary: [] },
+    ];
+    assert.deepEqual(asked({ model: 'm', input: items, instructions: 'i' }), [
+      'input[0].content',
+      'input[1].output',
+      'instructions',
+    ]);
+    assert.deepEqual(asked({ model: 'm', input: ['a', 'b'] }), ['input[0]', 'input[1]']);
+    const parts = [
+      { text: 't' },
+      { inlineData: { mimeType: 'image/png', data: 'x' } },
+      { functionResponse: { name: 'f', response: { id: 'r' } } },
+    ];
+    assert.deepEqual(asked({ contents: [{ role: 'user', parts }], systemInstruction: { parts: [{ text: 's' }] } }), [
+      'contents[0].parts[0].text',
+      'contents[0].parts[2].functionResponse.response.id',
+      'systemInstruction.parts[0].text',
+    ]);
+  });
+});
+
+describe('the words of an answer', () => {
+  test('whole', () => {
+    const call = { id: 'i', type: 'function', function: { name: 'f', arguments: '{}' } };
+    const message = { role: 'assistant', content: 'c', refusal: null, reasoning_content: 'r', tool_calls: [call] };
+    const choice = { index: 0, finish_reason: 'stop', message, logprobs: { content: [{ token: 'c' }] } };
+    assert.deepEqual(answered({ id: 'x', model: 'm', system_fingerprint: 'fp', choices: [choice] }), [
+      'choices[0].message.content',
+      'choices[0].message.reasoning_content',
+      'choices[0].message.tool_calls[0].function.arguments json',
+    ]);
+    const content = [
+      { type: 'thinking', thinking: 't', signature: 's' },
+      { type: 'text', text: 'x' },
+      { type: 'tool_use', id: 'i', name: 'f', input: { to: 'a' } },
+    ];
+    assert.deepEqual(answered({ id: 'x', role: 'assistant', content }), [
+      'content[0].thinking',
+      'content[1].text',
+      'content[2].input.to',
+    ]);
+    const output = [
+      { type: 'message', id: 'm', content: [{ type: 'output_text', text: 'x' }] },
+      { type: 'function_call', arguments: '{}' },
+    ];
+    assert.deepEqual(answered({ id: 'x', output }), ['output[0].content[0].text', 'output[1].arguments json']);
+    assert.deepEqual(answered({ output: { message: { role: 'assistant', content: [{ text: 'x' }] } }, stopReason: 'end_turn' }), [
+      'output.message.content[0].text',
+    ]);
+  });
+
+  test('streamed: pieces are known by the choice, the block or the item that they belong to, wherever that stands in an event', () => {
+    const delta = (index: number, delta: object) => ({ id: 'x', choices: [{ index, delta }] });
+    assert.deepEqual(answered(delta(1, { role: 'assistant', content: 'c' })), ['choices[1].delta.content +']);
+    const call = { index: 2, function: { arguments: '{' } };
+    assert.deepEqual(answered(delta(0, { tool_calls: [call] })), ['choices[0].delta.tool_calls[2].function.arguments + json']);
+    assert.deepEqual(answered({ type: 'content_block_delta', index: 3, delta: { type: 'text_delta', text: 't' } }), [
+      '(index=3).delta.text +',
+    ]);
+    assert.deepEqual(answered({ type: 'content_block_delta', index: 3, delta: { type: 'signature_delta', signature: 's' } }), []);
+    assert.deepEqual(answered({ contentBlockIndex: 0, delta: { toolUse: { input: '{' } } }), [
+      '(contentBlockIndex=0).delta.toolUse.input + json',
+    ]);
+    const item = { item_id: 'i', output_index: 1, content_index: 0, delta: 'd' };
+    assert.deepEqual(answered(item, 'response.output_text.delta'), ['(output_index=1,content_index=0).delta +']);
+    assert.deepEqual(answered(item, 'response.function_call_arguments.delta'), ['(output_index=1,content_index=0).delta + json']);
+    const candidate = { content: { role: 'model', parts: [{ text: 't' }, { functionCall: { name: 'f', args: { to: 'a' } } }] } };
+    assert.deepEqual(answered({ candidates: [candidate], responseId: 'r' }), [
+      'candidates[0].content.parts[0].text +',
+      'candidates[0].content.parts[1].functionCall.args.to',
+    ]);
+    assert.deepEqual(answered({ choices: [{ index: 0, text: 't' }] }), ['choices[0].text +']);
+  });
+});

@@ -1,0 +1,87 @@
+// Which strings of a request or an answer are words, in whatever dialect: what people and models wrote, and not what programs go by. For
+// those who look at what is said, or change it, and leave all else as it is.
+import { type JsonNode, type JsonString, stringsIn, type Taken } from '../json/strings.ts';
+
+/** A string that holds words. */
+export type TextAt = JsonString & {
+  /** Such as `choices[0].delta.content`: of the text that it is a piece of, where `isPiece`. */
+  readonly place: string;
+  /** Of a stream: the text goes on in later events, at the same place. */
+  readonly isPiece: boolean;
+  /** The words are JSON themselves: arguments of a tool. */
+  readonly isJson: boolean;
+};
+
+// ---------------------------------------------------------------- requests
+
+/** Names of what programs go by: identifiers, kinds, settings; bytes of files; addresses; what a provider has signed. */
+const NO_WORDS: ReadonlySet<string> = new Set(
+  `model id type role object name format detail status effort mode voice language encoding_format service_tier tool_choice
+  data bytes file_data b64_json image_url url uri fileUri file_uri media_type mediaType mimeType mime_type
+  signature thoughtSignature encrypted_content thinking redactedContent redacted_thinking cache_control ttl
+  required enum $ref $schema pattern const`.split(/\s+/),
+);
+const IS_ID = /(_id|Id|_ids|Ids)$/;
+
+/** What stands in the arguments of a tool, or in what it gave back, is words under any name. */
+const ARGUMENTS: ReadonlySet<string> = new Set(['arguments', 'args', 'input', 'output', 'response', 'result', 'json']);
+
+export const textsOfRequest = (json: string): TextAt[] =>
+  stringsIn(json).flatMap(string => {
+    const isWords = isArgument(string.within) || !(NO_WORDS.has(string.key) || IS_ID.test(string.key));
+    return isWords ? [{ ...string, place: placeOf(string), isPiece: false, isJson: string.key === 'arguments' }] : [];
+  });
+
+function isArgument(within: JsonNode | undefined): boolean {
+  for (let node = within; node; node = node.parent)
+    // A list of that name is a conversation (Responses' `input`, `output`).
+    if (ARGUMENTS.has(node.key) && !node.isList && node.at === undefined && node.parent?.parent) return true;
+  return false;
+}
+
+// ---------------------------------------------------------------- answers
+
+const WORDS: ReadonlySet<string> = new Set(
+  `content text delta refusal reasoning reasoning_content thinking arguments partial_json input output transcript code logs title
+  cited_text quote instructions`.split(/\s+/),
+);
+
+/** Tokens one by one, with those that might have stood in their place: the words of the answer once more. */
+const PROBABILITIES: ReadonlySet<string> = new Set(['logprobs', 'logprobsResult']);
+
+/** @param onProbabilities told of the values that say the answer once more, as probabilities of its tokens */
+export function textsOfAnswer(json: string, event: string, onProbabilities: Taken['take']): TextAt[] {
+  const strings = stringsIn(json, { has: name => PROBABILITIES.has(name), take: onProbabilities });
+  return strings.flatMap(string => {
+    const isInArguments = isArgument(string.within);
+    if (!isInArguments && !WORDS.has(string.key)) return [];
+    const isPiece = !isInArguments && isPieceOfText(string);
+    return [{ ...string, place: placeOf(string), isPiece, isJson: isJsonText(string, isPiece, event) }];
+  });
+}
+
+/** Deltas; Google's parts and completions' texts go on without being called so. */
+function isPieceOfText({ key, within }: JsonString): boolean {
+  if (key === 'delta') return true;
+  const isBare = key === 'text';
+  for (let node: JsonNode | undefined = within; node; node = node.parent)
+    if (node.key === 'delta' || (isBare && (node.key === 'choices' || node.key === 'candidates'))) return true;
+  return false;
+}
+
+function isJsonText({ key }: JsonString, isPiece: boolean, event: string): boolean {
+  if (key === 'arguments' || key === 'partial_json') return true;
+  return isPiece && (key === 'input' || (key === 'delta' && event.includes('arguments')));
+}
+
+function placeOf({ key, at, within }: JsonString): string {
+  let place = at === undefined ? `.${key}` : `[${at}]`;
+  for (let node: JsonNode | undefined = within; node; node = node.parent) place = stepOf(node) + place;
+  return place.startsWith('.') ? place.slice(1) : place;
+}
+
+/** An element is known by its own `index` where it has one: events of a stream leave out those that have nothing new. */
+function stepOf({ key, at, indexes }: JsonNode): string {
+  if (at !== undefined) return `[${/^index=(\d+)/.exec(indexes)?.[1] ?? at}]`;
+  return (key === '' ? '' : `.${key}`) + (indexes === '' ? '' : `(${indexes})`);
+}

@@ -1,0 +1,148 @@
+// Finds things in the words of an answer as it passes by, and puts others in their place, or forbids the answer for them. What is found may
+// be spread over many events: those that it may still be in wait, all others go on at once.
+import { Finder, type Found, findAll, replaced, type Wanted } from '#core/sensitive/finder.ts';
+import type { Frame, Words } from './frame.ts';
+import type { Next, Stage } from './stage.ts';
+
+export type Rewriting<K> = {
+  readonly wanted: readonly Wanted<K>[];
+  /** @returns what stands in its place; undefined: the answer is forbidden */
+  readonly by: (found: Found<K>, words: Words) => string | undefined;
+  /** Probabilities of tokens would tell what is replaced. */
+  readonly hidesProbabilities: boolean;
+  /** All of the answer was looked at. */
+  readonly onEnd?: () => void;
+};
+
+/** Events with words of other texts, until one that does not go on is taken to be over. */
+const IDLE_EVENTS = 16;
+
+type Waiting = { readonly frame: Frame; undecided: number };
+
+export class RewriteStage<K> implements Stage {
+  readonly isBehind = false;
+  readonly #how: Rewriting<K>;
+  readonly #next: Next;
+  readonly #waiting: Waiting[] = [];
+  readonly #texts = new Map<string, RunningText<K>>();
+  /** Forbidden: nothing comes out any more. */
+  #isOver = false;
+
+  constructor(how: Rewriting<K>, next: Next) {
+    this.#how = how;
+    this.#next = next;
+  }
+
+  push(frame: Frame): void {
+    frame.hidesProbabilities ||= this.#how.hidesProbabilities;
+    const waiting = { frame, undecided: 0 };
+    this.#waiting.push(waiting);
+    const here = new Set<string>();
+    for (const words of frame.words) {
+      if (words.at.isPiece) this.#piece(waiting, words, here);
+      else words.text = this.#rewritten(words);
+    }
+    if (here.size > 0) this.#endIdle(here);
+    this.#release();
+  }
+
+  end(): void {
+    for (const text of this.#texts.values()) text.end();
+    this.#texts.clear();
+    this.#release();
+    if (this.#isOver) return;
+    this.#how.onEnd?.();
+    this.#next.end();
+  }
+
+  cut(): void {
+    this.#isOver = true;
+  }
+
+  #piece(waiting: Waiting, words: Words, here: Set<string>): void {
+    const { place } = words.at;
+    here.add(place);
+    const text = this.#texts.get(place) ?? new RunningText(this.#how.wanted, (found, first) => this.#by(found, first));
+    this.#texts.set(place, text);
+    text.push(waiting, words);
+  }
+
+  /** Words that stand alone. */
+  #rewritten(words: Words): string {
+    const found = findAll(words.text, this.#how.wanted);
+    return found.length === 0 ? words.text : replaced(words.text, found, one => this.#by(one, words));
+  }
+
+  #by(found: Found<K>, words: Words): string {
+    const text = this.#how.by(found, words);
+    this.#isOver ||= text === undefined;
+    return text ?? '';
+  }
+
+  #endIdle(here: ReadonlySet<string>): void {
+    for (const [place, text] of this.#texts) {
+      text.idle = here.has(place) ? 0 : text.idle + 1;
+      if (text.idle < IDLE_EVENTS) continue;
+      text.end();
+      this.#texts.delete(place);
+    }
+  }
+
+  #release(): void {
+    while (!this.#isOver && this.#waiting[0]?.undecided === 0) this.#next.push(this.#waiting.shift()!.frame);
+  }
+}
+
+type Piece = { readonly waiting: Waiting; readonly words: Words; readonly start: number; readonly end: number };
+
+/** One text, in pieces of many events. */
+class RunningText<K> {
+  readonly #finder: Finder<K>;
+  readonly #by: (found: Found<K>, words: Words) => string;
+  readonly #pieces: Piece[] = [];
+  /** What was found, and may reach into pieces that are not decided yet. */
+  #found: { readonly start: number; readonly end: number; readonly text: string }[] = [];
+  #length = 0;
+  idle = 0;
+
+  constructor(wanted: readonly Wanted<K>[], by: (found: Found<K>, words: Words) => string) {
+    this.#finder = new Finder(wanted);
+    this.#by = by;
+  }
+
+  push(waiting: Waiting, words: Words): void {
+    const start = this.#length;
+    this.#length += words.text.length;
+    this.#pieces.push({ waiting, words, start, end: this.#length });
+    waiting.undecided++;
+    this.#note(this.#finder.push(words.text));
+  }
+
+  end(): void {
+    this.#note(this.#finder.end());
+  }
+
+  #note(found: readonly Found<K>[]): void {
+    for (const one of found) {
+      const first = this.#pieces.find(piece => piece.end > one.start)!;
+      this.#found.push({ start: one.start, end: one.end, text: this.#by(one, first.words) });
+    }
+    while (this.#pieces.length > 0 && this.#pieces[0]!.end <= this.#finder.decided) this.#decide(this.#pieces.shift()!);
+  }
+
+  #decide({ waiting, words, start, end }: Piece): void {
+    waiting.undecided--;
+    this.#found = this.#found.filter(one => one.end > start);
+    const here = this.#found.filter(one => one.start < end);
+    if (here.length === 0) return;
+    let text = '';
+    let from = start;
+    for (const one of here) {
+      text += words.text.slice(from - start, Math.max(0, one.start - start));
+      // What reaches in from an earlier piece stands there.
+      if (one.start >= start) text += one.text;
+      from = Math.min(end, one.end);
+    }
+    words.text = text + words.text.slice(from - start);
+  }
+}
