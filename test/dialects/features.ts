@@ -29,8 +29,10 @@ export type Feature = {
   readonly next?: (first: Answer) => readonly Turn[];
   /** Throws where it was not understood. A string is what a reader has to know besides. */
   readonly shows: (seen: Seen) => unknown;
-  /** The class of the error that the client has to be told, at the first place or in the stream. */
+  /** The class of the error that the client has to be told. */
   readonly fails?: readonly string[];
+  /** The stream has to end in an error. */
+  readonly breaks?: true;
   readonly counts?: true;
   /** What the later turn needs words for. */
   readonly words?: readonly Word[];
@@ -276,7 +278,7 @@ export const features: readonly Feature[] = [
     kind: { fault: 'error-event' },
     ask: { stream: true, says: 'At length. [[tokens=60]]' },
     shows: neverAnswered,
-    fails: ['stream'],
+    breaks: true,
   },
   {
     name: 'a search that the provider runs',

@@ -52,12 +52,19 @@ function sectionOf(targets: readonly Target[], { client, rows }: Table): string 
   return [
     `## ${titles[client.dialect]}`,
     '',
+    passesTo(targets, client),
+    '',
     `| | ${targets.map(({ title }) => title).join(' | ')} |`,
     `| --- |${' --- |'.repeat(targets.length)}`,
     ...lines,
     ...(notes.length > 0 ? ['', ...notes.map((note, i) => `${i + 1}. ${note}`)] : []),
     '',
   ].join('\n');
+}
+
+function passesTo(targets: readonly Target[], { dialect }: Client): string {
+  const speakers = targets.filter(({ speaks }) => speaks.includes(dialect)).map(({ title }) => title);
+  return `Passes through to ${speakers.join('; ')}.`;
 }
 
 function shown(cell: Cell, notes: string[]): string {

@@ -1,4 +1,5 @@
 // The columns of docs/dialects.md: each provider type, by its wires; and the gateway before all of them.
+import type { Dialect } from '#core/chat/dialect.ts';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { startGoogleMetadata } from '#test/support/google-metadata.ts';
@@ -24,6 +25,8 @@ export type Target = {
   readonly maker?: 'openai' | 'anthropic' | 'google';
   /** It tells what it thinks. */
   readonly showsThinking: boolean;
+  /** Bodies of these dialects pass through to it; all others are translated. */
+  readonly speaks: readonly Dialect[];
   readonly spec?: Readonly<Record<string, unknown>>;
 };
 
@@ -36,6 +39,7 @@ export const targets: readonly Target[] = [
     thinker: 'gpt-5-mini',
     maker: 'openai',
     showsThinking: false,
+    speaks: ['openai-chat', 'openai-responses'],
   },
   {
     name: 'openai-responses',
@@ -45,6 +49,7 @@ export const targets: readonly Target[] = [
     thinker: 'gpt-5-pro',
     maker: 'openai',
     showsThinking: true,
+    speaks: ['openai-responses'],
     spec: { openAI: { dialects: ['Responses'] } },
   },
   {
@@ -55,6 +60,7 @@ export const targets: readonly Target[] = [
     thinker: 'gpt-5-mini',
     maker: 'openai',
     showsThinking: false,
+    speaks: ['openai-chat', 'openai-responses'],
   },
   {
     name: 'anthropic',
@@ -64,6 +70,7 @@ export const targets: readonly Target[] = [
     thinker: 'claude-opus-4-5',
     maker: 'anthropic',
     showsThinking: true,
+    speaks: ['anthropic-messages'],
   },
   {
     name: 'gemini',
@@ -73,6 +80,7 @@ export const targets: readonly Target[] = [
     thinker: 'gemini-3.8-flash',
     maker: 'google',
     showsThinking: true,
+    speaks: ['gemini'],
   },
   {
     name: 'vertex-claude',
@@ -82,6 +90,7 @@ export const targets: readonly Target[] = [
     thinker: 'claude-opus-4-5@20251101',
     maker: 'anthropic',
     showsThinking: true,
+    speaks: ['anthropic-messages'],
   },
   {
     name: 'bedrock-nova',
@@ -90,6 +99,7 @@ export const targets: readonly Target[] = [
     model: 'us.amazon.nova-2-lite-v1:0',
     thinker: 'global.amazon.nova-2-lite-v1:0',
     showsThinking: true,
+    speaks: ['bedrock-converse'],
   },
   {
     name: 'bedrock-claude',
@@ -99,6 +109,7 @@ export const targets: readonly Target[] = [
     thinker: 'global.anthropic.claude-opus-4-5-20251101-v1:0',
     maker: 'anthropic',
     showsThinking: true,
+    speaks: ['anthropic-messages', 'bedrock-converse'],
   },
   {
     name: 'compatible',
@@ -107,8 +118,17 @@ export const targets: readonly Target[] = [
     model: 'llama-3.3-70b',
     thinker: 'gpt-oss-120b',
     showsThinking: false,
+    speaks: ['openai-chat', 'openai-completions'],
   },
-  { name: 'vllm', type: 'VLLM', title: 'vLLM', model: 'tiny', thinker: 'qwen3-8b', showsThinking: true },
+  {
+    name: 'vllm',
+    type: 'VLLM',
+    title: 'vLLM',
+    model: 'tiny',
+    thinker: 'qwen3-8b',
+    showsThinking: true,
+    speaks: ['openai-chat', 'openai-responses', 'openai-completions', 'anthropic-messages'],
+  },
 ];
 
 /** An ordinary model, one that reasons, or one all of whose answers have the simulator's fault of this name. */
