@@ -102,7 +102,8 @@ export class AskStage implements Stage {
   async #check(): Promise<void> {
     const { frames, words } = this.#takeHeld();
     const isLast = this.#hasEnded;
-    if (words.characters > 0) {
+    // The last is told of also where there are no words left: who sees windows waits for their end.
+    if (words.characters > 0 || isLast) {
       this.#isAsking = true;
       const texts = words.texts().map(text => this.#withContext(text));
       const answer = await this.#how.ask({ texts, isLast, window: this.#windows++, wasCut: false });

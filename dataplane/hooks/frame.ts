@@ -64,6 +64,7 @@ export class Frame {
     splices.sort((a, b) => a.start - b.start);
     const json = splicedText(this.#json, splices);
     if (this.#event === undefined) return Buffer.from(json);
-    return Buffer.from(`${this.#event === '' ? '' : `event: ${this.#event}\n`}data: ${json}\n\n`);
+    const name = this.#event === '' ? '' : `event: ${this.#event}\n`;
+    return Buffer.from(`${name}data: ${json.replaceAll('\n', '\ndata: ')}\n\n`);
   }
 }

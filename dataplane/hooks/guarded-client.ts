@@ -75,7 +75,10 @@ export class GuardedClient implements Client {
       this.#cut();
       this.#listener?.clientLeft();
     },
-    clientDrained: () => this.#listener?.clientDrained(),
+    clientDrained: () => {
+      this.#keepsUp = true;
+      this.#listener?.clientDrained();
+    },
   };
 
   connectionClosed(): void {

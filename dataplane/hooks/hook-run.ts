@@ -1,9 +1,6 @@
 // The hooks of a route at one request: first at what is asked, then at what is answered. They decide in their order; those that observe are
 // told beside that, and nobody waits for them.
-import { textsOfRequest } from '#core/chat/texts.ts';
 import { type Failure, failure, ok, type Parsed } from '#core/failure.ts';
-import { splicedText, textOfString } from '#core/json/strings.ts';
-import { findAll, replaced } from '#core/sensitive/finder.ts';
 import { kinds, type SensitiveKind } from '#core/sensitive/kinds.ts';
 import { Masks, wantedOf } from '#core/sensitive/masks.ts';
 import type { Hook } from '#core/snapshot/snapshot.ts';
@@ -19,6 +16,7 @@ import type { Words } from './frame.ts';
 import { GuardedClient } from './guarded-client.ts';
 import { HoldStage } from './hold-stage.ts';
 import { RewriteStage, type Rewriting } from './rewrite.ts';
+import { findInRequest, maskedRequest } from './sensitive-request.ts';
 import type { Deny, Next, Stage } from './stage.ts';
 import { hasChecks, unseen } from './unseen.ts';
 
@@ -61,7 +59,9 @@ export class HookRun {
     let replacedBy: Hook | undefined;
     for (const hook of this.#hooks) {
       if (hook.when !== 'Before') continue;
-      const checked = hook.sensitiveData ? this.#withoutSensitive(hook, hook.sensitiveData, json) : await this.#asked(hook, json);
+      const checked = hook.sensitiveData
+        ? await this.#withoutSensitive(hook, hook.sensitiveData, json)
+        : await this.#asked(hook, json);
       if (!checked.ok) return checked;
       if (checked.value !== json && hook.http) replacedBy = hook;
       json = checked.value;
@@ -81,14 +81,9 @@ export class HookRun {
     return keeps && unseen('an answer that is kept in a conversation', keeps.param);
   }
 
-  #withoutSensitive(hook: Hook, data: SensitiveData, json: string): Parsed<string> {
+  async #withoutSensitive(hook: Hook, data: SensitiveData, json: string): Promise<Parsed<string>> {
     const startedAt = this.#ports.monotonic();
-    const wanted = wantedOf(data.kinds);
-    const found = textsOfRequest(json).flatMap(at => {
-      const text = textOfString(json, at.start, at.end);
-      const here = findAll(text, wanted);
-      return here.length > 0 ? [{ at, text, here }] : [];
-    });
+    const found = await findInRequest(json, wantedOf(data.kinds));
     const outcome = found.length === 0 ? 'allow' : data.action === 'Mask' ? 'replace' : 'deny';
     this.#told(hook, outcome, startedAt);
     if (outcome === 'deny')
@@ -99,11 +94,7 @@ export class HookRun {
           found.flatMap(({ here }) => here),
         ),
       };
-    const splices = found.map(({ at, text, here }) => {
-      const masked = replaced(text, here, one => this.#masks.placeholderOf(one.kind, one.text));
-      return { start: at.start, end: at.end, text: JSON.stringify(masked) };
-    });
-    return ok(splices.length === 0 ? json : splicedText(json, splices));
+    return ok(maskedRequest(json, found, this.#masks));
   }
 
   async #asked(hook: Hook, json: string): Promise<Parsed<string>> {

@@ -396,6 +396,12 @@ describe('secrets and personal data', () => {
       });
       const parts = messagesIn(gemini.text).map(({ data }) => JSON.parse(data).candidates?.[0]?.content?.parts?.[0]?.text ?? '');
       assert.equal(parts.join(''), masked);
+      // In AWS's binary frames.
+      const converse = await post(`${gateway.url}/model/masked-answers/converse-stream`, {
+        messages: [{ role: 'user', content: [{ text: 'x' }] }],
+      });
+      const texts = [...converse.text.matchAll(/"text":"([^"]*)"/g)].map(([, text]) => text);
+      assert.equal(texts.join(''), masked);
     }
   });
 
@@ -523,6 +529,30 @@ describe('a hook after the answer', () => {
     }
   });
 
+  test('a long stream is checked as it comes and arrives whole, to a client that is slow as well', async () => {
+    const words = Array.from({ length: 4000 }, (_, i) => `word${i} ${'x'.repeat(240)} `);
+    upstream.answer(says(...words));
+    checks.answer(async (response, asked) => {
+      await new Promise(resolve => setTimeout(resolve, 5));
+      await allow(response, asked);
+    });
+    for (const model of ['windows', 'held', 'masked-answers']) {
+      const response = await fetch(gateway.url + chatPath, {
+        method: 'POST',
+        body: JSON.stringify(chat(model, { stream: true })),
+        headers: { authorization: `Bearer ${clientKey}` },
+      });
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of response.body!) {
+        if (chunks.length % 20 === 0) await new Promise(resolve => setTimeout(resolve, 20));
+        chunks.push(chunk);
+      }
+      const text = Buffer.concat(chunks).toString();
+      assert.equal(answerText(text), words.join(''), model);
+      assert.ok(isTerminated(text));
+    }
+  });
+
   test('breaks a stream off: the windows it allowed are there, the others are not, and it does not end as if it were whole', async () => {
     upstream.answer(says(...Array.from({ length: 60 }, (_, i) => `word${i} `)));
     checks.answer((response, asked) => {
@@ -572,6 +602,12 @@ describe('a hook after the answer', () => {
       assert.equal(upstream.asked.length, 0);
     }
   });
+});
+
+test('a model with checks is no fallback that a request brings along', async () => {
+  const answer = await ask('masked-answers', 'x', { fallbacks: ['before'] });
+  assert.deepEqual([answer.status, errorOf(answer).param], [403, 'fallbacks'], answer.text);
+  assert.equal(upstream.asked.length, 0);
 });
 
 test('the cache keeps masked questions and what was answered to them: each client has its own data back, and hooks see hits', async () => {
