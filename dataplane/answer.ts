@@ -41,7 +41,7 @@ export function beginFlow(trip: Trip, upstream: HttpHeaders, startedAt: number, 
   trip.firstTokenMs ??= now - trip.exchange.startedAt;
   const head = successHead(trip, now, { upstream, upstreamMs: trip.upstreamMs + now - startedAt });
   head.push('content-type', headerSafe(String(upstream['content-type'] ?? 'application/octet-stream')));
-  for (const name of ['content-length', 'content-disposition', 'content-range'])
+  for (const name of ['content-length', 'content-disposition'])
     if (typeof upstream[name] === 'string' && !upstream['content-encoding']) head.push(name, headerSafe(upstream[name]));
   trip.exchange.client.startBytes(head);
 }

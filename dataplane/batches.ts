@@ -29,6 +29,7 @@ export class BatchHold {
   readonly #call: Omit<Call, 'batch'>;
   readonly #ports: Ports;
   #isMade = false;
+  #isOver = false;
 
   constructor(row: Written, call: Omit<Call, 'batch'>, ports: Ports) {
     this.#row = row;
@@ -44,8 +45,10 @@ export class BatchHold {
   }
 
   /** The request is over. What was perhaps made, and is known to nobody, costs what is held for it when its lease ends. */
-  over(why: Failure | undefined): void {
-    if (this.#isMade || !why || why.possiblyBilled || why.class === 'client_closed') return;
+  over(why: Failure | undefined, wasSent = false): void {
+    const isUnsure = wasSent && (!why || why.possiblyBilled === true || why.class === 'client_closed');
+    if (this.#isMade || this.#isOver || isUnsure) return;
+    this.#isOver = true;
     const { record } = this.#row;
     const result = { ...NO_ANSWER, kind: 'refused', failure: why } as const;
     const row = settled({ candidate: { model: {} } }, record, {

@@ -26,6 +26,6 @@ export type Call = {
 
 export type BatchHeld = {
   made(id: string, pin: Omit<Pin, 'tokens'>): Promise<void>;
-  /** @param why it was not made */
-  over(why: Failure | undefined): void;
+  /** @param why it was not made @param wasSent the provider was asked to make it */
+  over(why: Failure | undefined, wasSent?: boolean): void;
 };

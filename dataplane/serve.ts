@@ -37,7 +37,7 @@ export async function serve(asked: Exchange, ports: Ports): Promise<void> {
     ports.observer.served(trip);
   } finally {
     keepAnswer(trip);
-    trip.call.batch?.over(trip.failure);
+    trip.call.batch?.over(trip.failure, trip.attempts > 0);
     await trip.settle();
   }
 }

@@ -50,12 +50,15 @@ export function referencesIn(body: unknown): readonly StateName[] {
 }
 
 const NONE: readonly StateName[] = [];
-/** A letter may be written by its number. */
+/** A letter, or an underscore, may be written by its number. No encoder of JSON does that: those write so what is no ASCII. */
 const ESCAPE = Buffer.from('\\u00');
+const LETTERS = ['\\u004', '\\u005', '\\u006', '\\u007'].map(letter => Buffer.from(letter));
+
+const hidesLetters = (bytes: Buffer): boolean => bytes.includes(ESCAPE) && LETTERS.some(letter => bytes.includes(letter));
 
 /** Looks for such fields without parsing the body, which mostly has none. */
 export const lookFor = (...marks: readonly string[]) => {
-  const needles = [...marks.map(mark => Buffer.from(mark)), ESCAPE];
+  const needles = marks.map(mark => Buffer.from(mark));
   return (body: JsonView): readonly StateName[] =>
-    needles.some(needle => body.bytes.includes(needle)) ? referencesIn(body.whole()) : NONE;
+    needles.some(needle => body.bytes.includes(needle)) || hidesLetters(body.bytes) ? referencesIn(body.whole()) : NONE;
 };

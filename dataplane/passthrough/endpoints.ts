@@ -129,7 +129,7 @@ export const passedEndpoints: readonly PassedEndpoint[] = [
 ];
 
 /** Headers of the client that mean something to providers. Its other ones are for the gateway, or nobody's business. */
-export const HEADERS_PASSED_ON = ['accept', 'openai-beta', 'range', 'idempotency-key'];
+export const HEADERS_PASSED_ON = ['accept', 'openai-beta', 'idempotency-key'];
 
 /** What a path names that is kept. */
 export type NamedInPath = { readonly kind: Kind; readonly id: string };

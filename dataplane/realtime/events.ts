@@ -12,6 +12,7 @@ const NOTABLE = new Set([
   'response.created',
   'response.done',
   'conversation.item.input_audio_transcription.completed',
+  'error',
 ]);
 
 const TYPE = /"type"\s*:\s*"([a-z_.]{1,100})"/;
@@ -36,6 +37,7 @@ export type Told =
   | { readonly kind: 'transcribed'; readonly usage: Usage | undefined }
   | { readonly kind: 'session'; readonly transcriber: string | undefined }
   | { readonly kind: 'output'; readonly tokens: number }
+  | { readonly kind: 'error' }
   | { readonly kind: 'other' };
 
 const OTHER: Told = { kind: 'other' };
@@ -54,6 +56,8 @@ export function toldBy(text: string): Told {
     }
     case 'conversation.item.input_audio_transcription.completed':
       return { kind: 'transcribed', usage: meterOf('transcription').usageIn(event, NOT_ASKED) };
+    case 'error':
+      return { kind: 'error' };
     case 'session.created':
     case 'session.updated':
       return { kind: 'session', transcriber: transcriberIn(event) };
@@ -77,9 +81,9 @@ function outputOf(type: string, text: string): Told {
 /** Base64 of 8 kHz G.711, the least there is: a second has ten tokens when it goes in. */
 const AUDIO_CHARACTERS_PER_INPUT_TOKEN = 1000;
 
-/** Tokens that a client's event adds to what the model reads, at most. */
-export const addedBy = (text: string): number =>
-  typeAt(text) === 'input_audio_buffer.append' ? Math.ceil(text.length / AUDIO_CHARACTERS_PER_INPUT_TOKEN) : text.length;
+/** Tokens that a client's event adds to what the model reads, at most. @param size of it, in characters */
+export const addedBy = ({ type }: JsonRecord, size: number): number =>
+  type === 'input_audio_buffer.append' ? Math.ceil(size / AUDIO_CHARACTERS_PER_INPUT_TOKEN) : size;
 
 /** Which model writes down what is heard, before and since the API's first release. */
 function transcriberIn({ session }: JsonRecord): string | undefined {
@@ -90,11 +94,8 @@ function transcriberIn({ session }: JsonRecord): string | undefined {
 }
 
 /** Models that a client's event asks for. */
-export function modelsAskedBy(text: string): { readonly session?: string; readonly transcriber?: string } {
-  const head = typeAt(text);
-  if (head !== undefined && head !== 'session.update' && head !== 'transcription_session.update') return {};
-  const event = parsed(text);
-  if (event?.type !== 'session.update' && event?.type !== 'transcription_session.update') return {};
+export function modelsAskedBy(event: JsonRecord): { readonly session?: string; readonly transcriber?: string } {
+  if (event.type !== 'session.update' && event.type !== 'transcription_session.update') return {};
   const session = isRecord(event.session) ? event.session : {};
   const transcriber = transcriberIn(event);
   return {
@@ -102,6 +103,8 @@ export function modelsAskedBy(text: string): { readonly session?: string; readon
     ...(transcriber !== undefined && { transcriber }),
   };
 }
+
+export const asksForResponse = ({ type }: JsonRecord): boolean => type === 'response.create';
 
 /** What a response used that was not told of: what had come out, and all that may have gone in. */
 export const estimatedUsage = (input: number, output: number): Usage => ({

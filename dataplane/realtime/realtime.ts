@@ -138,6 +138,11 @@ export class Realtime implements Upgrades {
     const [model] = models;
     if (!model || models.length > 1 || model.length > 256)
       return refuse('invalid_request', { message: 'model must be named once in the query.', param: 'model' });
+    const other = [...query.keys()].find(name => !PARAMETERS.has(name));
+    if (other !== undefined)
+      return refuse('invalid_request', {
+        message: `${other.slice(0, 100)} is not passed on: only ${[...PARAMETERS].join(' and ')} are.`,
+      });
     const tags = tagsOf(headers, NO_CONTROLS);
     const facts = { model, operation: 'Realtime', headers, tags, inputTokens: () => 0, needs: REALTIME_NEEDS } as const;
     const plan = planFor(config, key.value, facts, ports);
@@ -200,6 +205,9 @@ export class Realtime implements Upgrades {
     return { ok: false, failure: reason };
   }
 }
+
+/** A `call_id` would lead into a session of somebody else. */
+const PARAMETERS: ReadonlySet<string> = new Set(['model', 'intent']);
 
 const pathOf = (url: string): string => url.split('?', 1)[0]!;
 

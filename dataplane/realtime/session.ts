@@ -2,11 +2,22 @@
 // before the client sees it, and where no further response is covered, the session ends with an event that says so.
 import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
+import type { JsonRecord } from '#core/json/record.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { WebSocket } from '#platform/websocket.ts';
 import { modelByEitherName } from '../passthrough/batch.ts';
 import { type Ending, nothingUsed, type SessionAccount } from './account.ts';
-import { addedBy, carriedOn, errorEvent, estimatedUsage, modelsAskedBy, parsed, type Told, toldBy } from './events.ts';
+import {
+  addedBy,
+  asksForResponse,
+  carriedOn,
+  errorEvent,
+  estimatedUsage,
+  modelsAskedBy,
+  parsed,
+  type Told,
+  toldBy,
+} from './events.ts';
 import { Pipe } from './side.ts';
 
 export type SessionParts = {
@@ -29,6 +40,8 @@ const CLOSING_MS = 2_000;
 /** How long a response that is being made is waited for at the end of the process. */
 const DRAIN_MS = 8_000;
 
+const TWICE = failure('invalid_request', { message: 'A response is being made: the gateway has one made at a time.' });
+
 /** RFC 6455, 7.4.1. */
 const CODES = { goingAway: 1001, policy: 1008, broken: 1011 } as const;
 
@@ -44,6 +57,8 @@ export class RealtimeSession {
   #hasAnswered = true;
   /** A response is being made. */
   #isActive = false;
+  /** One was asked for, and it is not known yet what came of that. */
+  #isAsked = false;
   /** Tokens that came out of it so far. */
   #output = 0;
   /** Tokens that the model has read and said before, and what was added since. */
@@ -92,26 +107,40 @@ export class RealtimeSession {
 
   #fromClient(data: Buffer, isBinary: boolean): void {
     if (this.#isClosing) return;
-    const text = isBinary ? '' : data.toString();
-    this.#context += addedBy(text);
-    const checked = this.#checked(text);
-    if ('class' in checked) this.#toClient.send(errorEvent(checked), false);
-    else this.#toUpstream.send(checked.text === text ? data : checked.text, isBinary);
+    // All of it is parsed: what is looked for may stand anywhere.
+    const event = isBinary ? undefined : parsed(data.toString());
+    if (!event) return this.#toUpstream.send(data, isBinary);
+    this.#context += addedBy(event, data.length);
+    const why = this.#isTwice(event) ? TWICE : this.#whyNot(event);
+    if (why) this.#toClient.send(errorEvent(why), false);
+    else this.#toUpstream.send(this.#named(event) ?? data, false);
   }
 
-  /** The event as its provider may get it, or why it may not. */
-  #checked(text: string): { readonly text: string } | Failure {
+  /** It asks for a response while another is asked for: only one is covered. */
+  #isTwice(event: JsonRecord): boolean {
+    if (!asksForResponse(event)) return false;
+    const isTwice = this.#isActive || this.#isAsked;
+    this.#isAsked = true;
+    return isTwice;
+  }
+
+  #whyNot(event: JsonRecord): Failure | undefined {
     const { provider, model } = this.#parts.candidate;
-    const { session, transcriber } = modelsAskedBy(text);
+    const { session = model.name, transcriber } = modelsAskedBy(event);
     if (transcriber !== undefined && !this.#parts.mayTranscribe(this.#transcribing(transcriber)))
       return failure('model_not_allowed', {
         message: `This key may not use the model '${transcriber.slice(0, 256)}' at ${provider.id}.`,
       });
-    if (session === undefined || session === model.upstreamName) return { text };
-    if (session !== model.name)
-      return failure('model_not_allowed', { message: 'The model of a session is that of its address.' });
-    const event = parsed(text)!;
-    return { text: JSON.stringify({ ...event, session: { ...(event.session as object), model: model.upstreamName } }) };
+    if (session === model.name || session === model.upstreamName) return undefined;
+    return failure('model_not_allowed', { message: 'The model of a session is that of its address.' });
+  }
+
+  /** With the provider's name of the model, where the client has the public one. */
+  #named(event: JsonRecord): string | undefined {
+    const { model } = this.#parts.candidate;
+    const { session } = modelsAskedBy(event);
+    if (session === undefined || session === model.upstreamName) return undefined;
+    return JSON.stringify({ ...event, session: { ...(event.session as object), model: model.upstreamName } });
   }
 
   #transcribing(name: string): Candidate {
@@ -156,6 +185,7 @@ export class RealtimeSession {
     switch (told.kind) {
       case 'began':
         this.#isActive = true;
+        this.#isAsked = false;
         this.#output = 0;
         return undefined;
       case 'output':
@@ -168,6 +198,9 @@ export class RealtimeSession {
         return this.#next(told.usage, told.id);
       case 'transcribed':
         return this.#transcribed(told.usage);
+      case 'error':
+        this.#isAsked = false;
+        return undefined;
       case 'other':
         return undefined;
     }

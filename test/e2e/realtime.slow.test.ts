@@ -193,6 +193,7 @@ describe('a realtime session', () => {
     assert.equal(await refused('cut', TALKER), 403);
     assert.equal(await refused('nothing'), 404);
     assert.equal(await refused('voice&model=cut'), 400);
+    assert.equal(await refused('voice&call_id=rtc_foreign'), 400);
     const plain = await get(`${gateway.url}/v1/realtime?model=voice`);
     assert.deepEqual([plain.status, plain.headers.get('upgrade')], [426, 'websocket']);
   });
@@ -278,6 +279,8 @@ describe('a realtime session', () => {
     await client.got('session.created');
     client.send({ type: 'response.create' });
     await client.got('response.output_audio.delta', 2);
+    client.send({ type: 'response.create', response: { conversation: 'none' } });
+    assert.equal(((await client.got('error')).error as { code: string }).code, 'invalid_request');
     client.socket.terminate();
     const row = (await settledRows('acme', before + 1)).at(-1)!;
     assert.deepEqual([row.failure as unknown, row.estimated, row.cost! > 0], ['client_closed', 1, true]);

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { failure } from '#core/failure.ts';
+import { asksForResponse, errorEvent, modelsAskedBy, parsed, toldBy } from './events.ts';
+
+describe("a server's event", () => {
+  const cases: readonly (readonly [text: string, told: ReturnType<typeof toldBy>])[] = [
+    ['{"type":"response.created","response":{}}', { kind: 'began' }],
+    ['{"event_id":"event_1","type":"response.created"}', { kind: 'began' }],
+    [`{"type":"response.output_audio.delta","delta":"${'A'.repeat(3200)}"}`, { kind: 'output', tokens: 3248 / 3200 }],
+    ['{"type":"response.output_text.delta","delta":"Hello"}', { kind: 'output', tokens: 53 / 4 }],
+    ['{"type":"response.done","response":{"id":"resp_1","usage":null}}', { kind: 'ended', usage: undefined, id: 'resp_1' }],
+    [
+      '{"type":"session.updated","session":{"audio":{"input":{"transcription":{"model":"w"}}}}}',
+      { kind: 'session', transcriber: 'w' },
+    ],
+    ['{"type":"session.created","session":{"input_audio_transcription":{"model":"w"}}}', { kind: 'session', transcriber: 'w' }],
+    ['{"type":"error","error":{"code":"x"}}', { kind: 'error' }],
+    ['{"type":"rate_limits.updated","rate_limits":[]}', { kind: 'other' }],
+    ['no JSON', { kind: 'other' }],
+    ['[]', { kind: 'other' }],
+  ];
+  for (const [text, told] of cases) test(text.slice(0, 80), () => assert.deepEqual(toldBy(text), told));
+
+  test('that ends a response tells what it used', () => {
+    const usage = { input_tokens: 10, output_tokens: 5, output_token_details: { audio_tokens: 4 } };
+    const told = toldBy(JSON.stringify({ type: 'response.done', response: { id: 'r', usage } }));
+    assert.ok(told.kind === 'ended' && told.usage);
+    assert.deepEqual([told.usage.inputUncached, told.usage.output, told.usage.audioOutput], [10, 5, 4]);
+  });
+});
+
+describe("a client's event", () => {
+  test('asks for models wherever that stands, and whatever stands before it', () => {
+    const text =
+      '{"session":{"type":"realtime","model":"m","audio":{"input":{"transcription":{"model":"w"}}}},"type":"session.update"}';
+    assert.deepEqual(modelsAskedBy(parsed(text)!), { session: 'm', transcriber: 'w' });
+    assert.deepEqual(modelsAskedBy(parsed('{"type":"response.create","session":{"model":"m"}}')!), {});
+  });
+  test('of two types is of the last, as its reader has it', () => {
+    assert.equal(asksForResponse(parsed('{"type":"input_audio_buffer.append","type":"response.create"}')!), true);
+    assert.equal(asksForResponse(parsed('{"response":{"type":"x"},"type":"response.create"}')!), true);
+  });
+});
+
+test('an error is told as the API tells its own', () => {
+  const { type, error } = JSON.parse(errorEvent(failure('budget_exceeded')));
+  assert.deepEqual([type, error.code, error.message], ['error', 'budget_exceeded', 'The budget is spent.']);
+});
