@@ -3,11 +3,13 @@ import { describe, test } from 'node:test';
 import { failure } from '#core/failure.ts';
 import { asksForResponse, errorEvent, modelsAskedBy, parsed, toldBy } from './events.ts';
 
+const audio = `{"type":"response.output_audio.delta","delta":"${'A'.repeat(3200)}"}`;
+
 describe("a server's event", () => {
   const cases: readonly (readonly [text: string, told: ReturnType<typeof toldBy>])[] = [
     ['{"type":"response.created","response":{}}', { kind: 'began' }],
     ['{"event_id":"event_1","type":"response.created"}', { kind: 'began' }],
-    [`{"type":"response.output_audio.delta","delta":"${'A'.repeat(3200)}"}`, { kind: 'output', tokens: 3248 / 3200 }],
+    [audio, { kind: 'output', tokens: audio.length / 3200 }],
     ['{"type":"response.output_text.delta","delta":"Hello"}', { kind: 'output', tokens: 53 / 4 }],
     ['{"type":"response.done","response":{"id":"resp_1","usage":null}}', { kind: 'ended', usage: undefined, id: 'resp_1' }],
     [
