@@ -47,6 +47,13 @@ const provider = (rule: string, passes: Change, fails: Change, at = 'spec'): Cas
   fails,
 });
 const route = (rule: string, passes: Change, fails: Change, at = 'spec'): Case => ({ kind: 'LLMRoute', at, rule, passes, fails });
+const url = 'https://checks.example/';
+const http = { url, onFailure: 'Deny' };
+const mask = { action: 'Mask' };
+const hookRule = (rule: string, passes: object, fails: object, at = 'spec.hooks[]'): Case => {
+  const hooks = (hook: object): Change => ({ hooks: [{ name: 'h', when: 'Before', ...hook }] });
+  return route(rule, hooks(passes), hooks(fails), at);
+};
 const key = (rule: string, passes: Change, fails: Change, at = 'spec'): Case => ({ kind: 'TenantKey', at, rule, passes, fails });
 
 const duration = (kind: Kind, path: string, base: Change = {}): Case => ({
@@ -153,6 +160,31 @@ const cases: readonly Case[] = [
     'semantic.otherwise must name a backend of this route',
     { strategy: 'Semantic', semantic },
     { strategy: 'Semantic', semantic, 'semantic.otherwise': 'nobody' },
+  ),
+  hookRule('exactly one of http, sensitiveData must be set', { http }, { http, sensitiveData: mask }),
+  hookRule('sensitiveData decides: mode Observe is for http', { sensitiveData: mask }, { sensitiveData: mask, mode: 'Observe' }),
+  hookRule('http.onFailure is set exactly where mode is Decide', { http: { url }, mode: 'Observe' }, { http: { url } }),
+  hookRule(
+    'holdStream is for hooks that decide about answers',
+    { http, when: 'After', holdStream: true },
+    { http, holdStream: true },
+  ),
+  hookRule(
+    'sensitiveData.restore is for what is masked in requests',
+    { sensitiveData: { ...mask, restore: true } },
+    { sensitiveData: { action: 'Deny', restore: true } },
+  ),
+  hookRule(
+    'must be more than 0s and at most 30s',
+    { http: { ...http, timeout: '30s' } },
+    { http: { ...http, timeout: '31s' } },
+    'spec.hooks[].http.timeout',
+  ),
+  hookRule(
+    'value, secretRef or both must be set',
+    { http: { ...http, headers: [{ name: 'X-A', value: 'b' }] } },
+    { http: { ...http, headers: [{ name: 'X-A' }] } },
+    'spec.hooks[].http.headers[]',
   ),
   route(
     'a match must name something; use catchAll for everything else',
