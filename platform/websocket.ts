@@ -75,20 +75,28 @@ function errorOf(error: Error & { code?: string }): HttpError {
   return { kind: /handshake has timed out/.test(error.message) ? 'connect-timeout' : 'connect', code };
 }
 
-const acceptor = (choose: (offered: ReadonlySet<string>) => string | false) =>
-  new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MESSAGE_BYTES_MAX, handleProtocols: choose });
+export type Accepting = {
+  readonly req: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  /** One of those that the client offered; undefined: none. */
+  readonly protocol: string | undefined;
+  /** Of the answer, `name: value` each. */
+  readonly headers: readonly string[];
+};
 
-/** @param protocol one of those that the client offered; undefined: none */
-export function accept(
-  req: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-  protocol: string | undefined,
-): Promise<WebSocket | undefined> {
+/** @returns undefined: the client has left */
+export function accept({ req, socket, head, protocol, headers }: Accepting): Promise<WebSocket | undefined> {
+  const server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: MESSAGE_BYTES_MAX,
+    handleProtocols: () => protocol ?? false,
+  });
+  server.on('headers', all => all.push(...headers));
   return new Promise(resolve => {
-    // Who leaves while it is answered is told to nobody else.
     socket.once('close', () => resolve(undefined));
-    acceptor(() => protocol ?? false).handleUpgrade(req, socket, head, client => {
+    server.handleUpgrade(req, socket, head, client => {
       client.pause();
       resolve(client);
     });

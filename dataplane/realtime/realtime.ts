@@ -93,7 +93,8 @@ export class Realtime implements Upgrades {
       return answer(socket, id, opened.failure);
     }
     const { upstream, candidate, endpoint, pass } = opened.value;
-    const client = socket.destroyed ? undefined : await accept(req, socket, head, protocolFor(asked.value.protocols));
+    const answered = { protocol: protocolFor(asked.value.protocols), headers: [`x-request-id: ${id}`] };
+    const client = socket.destroyed ? undefined : await accept({ req, socket, head, ...answered });
     if (!client) {
       upstream.terminate();
       account.end({ ...nothingUsed, kind: 'abandoned', failure: failure('client_closed') });

@@ -37,7 +37,7 @@ function yaml(hosted: string): string {
   const models = [
     { name: 'draws', upstreamName: 'gpt-image-1', price: { inputPerMTok: '10', outputPerMTok: '40' } },
     { name: 'paints', upstreamName: 'dall-e-3', price: { perUnit: '0.04' } },
-    { name: 'fails', upstreamName: 'gpt-image-1!500', price: { inputPerMTok: '10', outputPerMTok: '40' } },
+    { name: 'limited', upstreamName: 'gpt-image-1!429', price: { inputPerMTok: '10', outputPerMTok: '40' } },
     { name: 'reads', upstreamName: 'tts-1', price: { perUnit: '0.000015' } },
     { name: 'speaks', upstreamName: 'gpt-4o-mini-tts', price: { inputPerMTok: '0.6', outputPerMTok: '12' } },
     { name: 'listens', upstreamName: 'whisper-1', price: { perUnit: '0.0001' } },
@@ -46,21 +46,15 @@ function yaml(hosted: string): string {
       upstreamName: 'gpt-4o-transcribe',
       price: { inputPerMTok: '2.5', audioInputPerMTok: '6', outputPerMTok: '10' },
     },
-    { name: 'unpriced', upstreamName: 'gpt-image-9' },
     { name: 'talks', upstreamName: 'gpt-5-mini', price },
   ];
   return yamlOf(
     providerSecret,
-    provider(
-      'openai',
-      'OpenAI',
-      hosted,
-      models.map(model => ({ price: undefined, ...model })),
-      patient,
-    ),
+    provider('openai', 'OpenAI', hosted, models, patient),
     direct('draws', ['openai']),
     direct('talks', ['openai']),
     direct('paints', ['openai']),
+    direct('limited', ['openai']),
     direct('reads', ['openai']),
     direct('speaks', ['openai']),
     direct('listens', ['openai']),
@@ -164,12 +158,12 @@ describe('images', () => {
       ['500', 502],
       ['cut', 502],
       ['html', 502],
-      // The last one: the provider is left alone for a while.
-      ['429', 429],
     ] as const) {
       failing('/v1/images', fault);
       assert.equal(await status(client.images.generate({ model: 'draws', prompt: 'a cat' })), wanted, fault);
     }
+    // A model of its own: it is left alone for a while.
+    assert.equal(await status(client.images.generate({ model: 'limited', prompt: 'a cat' })), 429);
   });
 });
 

@@ -70,12 +70,17 @@ class Client {
   readonly socket: WebSocket;
   readonly events: Event[] = [];
   readonly closed: Promise<number>;
+  /** Of the session. */
+  id = '';
 
   constructor(name: string, key = clientKey, protocols: readonly string[] = [], at = gateway) {
     const headers = key === '' ? {} : { authorization: `Bearer ${key}` };
     this.socket = new WebSocket(`${at.url.replace('http', 'ws')}/v1/realtime?model=${name}`, [...protocols], { headers });
     this.socket.on('message', data => this.events.push(JSON.parse(String(data))));
     this.socket.on('error', () => {});
+    this.socket.on('upgrade', ({ headers: told }) => {
+      this.id = String(told['x-request-id']);
+    });
     this.closed = once(this.socket, 'close').then(([code]) => code as number);
   }
 
@@ -110,22 +115,21 @@ const refused = async (name: string, key = clientKey): Promise<number> => {
   return response.statusCode;
 };
 
-const rows = (tenant: string) => rowsIn(gateway.dataFolder, tenant);
-const rowsIn = (dataFolder: string, tenant: string) =>
+const rowsIn = (dataFolder: string, where: string) =>
   readLedger(
     { dataFolder },
     `select state, failure, model, estimated, cost_nano_usd as cost, reserved_nano_usd as reserved, prompt_tokens, completion_tokens,
-      audio_output_tokens, tenant from attempts where operation = 'Realtime' and tenant = '${tenant}' order by at, attempt`,
+      audio_output_tokens, tenant from attempts where operation = 'Realtime' and ${where} order by at, attempt`,
   );
-const settledRows = (tenant: string, count: number) =>
+/** All of one session, which is over, once so many of them are settled. */
+const settledRows = ({ id }: Pick<Client, 'id'>, count: number) =>
   until(`${count} settled rows`, () => {
-    const all = rows(tenant);
-    return all.length >= count && all.every(({ state }) => state === 'settled') && all;
+    const all = rowsIn(gateway.dataFolder, `request_id = '${id}'`);
+    return all.length === count && all.every(({ state }) => state === 'settled') && all;
   });
 
 describe('a realtime session', () => {
   test("of OpenAI's SDK is passed on both ways, and each response is a row", async () => {
-    const before = rows('acme').length;
     // It wants TLS, which is what stands before a gateway.
     const certificate = selfSigned('127.0.0.1');
     const front = createServer(certificate, client => {
@@ -137,6 +141,10 @@ describe('a realtime session', () => {
     const client = new OpenAI({ apiKey: clientKey, baseURL: `https://127.0.0.1:${(front.address() as AddressInfo).port}/v1` });
     const session = new OpenAIRealtimeWS({ model: 'voice', options: { ca: certificate.cert } }, client);
     const done: { usage?: unknown }[] = [];
+    let id = '';
+    session.socket.on('upgrade', ({ headers }) => {
+      id = String(headers['x-request-id']);
+    });
     session.on('error', error => assert.fail(error));
     session.on('session.created', () => {
       session.send({
@@ -152,7 +160,7 @@ describe('a realtime session', () => {
     });
     await once(session.socket, 'close');
     front.close();
-    const all = (await settledRows('acme', before + 3)).slice(before);
+    const all = await settledRows({ id }, 3);
     // The last is the response that was covered, and never made.
     assert.deepEqual(
       all.map(({ cost, completion_tokens }) => [cost! > 0, completion_tokens! > 0]),
@@ -202,7 +210,7 @@ describe('a realtime session', () => {
     const client = new Client('down');
     await client.responds();
     await client.close();
-    const last = (await settledRows('acme', 1)).filter(({ model: of }) => (of as unknown) === 'down');
+    const last = await settledRows(client, 3);
     assert.deepEqual([last[0]!.cost, last[1]!.cost! > 0], [0, true]);
   });
 
@@ -216,7 +224,7 @@ describe('a realtime session', () => {
     const error = client.events.find(({ type }) => type === 'error') as Event & { error: { code: string } };
     assert.equal(error.error.code, 'budget_exceeded');
     assert.equal(await client.closed, 1008);
-    const all = await settledRows('poor', 1);
+    const all = await settledRows(client, client.events.filter(({ type }) => type === 'response.done').length);
     const spent = all.reduce((sum, { cost }) => sum + cost!, 0);
     assert.ok(spent > 0 && spent <= 41_000_000, String(spent));
     assert.equal(await refused('voice', POOR), 402);
@@ -240,7 +248,6 @@ describe('a realtime session', () => {
       type: 'session.update',
       session: { type: 'realtime', audio: { input: { transcription: { model: name } } } },
     });
-    const before = rows('acme').length;
     const client = new Client('voice');
     await client.got('session.created');
     client.send(transcribe('whisper-1'));
@@ -249,7 +256,7 @@ describe('a realtime session', () => {
     client.send({ type: 'input_audio_buffer.commit' });
     await client.got('conversation.item.input_audio_transcription.completed');
     await client.close();
-    const all = (await settledRows('acme', before + 2)).slice(before);
+    const all = await settledRows(client, 2);
     assert.ok(all.some(({ model: of, cost }) => (of as unknown) === 'whisper' && cost === 3 * 100_000));
     const talker = new Client('voice', TALKER);
     await talker.got('session.created');
@@ -263,18 +270,16 @@ describe('a realtime session', () => {
   });
 
   test('that the provider breaks off ends so for the client, and is paid as far as it came', async () => {
-    const before = rows('acme').length;
     const client = new Client('cut');
     await client.got('session.created');
     client.send({ type: 'response.create' });
     assert.equal(await client.closed, 1011);
     assert.equal(client.events.filter(({ type }) => type === 'response.done').length, 0);
-    const row = (await settledRows('acme', before + 1)).at(-1)!;
+    const row = (await settledRows(client, 1))[0]!;
     assert.deepEqual([row.failure as unknown, row.estimated, row.cost! > 0], ['upstream_reset', 1, true]);
   });
 
   test('that the client leaves in the middle of a response is paid as far as it came', async () => {
-    const before = rows('acme').length;
     const client = new Client('stalls');
     await client.got('session.created');
     client.send({ type: 'response.create' });
@@ -282,7 +287,7 @@ describe('a realtime session', () => {
     client.send({ type: 'response.create', response: { conversation: 'none' } });
     assert.equal(((await client.got('error')).error as { code: string }).code, 'invalid_request');
     client.socket.terminate();
-    const row = (await settledRows('acme', before + 1)).at(-1)!;
+    const row = (await settledRows(client, 1))[0]!;
     assert.deepEqual([row.failure as unknown, row.estimated, row.cost! > 0], ['client_closed', 1, true]);
   });
 
@@ -334,7 +339,7 @@ describe('a gateway that ends', () => {
     assert.equal(await client.closed, 1006);
     const next = await startGateway({ yaml: yaml(hosted.origin), env });
     try {
-      const row = await until('its row', () => rowsIn(data, 'acme').find(({ state }) => state === 'settled'), 20_000);
+      const row = await until('its row', () => rowsIn(data, "tenant = 'acme'").find(({ state }) => state === 'settled'), 20_000);
       assert.deepEqual([row.failure as unknown, row.cost! > 0, row.cost === row.reserved], ['gateway_died', true, true]);
     } finally {
       await next.stop();
