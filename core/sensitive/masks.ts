@@ -12,30 +12,38 @@ const MAX_NAME = 32;
 
 export class Masks {
   readonly #placeholders = new Map<string, string>();
+  /** Of those that come back. */
   readonly #values = new Map<string, string>();
   readonly #counts = new Map<SensitiveKind, number>();
 
-  /** Such as `[EMAIL_1]`. */
-  placeholderOf(kind: SensitiveKind, value: string): string {
-    const known = this.#placeholders.get(value);
-    if (known !== undefined) return known;
-    const count = (this.#counts.get(kind) ?? 0) + 1;
-    this.#counts.set(kind, count);
-    const placeholder = `[${kinds[kind].placeholder}_${count}]`;
+  /**
+   * Such as `[EMAIL_1]`.
+   *
+   * @param comesBack the value stands in its place again in the answer
+   */
+  placeholderOf(kind: SensitiveKind, value: string, comesBack: boolean): string {
+    const placeholder = this.#placeholders.get(value) ?? this.#next(kind);
     this.#placeholders.set(value, placeholder);
-    this.#values.set(placeholder, value);
+    if (comesBack) this.#values.set(placeholder, value);
     return placeholder;
   }
 
+  #next(kind: SensitiveKind): string {
+    const count = (this.#counts.get(kind) ?? 0) + 1;
+    this.#counts.set(kind, count);
+    return `[${kinds[kind].placeholder}_${count}]`;
+  }
+
+  /** Of one that comes back. */
   valueOf(placeholder: string): string | undefined {
     return this.#values.get(placeholder);
   }
 
-  get isEmpty(): boolean {
-    return this.#values.size === 0;
+  get anyComesBack(): boolean {
+    return this.#values.size > 0;
   }
 
-  /** Finds the placeholders again. */
+  /** Finds those that come back. */
   readonly wanted: Wanted<'placeholder'> = {
     kind: 'placeholder',
     detector: { begins: charSet('\\['), match: (...place) => this.#match(...place) },

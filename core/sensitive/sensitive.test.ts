@@ -246,7 +246,7 @@ test('any text takes time in proportion to its length', () => {
 
 describe('masks', () => {
   const mask = (text: string, masks: Masks) =>
-    replaced(text, findAll(text, all), ({ kind, text: value }) => masks.placeholderOf(kind, value));
+    replaced(text, findAll(text, all), ({ kind, text: value }) => masks.placeholderOf(kind, value, true));
   const restore = (text: string, masks: Masks) =>
     replaced(text, findAll(text, [masks.wanted]), match => masks.valueOf(match.text)!);
 
@@ -271,6 +271,12 @@ describe('masks', () => {
 
   test('a text without anything sensitive stays as it is', () => {
     for (const text of nothing) assert.equal(mask(text, new Masks()), text);
+  });
+
+  test('only what is to come back does', () => {
+    const masks = new Masks();
+    const placeholders = [masks.placeholderOf('Email', 'a@b.co', false), masks.placeholderOf('Email', 'c@d.org', true)];
+    assert.equal(restore(placeholders.join(' '), masks), '[EMAIL_1] c@d.org');
   });
 
   test('placeholders that nobody gave out stay', () => {

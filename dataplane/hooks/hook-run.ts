@@ -16,7 +16,7 @@ import type { Words } from './frame.ts';
 import { GuardedClient } from './guarded-client.ts';
 import { HoldStage } from './hold-stage.ts';
 import { RewriteStage, type Rewriting } from './rewrite.ts';
-import { findInRequest, maskedRequest } from './sensitive-request.ts';
+import { findInRequest, type Mask, maskedRequest, maskedTags } from './sensitive-request.ts';
 import type { Deny, Next, Stage } from './stage.ts';
 import { hasChecks, unseen } from './unseen.ts';
 
@@ -30,6 +30,7 @@ export class HookRun {
   readonly #call: Call;
   readonly #ports: Ports;
   readonly #masks = new Masks();
+  #tags: Call['tags'];
   readonly #client: GuardedClient | undefined;
   #trip: Trip | undefined;
 
@@ -37,6 +38,7 @@ export class HookRun {
     this.#hooks = hooks;
     this.#call = call;
     this.#ports = ports;
+    this.#tags = call.tags;
     this.#client =
       isChat(exchange) && exchange.action === 'generate' && this.#looksAtAnswers ? this.#guarded(exchange) : undefined;
     this.exchange = this.#client ? { ...exchange, client: this.#client } : exchange;
@@ -54,19 +56,18 @@ export class HookRun {
   async before(): Promise<Opened> {
     const impossible = this.#impossible();
     if (impossible) return { ok: false, failure: impossible };
-    const asked = this.#call.body.bytes.toString();
-    let json = asked;
-    let replacedBy: Hook | undefined;
+    let json = this.#call.body.bytes.toString();
+    let changedBy: Hook | undefined;
     for (const hook of this.#hooks) {
       if (hook.when !== 'Before') continue;
       const checked = hook.sensitiveData
         ? await this.#withoutSensitive(hook, hook.sensitiveData, json)
         : await this.#asked(hook, json);
       if (!checked.ok) return checked;
-      if (checked.value !== json && hook.http) replacedBy = hook;
+      if (checked.value !== json) changedBy = hook;
       json = checked.value;
     }
-    return json === asked ? ok(this.#call) : this.#again(json, replacedBy);
+    return changedBy ? this.#again(json, changedBy) : ok(this.#call);
   }
 
   #impossible(): Failure | undefined {
@@ -83,18 +84,24 @@ export class HookRun {
 
   async #withoutSensitive(hook: Hook, data: SensitiveData, json: string): Promise<Parsed<string>> {
     const startedAt = this.#ports.monotonic();
-    const found = await findInRequest(json, wantedOf(data.kinds));
-    const outcome = found.length === 0 ? 'allow' : data.action === 'Mask' ? 'replace' : 'deny';
-    this.#told(hook, outcome, startedAt);
-    if (outcome === 'deny')
+    const { kinds: looksFor, action, restore } = data;
+    const wanted = wantedOf(looksFor);
+    const found = await findInRequest(json, wanted);
+    if (action === 'Deny' && found.length > 0) {
+      this.#told(hook, 'deny', startedAt);
       return {
         ok: false,
         failure: holds(
           'request',
-          found.flatMap(({ here }) => here),
+          found.flatMap(one => one.found),
         ),
       };
-    return ok(maskedRequest(json, found, this.#masks));
+    }
+    this.#told(hook, found.length === 0 ? 'allow' : 'replace', startedAt);
+    const mask: Mask = one => this.#masks.placeholderOf(one.kind, one.text, restore);
+    // Later hooks are told of tags as well, which may say what the body says.
+    if (action === 'Mask') this.#tags = maskedTags(this.#tags, wanted, mask);
+    return ok(maskedRequest(json, found, mask));
   }
 
   async #asked(hook: Hook, json: string): Promise<Parsed<string>> {
@@ -114,13 +121,13 @@ export class HookRun {
   }
 
   /** A request that was changed is opened as any other; and it is still for the same model, on the same route. */
-  async #again(json: string, by: Hook | undefined): Promise<Opened> {
+  async #again(json: string, by: Hook): Promise<Opened> {
     const bytes = Buffer.from(json);
     this.#call.batch?.over(failure('denied_by_hook'));
     const opened = await open({ ...this.exchange, readBody: async () => ok(bytes) }, this.#ports);
-    if (!by) return opened;
-    const [was, is] = [this.#call, opened.ok ? opened.value : undefined];
-    const complaint = opened.ok ? differenceOf(was, is!) : opened.failure.message;
+    // What stands against a masked request stood against it before.
+    if (!opened.ok && by.sensitiveData) return opened;
+    const complaint = opened.ok ? differenceOf(this.#call, opened.value) : opened.failure.message;
     if (complaint === undefined) return opened;
     const message = `The check '${by.name}' of the route made a request of it that cannot be served: ${complaint}`;
     return { ok: false, failure: failure('hook_failed', { message }) };
@@ -156,8 +163,7 @@ export class HookRun {
   #stages(isWhole: boolean, client: Next, deny: Deny, onProgress: () => void): readonly Stage[] {
     const stages: Stage[] = [];
     const first = (): Next => stages[0] ?? client;
-    if (!this.#masks.isEmpty && this.#hooks.some(hook => hook.sensitiveData?.restore))
-      stages.unshift(new RewriteStage(this.#restoring(), first()));
+    if (this.#masks.anyComesBack) stages.push(new RewriteStage(this.#restoring(), client));
     for (const hook of this.#hooks.toReversed())
       if (hook.when === 'After') stages.unshift(...this.#stagesOf(hook, isWhole, first(), deny, onProgress));
     return stages;
@@ -197,7 +203,7 @@ export class HookRun {
       onEnd: () => this.#told(hook, outcome, startedAt),
       by: found => {
         outcome = 'replace';
-        if (action === 'Mask') return this.#masks.placeholderOf(found.kind, found.text);
+        if (action === 'Mask') return this.#masks.placeholderOf(found.kind, found.text, false);
         this.#told(hook, 'deny', startedAt);
         deny(holds('answer', [found]));
         return undefined;
@@ -275,7 +281,7 @@ export class HookRun {
 
   /** The fields that all questions have, without the braces. */
   #about({ name, when }: Hook): string {
-    const { key, envelope, tags, plan } = this.#call;
+    const { key, envelope, plan } = this.#call;
     const { entry } = key;
     const { id, frontend } = this.exchange;
     const about = {
@@ -289,7 +295,7 @@ export class HookRun {
       operation: frontend.operation,
       dialect: frontend.dialect,
       stream: envelope.stream,
-      tags,
+      tags: this.#tags,
     };
     return JSON.stringify(about).slice(1, -1);
   }

@@ -25,7 +25,7 @@ function masked(chunks: readonly string[]): {
       ended = true;
     },
   };
-  const by = ({ kind, text }: { kind: (typeof SENSITIVE_KINDS)[number]; text: string }) => masks.placeholderOf(kind, text);
+  const by = ({ kind, text }: { kind: (typeof SENSITIVE_KINDS)[number]; text: string }) => masks.placeholderOf(kind, text, true);
   const stage = new RewriteStage({ wanted, by, hidesProbabilities: false }, next);
   for (const chunk of chunks) {
     at++;
@@ -47,7 +47,7 @@ const contentOf = (text: string, index = 0): string =>
     .join('');
 const maskedWhole = (text: string) => {
   const masks = new Masks();
-  return replaced(text, findAll(text, wanted), ({ kind, text: value }) => masks.placeholderOf(kind, value));
+  return replaced(text, findAll(text, wanted), ({ kind, text: value }) => masks.placeholderOf(kind, value, true));
 };
 
 const words = fc.constantFrom(

@@ -51,6 +51,12 @@ before(async () => {
       { name: 'listener', when: 'After', mode: 'Observe', http: { url: `${checks.url}/listen`, timeout: '20s' } },
     ]),
     onRoute('masked', [sensitive('Before', 'Mask', { restore: true }), beforeHook()]),
+    onRoute('both-ways', [
+      sensitive('Before', 'Mask', { restore: true, kinds: ['Email'] }),
+      sensitive('Before', 'Mask', { kinds: ['CreditCard'] }, { name: 'cards' }),
+      sensitive('After', 'Mask'),
+      beforeHook(),
+    ]),
     onRoute('forbidden', [sensitive('Before', 'Deny', { kinds: ['CreditCard', 'APIKey'] })]),
     onRoute('after', [afterHook()]),
     onRoute('held', [afterHook({ holdStream: true })]),
@@ -340,6 +346,14 @@ describe('secrets and personal data', () => {
     const answer = await ask('masked', `Send ${key}`);
     const [{ message: said }] = answer.json().choices;
     assert.deepEqual(JSON.parse(said.tool_calls[0].function.arguments), { key });
+  });
+
+  test('that the model knew by itself stay masked, as does what is not to come back; tags tell hooks nothing more', async () => {
+    upstream.answer(says('[EMAIL_1] [CREDIT_CARD_1] ann@example.com'));
+    const answer = await ask('both-ways', `${MAIL} ${CARD}`, { metadata: { owner: MAIL } });
+    assert.equal(contentOf(answer), `${MAIL} [CREDIT_CARD_1] [EMAIL_2]`);
+    assert.deepEqual(toldHooks()[0].tags, { owner: '[EMAIL_1]' });
+    assert.ok(!checks.asked[0]!.body.toString().includes(MAIL));
   });
 
   test('without any, not a byte is changed, in either direction', async () => {
