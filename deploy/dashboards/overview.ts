@@ -126,5 +126,12 @@ export const overview: Dashboard = {
         byLabel('Near misses before the judge', 'tollgate_cache_judgements_total', 'outcome'),
       ],
     },
+    {
+      title: 'Hooks',
+      panels: [
+        byLabel('What hooks said', 'tollgate_hook_calls_total', 'outcome'),
+        graph('Time of hooks', 's', percentiles('tollgate_hook_seconds', here)),
+      ],
+    },
   ],
 };

@@ -88,7 +88,9 @@ describe('dashboards', { skip: withoutPrometheus || withoutRedis }, () => {
         unpriced(good.origin),
         provider('engines', 'VLLM', engine.origin, ['tiny']),
         provider('gone', 'VLLM', `http://127.0.0.1:${await freePort()}`, ['tiny']),
-        route('plain', 'plain', [behind('good', 'm')]),
+        route('plain', 'plain', [behind('good', 'm')], {
+          hooks: [{ name: 'private', when: 'Before', sensitiveData: { kinds: ['Email'], action: 'Mask' } }],
+        }),
         route('cached', 'cached', [behind('good', 'm')], { cache: { mode: 'Exact', onlyDeterministic: false } }),
         route('similar', 'similar', [behind('good', 'm')], {
           cache: {
