@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { formatUsd } from '#core/accounting/money.ts';
 import { acceptOf } from '#core/cascade/steps.ts';
-import type { Operation } from '#core/chat/dialect.ts';
+import { OPERATIONS, type Operation } from '#core/chat/dialect.ts';
 import { compile } from '#core/compile/index.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type Explanation, explainRoutes } from '#core/plan/explain.ts';
@@ -21,8 +21,6 @@ import { decisionAt, told } from './explain-request.ts';
 import { BadSetting, type Environment, standalonePolicy } from './settings.ts';
 
 type Io = { readonly out: (text: string) => void; readonly err: (text: string) => void; readonly env: Environment };
-
-const OPERATIONS = Object.keys(CAPABILITY_OF) as readonly Operation[];
 
 const NEEDS = NEEDED.filter(name => !Object.values(CAPABILITY_OF).includes(name));
 

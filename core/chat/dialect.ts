@@ -17,24 +17,22 @@ export type PassedDialect = 'openai-api';
 
 export type AnyDialect = Dialect | UnaryDialect | PassedDialect;
 
+const CHATS = ['Chat', 'Messages', 'Responses', 'Completions', 'GenerateContent', 'Converse'] as const;
+const UNARY = ['Embeddings', 'Rerank', 'Moderations'] as const;
+const PASSED = [
+  'Images',
+  'Audio',
+  'Realtime',
+  'Files',
+  'Batches',
+  'FineTuning',
+  'VectorStores',
+  'Containers',
+  'Conversations',
+] as const;
+
 /** What a client asks for, as `match.operations` of a route names it. */
-export type Operation =
-  | 'Chat'
-  | 'Messages'
-  | 'Responses'
-  | 'Completions'
-  | 'GenerateContent'
-  | 'Converse'
-  | UnaryOperation
-  | PassedOperation;
-export type UnaryOperation = 'Embeddings' | 'Rerank' | 'Moderations';
-export type PassedOperation =
-  | 'Images'
-  | 'Audio'
-  | 'Realtime'
-  | 'Files'
-  | 'Batches'
-  | 'FineTuning'
-  | 'VectorStores'
-  | 'Containers'
-  | 'Conversations';
+export const OPERATIONS = [...CHATS, ...UNARY, ...PASSED] as const;
+export type Operation = (typeof OPERATIONS)[number];
+export type UnaryOperation = (typeof UNARY)[number];
+export type PassedOperation = (typeof PASSED)[number];

@@ -1,6 +1,8 @@
 // LLMRoute: which requests go to which backends, and what happens when one fails.
 import * as z from 'zod';
+import { OPERATIONS } from '../chat/dialect.ts';
 import { SENSITIVE_KINDS } from '../sensitive/kinds.ts';
+import { STRATEGIES } from '../snapshot/snapshot.ts';
 import {
   baseURL,
   block,
@@ -28,39 +30,6 @@ import {
 } from './common.ts';
 
 const MATCH_TYPES = ['Exact', 'Prefix', 'Suffix'] as const;
-export const OPERATIONS = [
-  'Chat',
-  'Messages',
-  'Responses',
-  'Completions',
-  'GenerateContent',
-  'Converse',
-  'Embeddings',
-  'Rerank',
-  'Moderations',
-  'Images',
-  'Audio',
-  'Realtime',
-  'Files',
-  'Batches',
-  'FineTuning',
-  'VectorStores',
-  'Containers',
-  'Conversations',
-] as const;
-const STRATEGIES = [
-  'Weighted',
-  'RoundRobin',
-  'LeastBusy',
-  'LowestLatency',
-  'LowestCost',
-  'LeastUsage',
-  'TokenThroughput',
-  'LeastLoad',
-  'PrefixAffinity',
-  'Nearest',
-  'Semantic',
-] as const;
 const RETRY_CLASSES = ['ConnectFailure', 'Timeout', 'RateLimited', 'ServerError', 'Overloaded'] as const;
 const FALLBACK_TRIGGERS = [
   'Exhausted',

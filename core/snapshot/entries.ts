@@ -1,5 +1,6 @@
 // How each entry of a snapshot is read: the types of `snapshot.ts` once more, as readers. A field that is added there does not compile
 // until it has its line here.
+import { OPERATIONS } from '../chat/dialect.ts';
 import {
   anything,
   digest,
@@ -17,26 +18,27 @@ import {
   text,
   union,
 } from './reader.ts';
-import type {
-  AnswerCache,
-  BackendEntry,
-  BudgetEntry,
-  Cascade,
-  CascadeStep,
-  Connection,
-  CostGuard,
-  Hook,
-  HookHeader,
-  KeyEntry,
-  ModelAt,
-  ModelEntry,
-  Price,
-  ProviderEntry,
-  Rates,
-  RouteEntry,
-  RouteMatch,
-  SemanticTasks,
-  TenantEntry,
+import {
+  type AnswerCache,
+  type BackendEntry,
+  type BudgetEntry,
+  type Cascade,
+  type CascadeStep,
+  type Connection,
+  type CostGuard,
+  type Hook,
+  type HookHeader,
+  type KeyEntry,
+  type ModelAt,
+  type ModelEntry,
+  type Price,
+  type ProviderEntry,
+  type Rates,
+  type RouteEntry,
+  type RouteMatch,
+  type SemanticTasks,
+  STRATEGIES,
+  type TenantEntry,
 } from './snapshot.ts';
 
 const texts = list(text);
@@ -202,30 +204,7 @@ const match = object<RouteMatch>({
     list(object<RouteMatch['headers'][number]>({ name: required(text), type: required(matchType), value: required(text) })),
   ),
   // Not `knownOf`: of a list that became empty the route would match every operation.
-  operations: required(
-    list(
-      oneOf(
-        'Chat',
-        'Messages',
-        'Responses',
-        'Completions',
-        'GenerateContent',
-        'Converse',
-        'Embeddings',
-        'Rerank',
-        'Moderations',
-        'Images',
-        'Audio',
-        'Realtime',
-        'Files',
-        'Batches',
-        'FineTuning',
-        'VectorStores',
-        'Containers',
-        'Conversations',
-      ),
-    ),
-  ),
+  operations: required(list(oneOf(...OPERATIONS))),
   minInputTokens: optional(number),
   tags: required(labels),
 });
@@ -343,21 +322,7 @@ export const routeEntry = object<RouteEntry>({
   match: required(list(match)),
   allowedKeyNamespaces: required(namespaces),
   tenants: optional(labels),
-  strategy: required(
-    oneOf(
-      'Weighted',
-      'RoundRobin',
-      'LeastBusy',
-      'LowestLatency',
-      'LowestCost',
-      'LeastUsage',
-      'TokenThroughput',
-      'LeastLoad',
-      'PrefixAffinity',
-      'Nearest',
-      'Semantic',
-    ),
-  ),
+  strategy: required(oneOf(...STRATEGIES)),
   latency: required(
     object<RouteEntry['latency']>({ percentile: required(number), window: required(number), tolerance: required(number) }),
   ),

@@ -1,6 +1,5 @@
 // What the data plane reads: the compiled form of the resources. Plain JSON data (it travels in ConfigMaps), frozen after
 // load, no secret value anywhere: credentials travel beside it, addressed by `CredentialRef`.
-
 import type { Operation } from '../chat/dialect.ts';
 import type { FallbackTrigger, RetryClass } from '../failure.ts';
 import type { SensitiveKind } from '../sensitive/kinds.ts';
@@ -330,18 +329,20 @@ export type CostGuard = {
   readonly budgetPerHour?: NanoUsd;
 };
 
-export type StrategyName =
-  | 'Weighted'
-  | 'RoundRobin'
-  | 'LeastBusy'
-  | 'LowestLatency'
-  | 'LowestCost'
-  | 'LeastUsage'
-  | 'TokenThroughput'
-  | 'LeastLoad'
-  | 'PrefixAffinity'
-  | 'Nearest'
-  | 'Semantic';
+export const STRATEGIES = [
+  'Weighted',
+  'RoundRobin',
+  'LeastBusy',
+  'LowestLatency',
+  'LowestCost',
+  'LeastUsage',
+  'TokenThroughput',
+  'LeastLoad',
+  'PrefixAffinity',
+  'Nearest',
+  'Semantic',
+] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
 
 /** Everything set must hold. */
 export type RouteMatch = {

@@ -1,8 +1,7 @@
 // An answer that flows to the client as it comes. Of events it is told whether they came to their end, and what they cost; of bytes, nothing.
-
 import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
-import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { HttpHeaders } from '#platform/http-client.ts';
 import { messagesOf, SseBlocks } from '../http/sse.ts';
 
@@ -62,7 +61,7 @@ export class PassedFlow {
   #look(event: string, data: string): Failure | undefined {
     if (data === '[DONE]') this.#isOver = true;
     if (!NOTABLE.test(event) && !NOTABLE.test(data.slice(0, HEAD)) && !data.includes('"usage"')) return undefined;
-    const told = parsed(data);
+    const told = parseRecord(data);
     if (!told) return undefined;
     const type = typeof told.type === 'string' ? told.type : event;
     if (type === 'error' || isRecord(told.error)) return this.#facts.failed(data);
@@ -74,12 +73,3 @@ export class PassedFlow {
 
 const HEAD = 256;
 const NOTABLE = /\.done\b|\.completed\b|error/;
-
-function parsed(data: string): JsonRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(data);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}

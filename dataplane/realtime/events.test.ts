@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { failure } from '#core/failure.ts';
-import { asksForResponse, errorEvent, modelsAskedBy, parsed, toldBy } from './events.ts';
+import { parseRecord } from '#core/json/record.ts';
+import { asksForResponse, errorEvent, modelsAskedBy, toldBy } from './events.ts';
 
 const audio = `{"type":"response.output_audio.delta","delta":"${'A'.repeat(3200)}"}`;
 
@@ -36,12 +37,12 @@ describe("a client's event", () => {
   test('asks for models wherever that stands, and whatever stands before it', () => {
     const text =
       '{"session":{"type":"realtime","model":"m","audio":{"input":{"transcription":{"model":"w"}}}},"type":"session.update"}';
-    assert.deepEqual(modelsAskedBy(parsed(text)!), { session: 'm', transcriber: 'w' });
-    assert.deepEqual(modelsAskedBy(parsed('{"type":"response.create","session":{"model":"m"}}')!), {});
+    assert.deepEqual(modelsAskedBy(parseRecord(text)!), { session: 'm', transcriber: 'w' });
+    assert.deepEqual(modelsAskedBy(parseRecord('{"type":"response.create","session":{"model":"m"}}')!), {});
   });
   test('of two types is of the last, as its reader has it', () => {
-    assert.equal(asksForResponse(parsed('{"type":"input_audio_buffer.append","type":"response.create"}')!), true);
-    assert.equal(asksForResponse(parsed('{"response":{"type":"x"},"type":"response.create"}')!), true);
+    assert.equal(asksForResponse(parseRecord('{"type":"input_audio_buffer.append","type":"response.create"}')!), true);
+    assert.equal(asksForResponse(parseRecord('{"response":{"type":"x"},"type":"response.create"}')!), true);
   });
 });
 

@@ -1,7 +1,7 @@
 // What of a realtime session's events (`openai` 7.57, resources/realtime) says what it costs, and what may not be asked for. Others go by.
 import { noUsage, promptTokens, type Usage } from '#core/chat/usage.ts';
 import { type Failure, failures } from '#core/failure.ts';
-import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 import { meterOf } from '../passthrough/meters.ts';
 
@@ -21,15 +21,6 @@ const HEAD = 200;
 /** A type by the beginning of an event, where its wire has it. */
 const typeAt = (text: string): string | undefined => TYPE.exec(text.slice(0, HEAD))?.[1];
 
-export function parsed(text: string): JsonRecord | undefined {
-  try {
-    const event: unknown = JSON.parse(text);
-    return isRecord(event) ? event : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** What a server's event tells; most are passed on unread. */
 export type Told =
   | { readonly kind: 'began' }
@@ -45,7 +36,7 @@ const OTHER: Told = { kind: 'other' };
 export function toldBy(text: string): Told {
   const head = typeAt(text);
   if (head !== undefined && !NOTABLE.has(head)) return outputOf(head, text);
-  const event = parsed(text);
+  const event = parseRecord(text);
   switch (event?.type) {
     case 'response.created':
       return { kind: 'began' };

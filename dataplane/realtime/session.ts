@@ -2,22 +2,12 @@
 // before the client sees it, and where no further response is covered, the session ends with an event that says so.
 import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
-import type { JsonRecord } from '#core/json/record.ts';
+import { type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { WebSocket } from '#platform/websocket.ts';
 import { modelByEitherName } from '../passthrough/batch.ts';
 import { type Ending, nothingUsed, type SessionAccount } from './account.ts';
-import {
-  addedBy,
-  asksForResponse,
-  carriedOn,
-  errorEvent,
-  estimatedUsage,
-  modelsAskedBy,
-  parsed,
-  type Told,
-  toldBy,
-} from './events.ts';
+import { addedBy, asksForResponse, carriedOn, errorEvent, estimatedUsage, modelsAskedBy, type Told, toldBy } from './events.ts';
 import { Pipe } from './side.ts';
 
 export type SessionParts = {
@@ -108,7 +98,7 @@ export class RealtimeSession {
   #fromClient(data: Buffer, isBinary: boolean): void {
     if (this.#isClosing) return;
     // All of it is parsed: what is looked for may stand anywhere.
-    const event = isBinary ? undefined : parsed(data.toString());
+    const event = isBinary ? undefined : parseRecord(data.toString());
     if (!event) return this.#toUpstream.send(data, isBinary);
     this.#context += addedBy(event, data.length);
     const why = this.#isTwice(event) ? TWICE : this.#whyNot(event);

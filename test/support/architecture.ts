@@ -155,7 +155,7 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/providers/<name>/**',
       'dataplane/providers/*/index.ts',
-      'dataplane/providers/{leaving-out,provider,retry-after,scrub,wire}.ts',
+      'dataplane/providers/{error-rules,leaving-out,provider,retry-after,scrub,wire}.ts',
       // AWS's frames and signatures: no domain in them, and a hash of Node's.
       'platform/aws-{event-stream,signature}.ts',
     ],
@@ -167,7 +167,7 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/frontends/<name>/**',
       'dataplane/frontends/*/index.ts',
-      'dataplane/frontends/{body-fields,frontend,controls,data-url,essentials,reading,references,unary-body}.ts',
+      'dataplane/frontends/{body-fields,controls,data-url,encoder,essentials,frontend,reading,references,tool-input,unary-body}.ts',
       // A dialect's own count of tokens is an estimate: pure, but its tables are a package.
       'platform/token-estimate.ts',
       'platform/aws-event-stream.ts',

@@ -4,6 +4,7 @@ import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import type { EncodedReply, ReplyContext } from '../frontend.ts';
+import { toolInput } from '../tool-input.ts';
 
 type Block = Readonly<Record<string, unknown>>;
 
@@ -49,23 +50,13 @@ function blocksOf(part: AssistantPart): readonly Block[] {
     case 'redacted-thinking':
       return [redactedThinking(part.data)];
     case 'tool-call':
-      return [{ ...emptyToolUse(part.id, part.name), input: inputOf(part.arguments) }];
+      return [{ ...emptyToolUse(part.id, part.name), input: toolInput(part.arguments) }];
   }
 }
 
 export const emptyText = (): Block => ({ type: 'text', text: '', citations: null });
 export const redactedThinking = (data: string): Block => ({ type: 'redacted_thinking', data });
 export const emptyToolUse = (id: string, name: string): Block => ({ type: 'tool_use', id: portableToolId(id), name, input: {} });
-
-/** Arguments that are no JSON, as of an answer cut by its length, are wrapped as Anthropic advises ("Fine-grained tool streaming"). */
-function inputOf(json: string): unknown {
-  if (json.trim() === '') return {};
-  try {
-    return JSON.parse(json);
-  } catch {
-    return { INVALID_JSON: json };
-  }
-}
 
 const stopReasons = {
   stop: 'end_turn',

@@ -1,8 +1,9 @@
 // Neutral events as the event stream of a message: a reducer with one handler per event.
 import { UNSIGNED } from '#core/chat/foreign.ts';
-import type { ChatEvent, Finish } from '#core/chat/reply.ts';
+import type { Finish } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
+import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import { emptyMessage, emptyText, emptyToolUse, redactedThinking, stopOf, usageOf } from './encode-reply.ts';
 import { encodeStreamError } from './errors.ts';
@@ -26,8 +27,6 @@ type State = {
   isOver: boolean;
 };
 
-type Handlers = { readonly [K in ChatEvent['kind']]: (state: State, event: Extract<ChatEvent, { kind: K }>) => string };
-
 export const TERMINATOR = frame('message_stop', {});
 
 export function streamEncoder(context: ReplyContext): StreamEncoder {
@@ -44,12 +43,12 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     hasStopped: false,
     isOver: false,
   };
-  return { push: event => (state.isOver ? '' : (on[event.kind] as (state: State, event: ChatEvent) => string)(state, event)) };
+  return reducer(state, on);
 }
 
 const nothing = (): string => '';
 
-const on: Handlers = {
+const on: Handlers<State> = {
   // Held back until something follows: some providers tell the input tokens right after, and they belong into message_start.
   start(state, event) {
     state.id = event.id;

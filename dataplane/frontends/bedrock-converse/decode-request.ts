@@ -1,7 +1,7 @@
 // A body of Converse as the neutral request. Shapes as in the types of @aws-sdk/client-bedrock-runtime 3.1163.
 import type { ChatRequest, Effort, Message, OutputFormat, ThinkingRequest, Tool, ToolChoice } from '#core/chat/request.ts';
 import { ok, type Parsed } from '#core/failure.ts';
-import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { tokens } from '#core/units.ts';
 import { isOurControl } from '../controls.ts';
@@ -122,12 +122,8 @@ function readOutput(reading: Reading, value: unknown): OutputFormat | undefined 
 }
 
 function parsedSchema({ faults }: Reading, text: string, path: string): JsonRecord {
-  try {
-    const schema: unknown = JSON.parse(text);
-    if (isRecord(schema)) return schema;
-  } catch {
-    // Said below.
-  }
+  const schema = parseRecord(text);
+  if (schema) return schema;
   invalid(faults, path, 'the JSON text of a schema');
   return {};
 }

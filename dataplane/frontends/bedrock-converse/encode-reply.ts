@@ -4,6 +4,7 @@ import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { promptTokens, type Usage } from '#core/chat/usage.ts';
 import type { EncodedReply } from '../frontend.ts';
+import { toolInput } from '../tool-input.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -29,7 +30,7 @@ function blocksOf(part: AssistantPart): readonly Json[] {
     case 'redacted-thinking':
       return [{ reasoningContent: { redactedContent: sealed(part.data) } }];
     case 'tool-call':
-      return [{ toolUse: { ...toolStart(part.id, part.name), input: inputOf(part.arguments) } }];
+      return [{ toolUse: { ...toolStart(part.id, part.name), input: toolInput(part.arguments) } }];
   }
 }
 
@@ -37,16 +38,6 @@ function blocksOf(part: AssistantPart): readonly Json[] {
 export const sealed = (data: string): string => Buffer.from(data, 'latin1').toString('base64');
 
 export const toolStart = (id: string, name: string): Json => ({ toolUseId: portableToolId(id), name });
-
-/** Arguments that are no JSON, as of an answer cut by its length, are shown as what they are. */
-function inputOf(json: string): unknown {
-  if (json.trim() === '') return {};
-  try {
-    return JSON.parse(json);
-  } catch {
-    return { INVALID_JSON: json };
-  }
-}
 
 const stopReasons = {
   stop: 'end_turn',

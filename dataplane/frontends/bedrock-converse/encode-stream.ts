@@ -1,9 +1,10 @@
 // Neutral events as the event stream of ConverseStream, in SSE text: an event's name is the frame's, its data the payload (framing.ts makes
 // frames of it). A reducer with one handler per event.
 import { UNSIGNED } from '#core/chat/foreign.ts';
-import type { ChatEvent, Finish } from '#core/chat/reply.ts';
+import type { Finish } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
+import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import { type Json, sealed, stopReasonOf, toolStart, usageOf } from './encode-reply.ts';
 import { encodeStreamError } from './errors.ts';
@@ -21,8 +22,6 @@ type State = {
   isOver: boolean;
 };
 
-type Handlers = { readonly [K in ChatEvent['kind']]: (state: State, event: Extract<ChatEvent, { kind: K }>) => string };
-
 export function streamEncoder(context: ReplyContext): StreamEncoder {
   const state: State = {
     context,
@@ -34,12 +33,12 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     finish: undefined,
     isOver: false,
   };
-  return { push: event => (state.isOver ? '' : (on[event.kind] as (state: State, event: ChatEvent) => string)(state, event)) };
+  return reducer(state, on);
 }
 
 const nothing = (): string => '';
 
-const on: Handlers = {
+const on: Handlers<State> = {
   start: startMessage,
   // Told with the metadata, which is the last event.
   usage(state, event) {

@@ -5,6 +5,7 @@ import type { AssistantPart, ThinkingPart, ToolCallPart } from '#core/chat/reque
 import { promptTokens, type Usage } from '#core/chat/usage.ts';
 import { isRecord } from '#core/json/record.ts';
 import type { EncodedReply, ReplyContext } from '../frontend.ts';
+import { toolInput } from '../tool-input.ts';
 import { STAND_IN, wrapped, wrappedRedacted } from './signatures.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -64,7 +65,7 @@ export class PartWriter {
   call({ id, name, arguments: json }: Pick<ToolCallPart, 'id' | 'name' | 'arguments'>): Json {
     if (!this.#hasCalls) this.#signature ??= STAND_IN;
     this.#hasCalls = true;
-    return this.#signed({ functionCall: { id, name, args: argsOf(json) } });
+    return this.#signed({ functionCall: { id, name, args: toolInput(json) } });
   }
 
   /** What was signed and nothing has followed. */
@@ -76,16 +77,6 @@ export class PartWriter {
     const signature = this.#signature;
     this.#signature = undefined;
     return signature === undefined ? part : { ...part, thoughtSignature: signature };
-  }
-}
-
-/** Arguments that are no JSON, as of an answer cut by its length, are shown as what they are. */
-function argsOf(json: string): unknown {
-  if (json.trim() === '') return {};
-  try {
-    return JSON.parse(json);
-  } catch {
-    return { INVALID_JSON: json };
   }
 }
 

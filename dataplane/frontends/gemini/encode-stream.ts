@@ -1,7 +1,8 @@
 // Neutral events as chunks of a streamed answer, each a `GenerateContentResponse` of its own: a reducer with one handler per event.
-import type { ChatEvent, Finish } from '#core/chat/reply.ts';
+import type { Finish } from '#core/chat/reply.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import { failure } from '#core/failure.ts';
+import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import { finishReasonOf, logprobsResult, PartWriter, usageOf } from './encode-reply.ts';
 import { encodeStreamError } from './errors.ts';
@@ -22,8 +23,6 @@ type State = {
   isOver: boolean;
 };
 
-type Handlers = { readonly [K in ChatEvent['kind']]: (state: State, event: Extract<ChatEvent, { kind: K }>) => string };
-
 /** Arguments that are longer than a line of a stream may be (attempt.ts) are no arguments. */
 const HELD_MAX_CHARS = 8 * 1024 * 1024;
 
@@ -39,12 +38,12 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     finish: undefined,
     isOver: false,
   };
-  return { push: event => (state.isOver ? '' : (on[event.kind] as (state: State, event: ChatEvent) => string)(state, event)) };
+  return reducer(state, on);
 }
 
 const nothing = (): string => '';
 
-const on: Handlers = {
+const on: Handlers<State> = {
   start(state, event) {
     state.id = event.id || state.id;
     state.model = event.model;

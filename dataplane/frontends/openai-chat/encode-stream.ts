@@ -1,7 +1,6 @@
-// Neutral events as `chat.completion.chunk` frames: a reducer with one handler per event.
-import type { ChatEvent } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
+import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import { finishReasonOf, NO_ARGUMENTS, usageOf } from './encode-reply.ts';
 import { encodeStreamError } from './errors.ts';
@@ -18,8 +17,6 @@ type State = {
   isOver: boolean;
 };
 
-type Handlers = { readonly [K in ChatEvent['kind']]: (state: State, event: Extract<ChatEvent, { kind: K }>) => string };
-
 export const TERMINATOR = 'data: [DONE]\n\n';
 
 export function streamEncoder(context: ReplyContext): StreamEncoder {
@@ -33,12 +30,12 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     usage: undefined,
     isOver: false,
   };
-  return { push: event => (state.isOver ? '' : (on[event.kind] as (state: State, event: ChatEvent) => string)(state, event)) };
+  return reducer(state, on);
 }
 
 const nothing = (): string => '';
 
-const on: Handlers = {
+const on: Handlers<State> = {
   start(state, event) {
     state.id = event.id || state.id;
     state.model = event.model;

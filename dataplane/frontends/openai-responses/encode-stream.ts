@@ -1,9 +1,10 @@
 // Neutral events as the event stream of a response: a reducer with one handler per event. Order and fields as in the types of openai 7.57
 // for Node, whose own client holds the stream against them.
-import type { ChatEvent, Finish, Logprobs } from '#core/chat/reply.ts';
+import type { Finish, Logprobs } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, policyOf } from '#core/failure.ts';
+import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import {
   emptyCall,
@@ -41,8 +42,6 @@ type State = {
   isOver: boolean;
 };
 
-type Handlers = { readonly [K in ChatEvent['kind']]: (state: State, event: Extract<ChatEvent, { kind: K }>) => string };
-
 export function streamEncoder(context: ReplyContext): StreamEncoder {
   const state: State = {
     context,
@@ -56,12 +55,12 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     finish: { reason: 'stop' },
     isOver: false,
   };
-  return { push: event => (state.isOver ? '' : (on[event.kind] as (state: State, event: ChatEvent) => string)(state, event)) };
+  return reducer(state, on);
 }
 
 const nothing = (): string => '';
 
-const on: Handlers = {
+const on: Handlers<State> = {
   start(state, { id, model }) {
     state.response = emptyResponse(id, model, state.context);
     const { response } = state;

@@ -2,7 +2,7 @@
 import { portableToolId, signatureOf } from '#core/chat/foreign.ts';
 import type { AssistantPart, CacheMark, Message, Source, TextPart, ToolCallPart, UserPart } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
-import { isRecord } from '#core/json/record.ts';
+import { argumentsObject } from '../wire.ts';
 
 export type Block = Readonly<Record<string, unknown>>;
 export type Turn = { readonly role: 'user' | 'assistant'; readonly content: readonly Block[] };
@@ -193,16 +193,6 @@ function toolUse(part: ToolCallPart, path: string): Parsed<Block> {
   const input = argumentsObject(part.arguments);
   if (!input) return refuse('invalid_request', { param: path, message: `${path} must be the JSON text of an object.` });
   return ok({ type: 'tool_use', id: portableToolId(part.id), name: part.name, input, ...cacheControl(part.cache) });
-}
-
-function argumentsObject(json: string): Block | undefined {
-  if (json.trim() === '') return {};
-  try {
-    const value: unknown = JSON.parse(json);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 const thinkingBlock = (thinking: string, signature: string | undefined) =>

@@ -1,9 +1,9 @@
 // Which failure an error of Anthropic's is: of an HTTP answer, of an error object in a 200, of an `error` event in a stream.
-import { type Failure, type FailureClass, failure } from '#core/failure.ts';
-import type { JsonRecord } from '#core/json/record.ts';
+import type { Failure } from '#core/failure.ts';
+import { type JsonRecord, parseRecord } from '#core/json/record.ts';
+import { failureBy, type Rule, refusalThatSays, status } from '../error-rules.ts';
 import type { UpstreamError } from '../provider.ts';
 import { retryAfterOf } from '../retry-after.ts';
-import { scrub } from '../scrub.ts';
 import { entryOf, recordOf, textOf } from '../wire.ts';
 
 type Facts = { readonly status: number; readonly type: string; readonly message: string };
@@ -22,15 +22,8 @@ const statusOfType: Readonly<Record<string, number>> = {
   overloaded_error: 529,
 };
 
-type Rule = { readonly class: FailureClass; readonly when: (facts: Facts) => boolean };
-const status =
-  (...statuses: readonly number[]) =>
-  (facts: Facts) =>
-    statuses.includes(facts.status);
-const refusalThatSays = (pattern: RegExp) => (facts: Facts) => facts.status === 400 && pattern.test(facts.message);
-
 /** The first that matches. */
-const rules: readonly Rule[] = [
+const rules: readonly Rule<Facts>[] = [
   { class: 'upstream_redirect', when: f => f.status >= 300 && f.status < 400 },
   { class: 'upstream_overloaded', when: f => f.type === 'overloaded_error' || f.status === 529 || f.status === 503 },
   { class: 'upstream_rate_limited', when: status(429) },
@@ -49,41 +42,22 @@ const rules: readonly Rule[] = [
 ];
 
 export function classify(error: UpstreamError): Failure {
-  const facts = factsOf(parsed(error.body), error.status);
+  const facts = factsOf(parseRecord(error.body) ?? {}, error.status);
   const wait = retryAfterOf(error.headers, error.now);
-  return failureOf(facts, wait === undefined ? {} : { retryAfter: wait });
+  return failureBy(rules, facts, KEPT_STATUSES, wait);
 }
 
 /** The failure of an error object that came with a good status, or inside a stream. */
 export function failureOfErrorObject(body: JsonRecord): Failure {
-  return failureOf(factsOf(body, 200), {});
+  return failureBy(rules, factsOf(body, 200), KEPT_STATUSES, undefined);
 }
 
 /** A refusal of the caller's request keeps its own status where the table's would say less (409, 422). */
 const KEPT_STATUSES = new Set([404, 409, 422]);
-
-function failureOf(facts: Facts, detail: Pick<Failure, 'retryAfter'>): Failure {
-  const cls = rules.find(rule => rule.when(facts))?.class ?? 'upstream_error';
-  const message = scrub(facts.message);
-  return failure(cls, {
-    ...detail,
-    ...(message && { message }),
-    upstreamStatus: facts.status,
-    ...(cls === 'upstream_invalid_request' && KEPT_STATUSES.has(facts.status) && { status: facts.status }),
-  });
-}
 
 /** Pages of proxies and load balancers (HTML) have no type and no message: nothing of them is shown. */
 function factsOf(body: JsonRecord, answered: number): Facts {
   const error = recordOf(body.error);
   const type = textOf(error.type);
   return { status: answered >= 300 ? answered : (entryOf(statusOfType, type) ?? 500), type, message: textOf(error.message) };
-}
-
-function parsed(body: string): JsonRecord {
-  try {
-    return recordOf(JSON.parse(body));
-  } catch {
-    return {};
-  }
 }

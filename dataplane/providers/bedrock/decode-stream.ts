@@ -1,7 +1,7 @@
 // The event stream of ConverseStream as neutral events: a reducer with one handler for each wire event.
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { type Failure, failure } from '#core/failure.ts';
-import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { ModelEntry } from '#core/snapshot/snapshot.ts';
 import type { SseMessage, StreamDecoder } from '../provider.ts';
 import { entryOf, recordOf, textOf } from '../wire.ts';
@@ -54,7 +54,7 @@ function reduce(state: State, message: SseMessage): Events {
   if (trouble) return fail(state, trouble);
   const handler = entryOf(on, message.event);
   if (!handler) return [];
-  const event = parsed(message.data);
+  const event = parseRecord(message.data);
   return event ? handler(state, event) : fail(state, failure('upstream_bad_response'));
 }
 
@@ -175,13 +175,4 @@ function closeStream(state: State): Events {
 function fail(state: State, reason: Failure): Events {
   state.closed = true;
   return [{ kind: 'error', failure: reason }];
-}
-
-function parsed(data: string): JsonRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(data);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,8 +1,8 @@
 // Parts of messages as Converse's content blocks; none for a part that the target cannot take.
 import { portableToolId, shortToolId, signatureOf } from '#core/chat/foreign.ts';
 import type { AssistantPart, CacheMark, DocumentPart, Source, TextPart, ToolCallPart, UserPart } from '#core/chat/request.ts';
-import { isRecord } from '#core/json/record.ts';
 import type { LeavingOut } from '../leaving-out.ts';
+import { argumentsObject } from '../wire.ts';
 import type { ModelTraits } from './models.ts';
 import { wrapped } from './redacted.ts';
 
@@ -170,13 +170,3 @@ export function toolUse({ id, name, arguments: json, cache }: ToolCallPart, cont
 
 /** Mistral's models take ids of nine letters and digits alone. */
 const toolId = (id: string, { traits }: Context): string => (traits.family === 'mistral' ? shortToolId(id) : portableToolId(id));
-
-function argumentsObject(json: string): Block | undefined {
-  if (json.trim() === '') return {};
-  try {
-    const value: unknown = JSON.parse(json);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}

@@ -1,8 +1,10 @@
 // Which failure an error of Bedrock's is: of an HTTP answer, or an exception inside a stream.
-import { type Failure, type FailureClass, failure } from '#core/failure.ts';
+import { type Failure, failure } from '#core/failure.ts';
+import { parseRecord } from '#core/json/record.ts';
+import { both, either, isForClient, type Rule, status } from '../error-rules.ts';
 import type { SseMessage, UpstreamError } from '../provider.ts';
 import { scrub } from '../scrub.ts';
-import { entryOf, recordOf, textOf } from '../wire.ts';
+import { entryOf, type recordOf, textOf } from '../wire.ts';
 
 /** `type` is a name such as `ThrottlingException`. */
 type Facts = { readonly status: number; readonly type: string; readonly message: string };
@@ -23,33 +25,21 @@ const statusOfType: Readonly<Record<string, number>> = {
   ValidationException: 400,
 };
 
-type Rule = { readonly class: FailureClass; readonly when: (facts: Facts) => boolean; readonly message?: string };
+type Worded = Rule<Facts> & { readonly message?: string };
 
 const type =
   (...types: readonly string[]) =>
   (facts: Facts): boolean =>
     types.includes(facts.type);
-const status =
-  (...statuses: readonly number[]) =>
-  (facts: Facts): boolean =>
-    statuses.includes(facts.status);
 const says =
   (pattern: RegExp) =>
   ({ message }: Facts): boolean =>
     pattern.test(message);
-const both =
-  (...conditions: readonly Rule['when'][]) =>
-  (facts: Facts): boolean =>
-    conditions.every(holds => holds(facts));
-const either =
-  (...conditions: readonly Rule['when'][]) =>
-  (facts: Facts): boolean =>
-    conditions.some(holds => holds(facts));
 
 const CLOCK = 'The clock of the gateway is not right: the provider refused the time of its signature.';
 
 /** The first that matches. */
-const rules: readonly Rule[] = [
+const rules: readonly Worded[] = [
   { class: 'upstream_redirect', when: f => f.status >= 300 && f.status < 400 },
   // "Signature expired: 20261121T… is now earlier than …" and "Signature not yet current: …"
   { class: 'upstream_auth_failed', when: says(/^Signature (?:expired|not yet current)/i), message: CLOCK },
@@ -90,7 +80,7 @@ const rules: readonly Rule[] = [
 ];
 
 export function classify({ status: answered, headers, body }: UpstreamError): Failure {
-  const error = parsed(body);
+  const error = parseRecord(body) ?? {};
   const named = [headers['x-amzn-errortype']].flat()[0] ?? textOf(error.__type);
   return failureOf({ status: answered, type: nameIn(named), message: messageIn(error) });
 }
@@ -101,7 +91,7 @@ const nameIn = (text: string): string => text.split(':', 1)[0]!.split('#').at(-1
 /** What a frame says that is no part of an answer: an exception, an error, or that it could not be read (framing.ts). */
 export function troubleIn({ event, data }: SseMessage): Failure | undefined {
   if (event !== 'error' && !event.endsWith('Exception')) return undefined;
-  const error = parsed(data);
+  const error = parseRecord(data) ?? {};
   // An event of the model's own dialect.
   if (error.type !== undefined) return undefined;
   if (typeof error.unreadable === 'string')
@@ -117,17 +107,5 @@ function failureOf(facts: Facts): Failure {
   return failure(cls, { ...(message && { message }), upstreamStatus: facts.status });
 }
 
-/** The provider's account is the operator's business. */
-const isForClient = (cls: FailureClass): boolean => cls !== 'upstream_auth_failed' && cls !== 'upstream_quota_exhausted';
-
 /** Some gates in front of the service write it large. */
 const messageIn = (error: ReturnType<typeof recordOf>): string => textOf(error.message) || textOf(error.Message);
-
-/** Pages of proxies and load balancers (HTML) have no message: nothing of them is shown. */
-function parsed(body: string): ReturnType<typeof recordOf> {
-  try {
-    return recordOf(JSON.parse(body));
-  } catch {
-    return {};
-  }
-}

@@ -2,12 +2,11 @@
 // platform.claude.com "Claude on Vertex AI" and the client of @anthropic-ai/vertex-sdk.
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
-import { isRecord } from '#core/json/record.ts';
+import { isRecord, parseRecord } from '#core/json/record.ts';
 import type { ModelEntry } from '#core/snapshot/snapshot.ts';
 import { type AnthropicTarget, anthropic, withoutReferences } from '../anthropic/index.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { Address, AddressOptions, EncodedRequest, Provider, RequestFields, TokenCount, UpstreamError } from '../provider.ts';
-import { recordOf } from '../wire.ts';
 import { acceptOf, addressOf, authorize } from './address.ts';
 import { classify as classifyGoogle } from './errors.ts';
 import type { GeminiConnection, GeminiTarget } from './target.ts';
@@ -64,13 +63,7 @@ function classify(error: UpstreamError): Failure {
   return saysAnthropic(error.body) ? anthropic.classify(error) : classifyGoogle(error);
 }
 
-function saysAnthropic(body: string): boolean {
-  try {
-    return recordOf(JSON.parse(body)).type === 'error';
-  } catch {
-    return false;
-  }
-}
+const saysAnthropic = (body: string): boolean => parseRecord(body)?.type === 'error';
 
 export const claude: Provider<GeminiConnection> = {
   dialect: 'anthropic-messages',

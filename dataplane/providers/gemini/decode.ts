@@ -4,7 +4,7 @@ import { fold } from '#core/chat/fold.ts';
 import { signedBy } from '#core/chat/foreign.ts';
 import type { ChatEvent, ChatReply, Finish } from '#core/chat/reply.ts';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
-import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { ReplyFacts, RequestFields, SseMessage, StreamDecoder } from '../provider.ts';
 import { countOf, recordOf, recordsOf, textOf } from '../wire.ts';
 import { failureOfErrorObject } from './errors.ts';
@@ -59,19 +59,10 @@ export const choicesOf = (request: RequestFields | undefined): number => {
 };
 
 function read(state: State, data: SseMessage['data']): Events {
-  const answer = parsed(data);
+  const answer = parseRecord(data);
   return answer
     ? onAnswer(state, answer)
     : failed(state, failure('upstream_bad_response', { message: 'A chunk of the stream is not JSON.' }));
-}
-
-function parsed(text: string): JsonRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function onAnswer(state: State, answer: JsonRecord): Events {

@@ -2,8 +2,8 @@
 import { portableToolId, signatureOf } from '#core/chat/foreign.ts';
 import type { AssistantPart, ChatRequest, Message, Source, ToolCallPart, UserPart } from '#core/chat/request.ts';
 import { type Failure, failure } from '#core/failure.ts';
-import { isRecord } from '#core/json/record.ts';
 import type { LeavingOut } from '../leaving-out.ts';
+import { argumentsObject } from '../wire.ts';
 import { typeOfURL } from './media-types.ts';
 import type { ModelAbilities } from './models.ts';
 
@@ -190,14 +190,4 @@ function callPart(part: ToolCallPart, path: string, setting: Setting): Part {
   }
   setting.names.set(part.id, part.name);
   return { functionCall: { ...(setting.takesIds && { id: portableToolId(part.id) }), name: part.name, args: args ?? {} } };
-}
-
-function argumentsObject(json: string): Part | undefined {
-  if (json.trim() === '') return {};
-  try {
-    const value: unknown = JSON.parse(json);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,11 +1,11 @@
 // Which failure an error of Google's is: of an HTTP answer, of an error object in a 200 or in a stream. The envelope is that of all of
 // Google's APIs (google.rpc.Status): a code, a status and typed details.
-import { type Failure, type FailureClass, failure } from '#core/failure.ts';
+import type { Failure } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { type Millis, millis } from '#core/units.ts';
+import { failureBy, type Rule, refusalThatSays, status } from '../error-rules.ts';
 import type { UpstreamError } from '../provider.ts';
 import { retryAfterOf } from '../retry-after.ts';
-import { scrub } from '../scrub.ts';
 import { entryOf, recordOf, recordsOf, textOf } from '../wire.ts';
 
 type Facts = {
@@ -34,15 +34,8 @@ const statusOfRpc: Readonly<Record<string, number>> = {
   DEADLINE_EXCEEDED: 504,
 };
 
-type Rule = { readonly class: FailureClass; readonly when: (facts: Facts) => boolean };
-const status =
-  (...statuses: readonly number[]) =>
-  (facts: Facts) =>
-    statuses.includes(facts.status);
-const refusalThatSays = (pattern: RegExp) => (facts: Facts) => facts.status === 400 && pattern.test(facts.message);
-
 /** The first that matches. */
-const rules: readonly Rule[] = [
+const rules: readonly Rule<Facts>[] = [
   { class: 'upstream_redirect', when: f => f.status >= 300 && f.status < 400 },
   // Not before midnight in California, or before somebody pays (reliability.md 3.2).
   { class: 'upstream_quota_exhausted', when: f => f.status === 429 && (isPerDay(f) || isUnpaid(f)) },
@@ -86,29 +79,18 @@ const hasReason = ({ details }: Facts, reason: string): boolean => details.some(
 export function classify(error: UpstreamError): Failure {
   const facts = factsOf(parsed(error.body), error.status);
   const wait = retryInfoOf(facts) ?? retryAfterOf(error.headers, error.now);
-  return failureOf(facts, wait === undefined ? {} : { retryAfter: wait });
+  return failureBy(rules, facts, KEPT_STATUSES, wait);
 }
 
 /** The failure of an error object that came with a good status, or inside a stream. */
 export function failureOfErrorObject(body: JsonRecord): Failure {
   const facts = factsOf(body, 200);
   const wait = retryInfoOf(facts);
-  return failureOf(facts, wait === undefined ? {} : { retryAfter: wait });
+  return failureBy(rules, facts, KEPT_STATUSES, wait);
 }
 
 /** A refusal of the caller's request keeps its own status where the table's would say less. */
 const KEPT_STATUSES = new Set([404, 409]);
-
-function failureOf(facts: Facts, detail: Pick<Failure, 'retryAfter'>): Failure {
-  const cls = rules.find(rule => rule.when(facts))?.class ?? 'upstream_error';
-  const message = scrub(facts.message);
-  return failure(cls, {
-    ...detail,
-    ...(message && { message }),
-    upstreamStatus: facts.status,
-    ...(cls === 'upstream_invalid_request' && KEPT_STATUSES.has(facts.status) && { status: facts.status }),
-  });
-}
 
 /** Pages of proxies and load balancers (HTML) have no status and no message: nothing of them is shown. */
 function factsOf(body: JsonRecord, answered: number): Facts {

@@ -3,7 +3,7 @@
 import { fold } from '#core/chat/fold.ts';
 import type { ChatEvent, ChatReply, Finish, Logprobs } from '#core/chat/reply.ts';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
-import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { ReplyFacts, RequestFields, SseMessage, StreamDecoder } from '../provider.ts';
 import { contentOf, hasMoreThanContent, type Piece } from './content.ts';
 import { inBandFailure } from './errors.ts';
@@ -47,19 +47,10 @@ function read(state: State, { data }: SseMessage): ChatEvent[] {
   const text = data.trim();
   if (text === '') return [];
   if (text === '[DONE]') return terminator(state);
-  const chunk = parsed(text);
+  const chunk = parseRecord(text);
   return chunk
     ? onChunk(state, chunk)
     : failed(state, failure('upstream_bad_response', { message: 'A chunk of the stream is not JSON.' }));
-}
-
-function parsed(text: string): JsonRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function onChunk(state: State, chunk: JsonRecord): ChatEvent[] {

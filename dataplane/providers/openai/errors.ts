@@ -1,14 +1,15 @@
 // What an error answer of an OpenAI-shaped wire means: an ordered table of forms, the first that fits holds. Sources of the forms:
 // reliability.md 3.2 to 3.4, the recordings of vLLM 0.32, and the documentation of the providers named.
-import { type Failure, type FailureClass, failure, failures } from '#core/failure.ts';
+import { type Failure, failure, failures } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { both, either, isForClient, type Rule, status } from '../error-rules.ts';
 import type { UpstreamError } from '../provider.ts';
 import { retryAfterOf } from '../retry-after.ts';
 import { scrub } from '../scrub.ts';
 import { type ErrorBody, errorBodyOf, readErrorBody } from './error-body.ts';
 
 type Seen = ErrorBody & { readonly status: number; readonly isBlank: boolean };
-type Form = { readonly class: FailureClass; readonly fits: (seen: Seen) => boolean };
+type Form = Rule<Seen>;
 
 export function classify({ status, headers, body, now }: UpstreamError): Failure {
   const read = readErrorBody(body) ?? noBody;
@@ -36,7 +37,7 @@ export function inBandFailure(body: JsonRecord): Failure | undefined {
 const noBody: ErrorBody = { message: '', codes: new Set(), text: '' };
 
 function failureOf(seen: Seen, upstreamStatus: number, detail: Pick<Failure, 'retryAfter'>): Failure {
-  const cls = forms.find(form => form.fits(seen))?.class ?? 'upstream_invalid_request';
+  const cls = forms.find(form => form.when(seen))?.class ?? 'upstream_invalid_request';
   const message = isForClient(cls) ? scrub(seen.message) : '';
   return failure(cls, {
     ...detail,
@@ -46,9 +47,6 @@ function failureOf(seen: Seen, upstreamStatus: number, detail: Pick<Failure, 're
     ...(cls === 'upstream_invalid_request' && keptStatuses.has(seen.status) && { status: seen.status }),
   });
 }
-
-/** The provider's account is the operator's business. */
-const isForClient = (cls: FailureClass): boolean => cls !== 'upstream_auth_failed' && cls !== 'upstream_quota_exhausted';
 
 /** Statuses that tell the client more than 400 does. */
 const keptStatuses: ReadonlySet<number> = new Set([409, 422]);
@@ -61,18 +59,6 @@ const says =
   (...patterns: readonly RegExp[]) =>
   ({ text }: Seen): boolean =>
     patterns.some(pattern => pattern.test(text));
-const status =
-  (...statuses: readonly number[]) =>
-  (seen: Seen): boolean =>
-    statuses.includes(seen.status);
-const both =
-  (...conditions: readonly Form['fits'][]) =>
-  (seen: Seen): boolean =>
-    conditions.every(condition => condition(seen));
-const either =
-  (...conditions: readonly Form['fits'][]) =>
-  (seen: Seen): boolean =>
-    conditions.some(condition => condition(seen));
 const isCallersFault = ({ status }: Seen): boolean => status >= 400 && status < 500 && status !== 429;
 
 const saysTooLong = says(
@@ -112,11 +98,11 @@ const saysTooLong = says(
 /** In order: make sure that … */
 const forms: readonly Form[] = [
   // … a redirect is never read for more than that
-  { class: 'upstream_redirect', fits: ({ status }) => status >= 300 && status < 400 },
+  { class: 'upstream_redirect', when: ({ status }) => status >= 300 && status < 400 },
   // … an empty account is not mistaken for a rate limit, nor for a bad key
   {
     class: 'upstream_quota_exhausted',
-    fits: either(
+    when: either(
       status(402),
       has(
         'insufficient_quota',
@@ -136,7 +122,7 @@ const forms: readonly Form[] = [
   // … a refusal for its content is one under any status (Azure and OpenAI 400, OpenRouter's moderation 403)
   {
     class: 'content_filtered',
-    fits: both(
+    when: both(
       isCallersFault,
       either(
         has(
@@ -158,11 +144,11 @@ const forms: readonly Form[] = [
       ),
     ),
   },
-  { class: 'upstream_auth_failed', fits: either(status(401, 403), has('invalid_api_key', 'authentication_error')) },
+  { class: 'upstream_auth_failed', when: either(status(401, 403), has('invalid_api_key', 'authentication_error')) },
   // … a model that is busy for everyone is not mistaken for a limit of ours (Moonshot and TGI answer 429, Groq 498)
   {
     class: 'upstream_overloaded',
-    fits: either(
+    when: either(
       status(498, 529),
       has('overloaded_error', 'engine_overloaded_error', 'overloaded', 'capacity_exceeded'),
       both(status(429, 500, 502), says(/(?:engine|model|server|service) is (?:currently )?overloaded/)),
@@ -171,24 +157,24 @@ const forms: readonly Form[] = [
   // … a tokens-per-minute limit that comes as 413 (Groq) is a rate limit
   {
     class: 'upstream_rate_limited',
-    fits: either(status(429), has('rate_limit_exceeded', 'rate_limit_error', 'rate_limit_reached')),
+    when: either(status(429), has('rate_limit_exceeded', 'rate_limit_error', 'rate_limit_reached')),
   },
   {
     class: 'context_length_exceeded',
-    fits: both(
+    when: both(
       either(isCallersFault, status(500)),
       either(
         has('context_length_exceeded', 'exceed_context_size_error'),
         saysTooLong,
         // Cerebras
-        both(status(400, 413), ({ isBlank }) => isBlank),
+        both(status(400, 413), ({ isBlank }: Seen) => isBlank),
       ),
     ),
   },
-  { class: 'upstream_request_too_large', fits: status(413) },
+  { class: 'upstream_request_too_large', when: status(413) },
   {
     class: 'upstream_model_not_found',
-    fits: either(
+    when: either(
       status(404),
       both(
         isCallersFault,
@@ -202,10 +188,10 @@ const forms: readonly Form[] = [
   // … one full replica is not counted as ill: vLLM's 503 at --max-num-queued-reqs, SGLang's at --max-queued-requests
   {
     class: 'upstream_saturated',
-    fits: both(status(503), says(/engine is currently busy and cannot accept new requests/, /queue is full/)),
+    when: both(status(503), says(/engine is currently busy and cannot accept new requests/, /queue is full/)),
   },
-  { class: 'upstream_overloaded', fits: status(503) },
-  { class: 'upstream_error', fits: either(status(408), ({ status }) => status >= 500) },
+  { class: 'upstream_overloaded', when: status(503) },
+  { class: 'upstream_error', when: either(status(408), ({ status }) => status >= 500) },
 ];
 
 /** In a 200 the status is told by a numeric code (OpenRouter, vLLM), else by the words (OpenAI, Groq), else it is the provider's fault. */

@@ -2,7 +2,7 @@
 // Events as in the types of openai 7.57 for Node, and as vLLM 0.32 sends them.
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { type Failure, failure } from '#core/failure.ts';
-import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { SseMessage, StreamDecoder } from '../../provider.ts';
 import { entryOf, recordOf, recordsOf, textOf } from '../../wire.ts';
 import { inBandFailure } from '../errors.ts';
@@ -38,7 +38,7 @@ function reduce(state: State, { data }: SseMessage): ChatEvent[] {
   const text = data.trim();
   // No server of this wire needs `[DONE]`; some send it.
   if (text === '' || text === '[DONE]') return [];
-  const event = parsed(text);
+  const event = parseRecord(text);
   if (!event) return failed(state, failure('upstream_bad_response', { message: 'An event of the stream is not JSON.' }));
   const broken = event.type === undefined || event.type === 'error' ? inBandFailure(asError(event)) : undefined;
   return broken ? failed(state, broken) : (entryOf(on, event.type)?.(state, event) ?? []);
@@ -46,15 +46,6 @@ function reduce(state: State, { data }: SseMessage): ChatEvent[] {
 
 /** The error stands in the event itself, or in a field of it. */
 const asError = (event: JsonRecord): JsonRecord => (isRecord(event.error) ? event : { ...event, error: event });
-
-function parsed(text: string): JsonRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 const started: Handler = (state, { response }) => {
   if (state.phase !== 'before-start') return [];
