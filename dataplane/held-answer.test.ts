@@ -1,7 +1,7 @@
 // What a held answer keeps, and up to where.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aModel } from '#core/plan/testing.ts';
+import { aModel } from '#core/snapshot/testing.ts';
 import { HeldAnswer } from './held-answer.ts';
 import type { ClientResponse } from './http/client-response.ts';
 import type { Prepared } from './prepare.ts';

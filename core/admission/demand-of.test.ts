@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Calendar } from '../accounting/periods.ts';
-import { aKey } from '../plan/testing.ts';
 import type { BudgetEntry, KeyEntry } from '../snapshot/snapshot.ts';
+import { aKey } from '../snapshot/testing.ts';
 import { epochMillis, nanoUsd, tokens } from '../units.ts';
 import { type Ask, hasDemands, KeyDemands } from './demand-of.ts';
 

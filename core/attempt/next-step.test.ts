@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type FailureClass, type FailureDetail, type FailurePolicy, failure, failures } from '../failure.ts';
-import { aCandidate, aRoute } from '../plan/testing.ts';
+import { aCandidate } from '../plan/testing.ts';
+import { aRoute } from '../snapshot/testing.ts';
 import { millis } from '../units.ts';
 import { type AttemptPolicy, nextStep, type Progress } from './next-step.ts';
 

@@ -5,22 +5,12 @@ import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { ChatRequest, Message } from '../chat/request.ts';
+import { aRequest } from '../chat/testing.ts';
 import { tokens } from '../units.ts';
 import { keyOf, lastUserTurn, type PartitionFacts, partitionOf, partitionText, promptOf } from './partition.ts';
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 const user = (...texts: string[]): Message => ({ role: 'user', content: texts.map(text => ({ kind: 'text', text })) });
-const aRequest = (changes: Partial<ChatRequest> = {}): ChatRequest => ({
-  dialect: 'openai-chat',
-  model: 'm',
-  messages: [user('Hello')],
-  tools: [],
-  sampling: {},
-  stop: [],
-  stream: false,
-  extra: {},
-  ...changes,
-});
 const facts = (request: ChatRequest, changes: Partial<PartitionFacts> = {}): PartitionFacts => ({
   request,
   body: {},

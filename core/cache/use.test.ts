@@ -2,21 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ChatRequest } from '../chat/request.ts';
+import { aRequest } from '../chat/testing.ts';
 import { type CacheRules, type CacheWishes, cacheUse, isPersonal, isTimely } from './use.ts';
 
 const rules: CacheRules = { mode: 'Semantic', onlyDeterministic: true };
 const says = (text: string): ChatRequest['messages'][number] => ({ role: 'user', content: [{ kind: 'text', text }] });
-const asks = (changes: Partial<ChatRequest> = {}): ChatRequest => ({
-  dialect: 'openai-chat',
-  model: 'm',
-  messages: [says('What is the capital of France?')],
-  tools: [],
-  sampling: { temperature: 0 },
-  stop: [],
-  stream: false,
-  extra: {},
-  ...changes,
-});
+const asks = (changes: Partial<ChatRequest> = {}): ChatRequest =>
+  aRequest({ messages: [says('What is the capital of France?')], sampling: { temperature: 0 }, ...changes });
 const useOf = (changes: Partial<ChatRequest>, wishes: CacheWishes = {}, own: Partial<CacheRules> = {}, takesTemperature = true) =>
   cacheUse(asks(changes), { ...rules, ...own }, wishes, takesTemperature);
 const reasonOf = (changes: Partial<ChatRequest>, ...more: [CacheWishes?, Partial<CacheRules>?, boolean?]) => {

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TargetHealth } from '../health/health.ts';
 import type { RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
+import { aBackend, aModel, aPrice, aProvider, aRoute } from '../snapshot/testing.ts';
 import { millis, tokens } from '../units.ts';
 import { type Downgrades, modelOf, type Served } from './backends.ts';
 import { nothingKnown, type PlanContext } from './context.ts';
 import { NEEDED, type Needed, noNeeds, type RequestNeeds } from './needs.ts';
 import { isOutForNow, type Plan, planDirect, planRoute, type Score } from './plan.ts';
 import { Sessions } from './sessions.ts';
-import { aBackend, aHealth, aModel, aPrice, aProvider, aRoute } from './testing.ts';
+import { aHealth } from './testing.ts';
 
 const snapshot: Snapshot = {
   schemaVersion: 1,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RouteEntry } from '../snapshot/snapshot.ts';
+import { aKey, aMatch, aRoute } from '../snapshot/testing.ts';
 import { epochMillis, tokens } from '../units.ts';
 import { matchRoute, type RequestFacts, routeIndex } from './route-index.ts';
-import { aKey, aMatch, aRoute } from './testing.ts';
 
 const facts = (more: Partial<RequestFacts> = {}): RequestFacts => ({
   model: 'gpt-4o',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Health, type TargetHealth, unknownHealth } from '#core/health/health.ts';
-import { aModel, aProvider } from '#core/plan/testing.ts';
+import { aModel, aProvider } from '#core/snapshot/testing.ts';
 import { millis } from '#core/units.ts';
 import { liveConfig } from '../config/live.ts';
 import type { PageRequest } from '../http/router.ts';

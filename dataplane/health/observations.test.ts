@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { type FailureClass, failure, failures } from '#core/failure.ts';
 import type { BreakerState } from '#core/health/breaker.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
-import { aCandidate, aModel, aProvider, aRoute } from '#core/plan/testing.ts';
+import { aCandidate } from '#core/plan/testing.ts';
 import type { ProviderEntry, Snapshot } from '#core/snapshot/snapshot.ts';
+import { aModel, aProvider, aRoute } from '#core/snapshot/testing.ts';
 import { millis } from '#core/units.ts';
 import { Observations, type ObservationsParts } from './observations.ts';
 

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { failure } from '#core/failure.ts';
-import { aCandidate, aModel, aProvider } from '#core/plan/testing.ts';
+import { aCandidate } from '#core/plan/testing.ts';
 import type { ProviderEntry, Snapshot } from '#core/snapshot/snapshot.ts';
+import { aModel, aProvider } from '#core/snapshot/testing.ts';
 import { millis } from '#core/units.ts';
 import { connectRedis, type RedisLink } from '#platform/redis.ts';
 import { startRedis, type TestRedis, withoutRedis } from '#test/support/redis.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { providerTypes } from '#core/compile/provider-types.ts';
-import { aModel, aProvider } from '#core/plan/testing.ts';
 import type { Connection, ProviderType } from '#core/snapshot/snapshot.ts';
+import { aModel, aProvider } from '#core/snapshot/testing.ts';
 import { unaryWireFor } from './index.ts';
 
 const connections: Readonly<Record<ProviderType, Connection>> = {

@@ -8,7 +8,6 @@ import { parse as parseYAML } from 'yaml';
 import { type Folded, fold } from '#core/chat/fold.ts';
 import type { ChatEvent, ChatReply, Finish } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
-import type { Parsed } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { epochMillis } from '#core/units.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
@@ -17,6 +16,7 @@ import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { messagesOf, SseBlocks } from '#dataplane/http/sse.ts';
 import { anthropic } from '#dataplane/providers/anthropic/index.ts';
 import type { SseMessage } from '#dataplane/providers/provider.ts';
+import { valueIn } from '#test/support/parsed.ts';
 
 const recordings = path.join(import.meta.dirname, '../../../shared/recordings');
 const absent = !existsSync(recordings) && 'the recordings are not beside this checkout';
@@ -93,11 +93,6 @@ const decoded = (sse: Buffer): Folded => fold(eventsOf(messagesIn([sse])));
 function encodedFor(frontend: Frontend, events: readonly ChatEvent[]): Buffer {
   const encoder = frontend.streamEncoder(context);
   return Buffer.from(events.map(event => encoder.push(event)).join(''));
-}
-
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
 }
 
 const bytesOneByOne = function* (bytes: Buffer): Generator<Buffer> {

@@ -10,7 +10,6 @@ import { fold } from '#core/chat/fold.ts';
 import { UNSIGNED } from '#core/chat/foreign.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import { promptTokens } from '#core/chat/usage.ts';
-import type { Parsed } from '#core/failure.ts';
 import { epochMillis } from '#core/units.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
 import { bedrockConverse, eventStream } from '#dataplane/frontends/bedrock-converse/index.ts';
@@ -20,6 +19,7 @@ import { openAIResponses } from '#dataplane/frontends/openai-responses/index.ts'
 import { messagesOf, SseBlocks } from '#dataplane/http/sse.ts';
 import { converse } from '#dataplane/providers/bedrock/converse.ts';
 import type { SseMessage } from '#dataplane/providers/provider.ts';
+import { valueIn } from '#test/support/parsed.ts';
 import { type Read, readStream, readWhole } from '#test/support/read-by-sdk.ts';
 
 const root = path.join(import.meta.dirname, '../../../shared/recordings');
@@ -97,11 +97,6 @@ function eventsOf(chunks: Iterable<Buffer>): ChatEvent[] {
 
 function* oneByOne(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at++) yield bytes.subarray(at, at + 1);
-}
-
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
 }
 
 const meant = ({ parts, finish, usage }: ChatReply): Read => ({

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import OpenAI from 'openai';
 import { parse } from 'yaml';
-import { aModel, aProvider } from '#core/plan/testing.ts';
+import { aModel, aProvider } from '#core/snapshot/testing.ts';
 import type { EmbeddingRequest } from '#core/unary/embeddings.ts';
 import { openAIEmbeddings } from '#dataplane/frontends/openai-embeddings/index.ts';
 import { unaryWireFor } from '#dataplane/providers/index.ts';

@@ -13,7 +13,6 @@ import { signatureOf } from '#core/chat/foreign.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { cataloguePrice } from '#core/compile/prices.ts';
-import type { Parsed } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { epochMillis } from '#core/units.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
@@ -26,6 +25,7 @@ import { generateContent } from '#dataplane/providers/gemini/index.ts';
 import { openAIDialect } from '#dataplane/providers/openai/index.ts';
 import type { Provider, SseMessage } from '#dataplane/providers/provider.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
+import { valueIn } from '#test/support/parsed.ts';
 
 const recordings = path.join(import.meta.dirname, '../../../shared/recordings');
 const absent = !existsSync(recordings) && 'the recordings are not beside this checkout';
@@ -103,11 +103,6 @@ const decoded = (sse: Buffer, wire?: Pick<Provider, 'streamDecoder'>): Folded =>
 function encodedFor(frontend: Frontend, events: readonly ChatEvent[]): Buffer {
   const encoder = frontend.streamEncoder(context);
   return Buffer.from(events.map(event => encoder.push(event)).join(''));
-}
-
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
 }
 
 const bytesOneByOne = function* (bytes: Buffer): Generator<Buffer> {

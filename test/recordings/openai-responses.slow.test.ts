@@ -7,13 +7,13 @@ import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { fold } from '#core/chat/fold.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
-import type { Parsed } from '#core/failure.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
 import type { Frontend } from '#dataplane/frontends/frontend.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { openAIResponses } from '#dataplane/frontends/openai-responses/index.ts';
 import { messagesOf, SseBlocks } from '#dataplane/http/sse.ts';
 import { compatibleProfile, responsesWire } from '#dataplane/providers/openai/index.ts';
+import { valueIn } from '#test/support/parsed.ts';
 import { type Read, readStream, readWhole } from '#test/support/read-by-sdk.ts';
 
 const root = path.join(import.meta.dirname, '../../../shared/recordings');
@@ -90,11 +90,6 @@ const meant = (reply: ChatReply): Read => ({
   isCut: reply.finish.reason === 'length',
   outputTokens: reply.usage?.output,
 });
-
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
-}
 
 /** Streams of a response that goes on in the background, or that the client left. */
 const isOver = (body: string): boolean => /"type":\s*"response\.(?:completed|incomplete|failed)"/.test(body);

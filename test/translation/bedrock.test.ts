@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { signedBy, UNSIGNED } from '#core/chat/foreign.ts';
 import type { AssistantPart, ChatRequest, Message, ThinkingRequest } from '#core/chat/request.ts';
-import type { Parsed } from '#core/failure.ts';
+import { aRequest } from '#core/chat/testing.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { tokens } from '#core/units.ts';
 import { bedrockConverse } from '#dataplane/frontends/bedrock-converse/index.ts';
@@ -17,14 +17,10 @@ import type { EncodedRequest } from '#dataplane/providers/provider.ts';
 import { signatureOf } from '#simulator/wires/anthropic-validate.ts';
 import { invokeStream, converse as simulated } from '#simulator/wires/bedrock.ts';
 import { anyRequest } from '#test/support/any-request.ts';
+import { valueIn } from '#test/support/parsed.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: looked at field by field
 type Body = Record<string, any>;
-
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
-}
 
 /** Under `dropUnsupported: false` nothing is left out: the request is refused by the name of what would have been. */
 function encodedFor(provider: typeof converse, upstreamName: string, request: ChatRequest): EncodedRequest {
@@ -131,21 +127,10 @@ for (const model of [CLAUDE, NOVA])
     );
   });
 
-const ask = (fields: Partial<ChatRequest> = {}): ChatRequest => ({
-  dialect: 'openai-chat',
-  model: 'm',
-  messages: [{ role: 'user', content: [{ kind: 'text', text: 'Hi' }] }],
-  tools: [],
-  sampling: {},
-  stop: [],
-  stream: false,
-  extra: {},
-  ...fields,
-});
 const bodyFor = (upstreamName: string, fields: Partial<ChatRequest> = {}): Body =>
-  valueIn(converse.encode(ask(fields), targetOf({ upstreamName }))).body as Body;
+  valueIn(converse.encode(aRequest(fields), targetOf({ upstreamName }))).body as Body;
 const droppedFor = (upstreamName: string, fields: Partial<ChatRequest>) =>
-  valueIn(converse.encode(ask(fields), targetOf({ upstreamName }))).dropped;
+  valueIn(converse.encode(aRequest(fields), targetOf({ upstreamName }))).dropped;
 
 const tool = { name: 'f', parameters: { type: 'object' } };
 const called: Message[] = [
@@ -158,7 +143,7 @@ describe('a request to Converse', () => {
   test('has neither model nor stream in its body, and its texts in blocks', () => {
     assert.deepEqual(
       bodyFor(NOVA, {
-        messages: [{ role: 'system', content: [{ kind: 'text', text: 'Be brief.' }] }, ...ask().messages],
+        messages: [{ role: 'system', content: [{ kind: 'text', text: 'Be brief.' }] }, ...aRequest().messages],
         stream: true,
       }),
       { system: [{ text: 'Be brief.' }], messages: [{ role: 'user', content: [{ text: 'Hi' }] }] },
@@ -191,7 +176,7 @@ describe('a request to Converse', () => {
     const elsewhere: Message[] = [
       { role: 'user', content: [{ kind: 'image', source: { kind: 'url', url: 'https://x.test/a.png' } }] },
     ];
-    assert.deepEqual(droppedFor(NOVA, { messages: [...elsewhere, ...ask().messages] }), ['messages[0].content[0]']);
+    assert.deepEqual(droppedFor(NOVA, { messages: [...elsewhere, ...aRequest().messages] }), ['messages[0].content[0]']);
   });
 
   test('declares the tools that were called where none are offered any more', () => {
@@ -248,7 +233,7 @@ describe('a request to Converse', () => {
 
   test('gives back to Claude what Claude signed, and to nobody what another did', () => {
     const history: Message[] = [
-      ...ask().messages,
+      ...aRequest().messages,
       {
         role: 'assistant',
         content: [
@@ -258,7 +243,7 @@ describe('a request to Converse', () => {
           { kind: 'text', text: 'Yes.' },
         ],
       },
-      ...ask().messages,
+      ...aRequest().messages,
     ];
     assert.deepEqual(bodyFor(CLAUDE, { messages: history }).messages[1].content, [
       { reasoningContent: { reasoningText: { text: 'a', signature: 'sig' } } },
@@ -299,7 +284,7 @@ describe('a request to Converse', () => {
   test('is refused where arguments of a call are no object', () => {
     const [first, second, third] = called;
     const bad = { ...second!, content: [{ kind: 'tool-call', id: 'c', name: 'g', arguments: '[1]' }] } as Message;
-    const refused = converse.encode(ask({ messages: [first!, bad, third!] }), targetOf());
+    const refused = converse.encode(aRequest({ messages: [first!, bad, third!] }), targetOf());
     assert.ok(!refused.ok && refused.failure.param === 'messages[1].tool_calls[0].function.arguments');
   });
 });
@@ -316,7 +301,7 @@ test("pictures by address are left out for Anthropic's models, whatever dialect 
   ];
   for (const dialect of ['openai-chat', 'gemini'] as const)
     for (const more of [{}, { body: {} }]) {
-      const { dropped } = valueIn(claude.encode(ask({ dialect, messages, ...more }), targetOf({ upstreamName: CLAUDE })));
+      const { dropped } = valueIn(claude.encode(aRequest({ dialect, messages, ...more }), targetOf({ upstreamName: CLAUDE })));
       assert.deepEqual(dropped, ['messages[0].content[1]']);
     }
 });

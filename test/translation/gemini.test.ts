@@ -6,7 +6,6 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { signedBy, UNSIGNED } from '#core/chat/foreign.ts';
 import type { AssistantPart, ChatRequest, Message, ThinkingRequest } from '#core/chat/request.ts';
-import type { Parsed } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { tokens } from '#core/units.ts';
 import { gemini as frontendFor } from '#dataplane/frontends/gemini/index.ts';
@@ -15,11 +14,7 @@ import { targetOf, VERTEX } from '#dataplane/providers/gemini/testing.ts';
 import type { EncodedRequest } from '#dataplane/providers/provider.ts';
 import { geminiInvalid } from '#simulator/wires/gemini-validate.ts';
 import { anyRequest } from '#test/support/any-request.ts';
-
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
-}
+import { valueIn } from '#test/support/parsed.ts';
 
 type Choice = NonNullable<Parameters<typeof targetOf>[0]>;
 

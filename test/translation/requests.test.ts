@@ -6,7 +6,6 @@ import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ChatRequest, Message, UserPart } from '#core/chat/request.ts';
-import type { Parsed } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
 import type { ProviderType } from '#core/snapshot/snapshot.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
@@ -17,6 +16,7 @@ import type { EncodedRequest, Target } from '#dataplane/providers/provider.ts';
 import { anthropicInvalid } from '#simulator/wires/anthropic-validate.ts';
 import { openaiInvalid } from '#simulator/wires/openai-validate.ts';
 import { anyRequest } from '#test/support/any-request.ts';
+import { valueIn } from '#test/support/parsed.ts';
 
 // ---------------------------------------------------------------- there and back
 
@@ -29,11 +29,6 @@ const targetOf = (type: ProviderType, upstreamName: string, dropUnsupported: boo
       parameters: { dropUnsupported, set: {}, drop: [] },
     },
   }) as unknown as Target;
-
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
-}
 
 function readBack(frontend: Frontend, body: object): ChatRequest {
   const bytes = Buffer.from(JSON.stringify(body));

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { StrategyName } from '../../snapshot/snapshot.ts';
+import { aModel, aPrice, aProvider, aRoute } from '../../snapshot/testing.ts';
 import { millis } from '../../units.ts';
 import { nothingKnown, type PlanContext } from '../context.ts';
 import { noNeeds } from '../needs.ts';
-import { aCandidate, aHealth, aModel, aPrice, aProvider, aRoute, aStanding } from '../testing.ts';
+import { aCandidate, aHealth, aStanding } from '../testing.ts';
 import { strategies } from './index.ts';
 import type { Standing } from './strategy.ts';
 

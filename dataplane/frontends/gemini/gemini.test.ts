@@ -5,6 +5,7 @@ import { signatureOf, signedBy } from '#core/chat/foreign.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { type Failure, failure, type Parsed } from '#core/failure.ts';
 import { scanObject } from '#core/json/scan.ts';
+import { valueIn } from '#test/support/parsed.ts';
 import { messagesOf } from '../../http/sse.ts';
 import { askedOf, gemini, geminiCount, jsonList } from './index.ts';
 import { STAND_IN, unwrapped, wrapped, wrappedRedacted } from './signatures.ts';
@@ -12,10 +13,6 @@ import { STAND_IN, unwrapped, wrapped, wrappedRedacted } from './signatures.ts';
 // biome-ignore lint/suspicious/noExplicitAny: looked at field by field
 type Json = any;
 
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
-}
 function failureIn(parsed: Parsed<unknown>): Failure {
   assert.ok(!parsed.ok);
   return parsed.failure;

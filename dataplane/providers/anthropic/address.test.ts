@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { aRequest } from '#core/chat/testing.ts';
 import { anthropic } from './index.ts';
-import { requestOf, targetOf } from './testing.ts';
+import { targetOf } from './testing.ts';
 
 const generate = { stream: false, action: 'generate' } as const;
 
@@ -49,7 +50,7 @@ describe('the address', () => {
     const versionFor = (upstreamName: string, temperature?: number) =>
       anthropic.address(targetOf({ upstreamName }), {
         ...generate,
-        request: requestOf({ sampling: temperature === undefined ? {} : { temperature } }),
+        request: aRequest({ sampling: temperature === undefined ? {} : { temperature } }),
       }).headers['anthropic-version'];
     assert.equal(versionFor('claude-sonnet-4-5'), '2026-10-21');
     assert.equal(versionFor('claude-sonnet-4-5', 0), '2023-06-01');
@@ -58,7 +59,7 @@ describe('the address', () => {
 
   test('sees the sampling parameters of a cleaned body of the same dialect', () => {
     const versionFor = (body: Record<string, unknown>) =>
-      anthropic.address(targetOf(), { ...generate, request: requestOf({ dialect: 'anthropic-messages', body }) }).headers[
+      anthropic.address(targetOf(), { ...generate, request: aRequest({ dialect: 'anthropic-messages', body }) }).headers[
         'anthropic-version'
       ];
     assert.equal(versionFor({ top_p: 0.5 }), '2023-06-01');

@@ -2,22 +2,23 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { UNSIGNED } from '#core/chat/foreign.ts';
 import type { AssistantPart, ChatRequest, Message, UserPart } from '#core/chat/request.ts';
+import { aRequest } from '#core/chat/testing.ts';
 import { tokens } from '#core/units.ts';
 import type { EncodedRequest } from '../provider.ts';
 import { anthropic } from './index.ts';
-import { requestOf, targetOf } from './testing.ts';
+import { targetOf } from './testing.ts';
 
 type Choice = Parameters<typeof targetOf>[0];
 
 function encoded(fields: Partial<ChatRequest>, choice?: Choice): EncodedRequest {
-  const result = anthropic.encode(requestOf(fields), targetOf(choice));
+  const result = anthropic.encode(aRequest(fields), targetOf(choice));
   assert.ok(result.ok, result.ok ? '' : result.failure.message);
   return result.value;
 }
 const bodyOf = (fields: Partial<ChatRequest>, choice?: Choice) => encoded(fields, choice).body;
 
 function failureOf(fields: Partial<ChatRequest>, choice?: Choice) {
-  const result = anthropic.encode(requestOf(fields), targetOf(choice));
+  const result = anthropic.encode(aRequest(fields), targetOf(choice));
   assert.ok(!result.ok);
   return result.failure;
 }

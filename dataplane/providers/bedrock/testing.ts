@@ -1,5 +1,5 @@
 // What the tests of this provider share: a target.
-import { millis } from '#core/units.ts';
+import { aModel, aProvider } from '#core/snapshot/testing.ts';
 import type { BedrockTarget } from './target.ts';
 
 type TargetChoice = {
@@ -21,25 +21,11 @@ export function targetOf(choice: TargetChoice = {}): BedrockTarget {
   const { upstreamName = NOVA, name = 'm', region = 'us-east-1', endpoint, dropUnsupported = true, credential } = choice;
   return {
     credential,
-    model: { name, upstreamName, aliases: [], capabilities: ['Chat'], tier: 'Standard' },
+    model: aModel(name, { upstreamName }),
     provider: {
-      id: 'llm/aws',
-      namespace: 'llm',
-      name: 'aws',
+      ...aProvider('aws'),
       connection: { type: 'Bedrock', region, ...(endpoint && { endpoint }) },
-      models: [],
-      timeouts: { connect: millis(1), firstToken: millis(1), streamIdle: millis(1), request: millis(1) },
-      circuitBreaker: {
-        consecutiveFailures: 1,
-        errorRate: 1,
-        window: millis(1),
-        minRequests: 1,
-        cooldown: millis(1),
-        maxCooldown: millis(1),
-        halfOpenProbes: 1,
-      },
       parameters: { dropUnsupported, set: {}, drop: [] },
-      allowedNamespaces: '*',
     },
   };
 }

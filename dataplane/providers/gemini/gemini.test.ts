@@ -3,26 +3,22 @@ import { describe, test } from 'node:test';
 import { fold } from '#core/chat/fold.ts';
 import { signatureOf, signedBy } from '#core/chat/foreign.ts';
 import type { ChatRequest, ThinkingRequest } from '#core/chat/request.ts';
-import type { Parsed } from '#core/failure.ts';
+import { aRequest } from '#core/chat/testing.ts';
 import { epochMillis, tokens } from '#core/units.ts';
+import { valueIn } from '#test/support/parsed.ts';
 import { address } from './address.ts';
 import { FOREIGN_SIGNATURE } from './clean-history.ts';
 import { NO_SIGNATURE } from './encode-contents.ts';
 import { generateContent } from './index.ts';
 import { PartialArgs } from './partial-args.ts';
-import { requestOf, targetOf, VERTEX } from './testing.ts';
-
-function valueIn<T>(parsed: Parsed<T>): T {
-  assert.ok(parsed.ok, parsed.ok ? '' : parsed.failure.message);
-  return parsed.value;
-}
+import { targetOf, VERTEX } from './testing.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: looked at field by field
 type Json = any;
 const encoded = (
   request: Partial<ChatRequest>,
   choice: Parameters<typeof targetOf>[0] = {},
-): { body: Json; dropped: readonly string[] } => valueIn(generateContent.encode(requestOf(request), targetOf(choice)));
+): { body: Json; dropped: readonly string[] } => valueIn(generateContent.encode(aRequest(request), targetOf(choice)));
 
 describe('an address', () => {
   const pathOf = (choice: Parameters<typeof targetOf>[0], stream = false, action: 'generate' | 'count-tokens' = 'generate') =>
@@ -116,7 +112,7 @@ describe('signatures', () => {
 
   test('a result without a call is refused with its place', () => {
     const messages: ChatRequest['messages'] = [{ role: 'tool', callId: 'z', content: [{ kind: 'text', text: '1' }] }];
-    const refused = generateContent.encode(requestOf({ messages }), targetOf());
+    const refused = generateContent.encode(aRequest({ messages }), targetOf());
     assert.deepEqual(
       [refused.ok, !refused.ok && refused.failure.class, !refused.ok && refused.failure.param],
       [false, 'invalid_request', 'messages[0]'],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ChatRequest, Message } from '#core/chat/request.ts';
-import { aModel, aProvider } from '#core/plan/testing.ts';
+import { aModel, aProvider } from '#core/snapshot/testing.ts';
 import { tokens } from '#core/units.ts';
 import type { Provider } from '../provider.ts';
 import { compatibleWires } from './index.ts';

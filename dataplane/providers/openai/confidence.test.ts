@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aModel } from '#core/plan/testing.ts';
+import { aModel } from '#core/snapshot/testing.ts';
 import type { RequestFields } from '../provider.ts';
 import { confidenceOf } from './confidence.ts';
 import { compatibleProfile, openAIProfile } from './profile.ts';

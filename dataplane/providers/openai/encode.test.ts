@@ -2,22 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ChatRequest, Message, ThinkingRequest } from '#core/chat/request.ts';
+import { aRequest } from '#core/chat/testing.ts';
 import type { Connection, ModelEntry } from '#core/snapshot/snapshot.ts';
 import { tokens } from '#core/units.ts';
 import type { Target } from '../provider.ts';
 import { encodeFor } from './encode.ts';
 import { azureProfile, compatibleProfile, openAIProfile, type Profile } from './profile.ts';
 
-const asked: ChatRequest = {
-  dialect: 'anthropic-messages',
-  model: 'm',
-  messages: [{ role: 'user', content: [{ kind: 'text', text: 'hi' }] }],
-  tools: [],
-  sampling: {},
-  stop: [],
-  stream: false,
-  extra: {},
-};
+const asked = aRequest({ dialect: 'anthropic-messages' });
 
 type Where = {
   readonly profile?: Profile;
@@ -50,7 +42,7 @@ const png = { kind: 'image', source: { kind: 'base64', mediaType: 'image/png', d
 const pdf = { kind: 'document', source: { kind: 'base64', mediaType: 'application/pdf', data: 'AAAA' } } as const;
 
 test('the smallest request has a model and its messages, and nothing else', () => {
-  assert.deepEqual(bodyOf({}), { model: 'gpt-4o', messages: [{ role: 'user', content: 'hi' }] });
+  assert.deepEqual(bodyOf({}), { model: 'gpt-4o', messages: [{ role: 'user', content: 'Hi' }] });
 });
 
 test('everything that has a field of its own', () => {
@@ -69,7 +61,7 @@ test('everything that has a field of its own', () => {
   });
   assert.deepEqual(body, {
     model: 'gpt-4o',
-    messages: [{ role: 'user', content: 'hi' }],
+    messages: [{ role: 'user', content: 'Hi' }],
     tools: [
       { type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object' }, strict: true } },
       { type: 'function', function: { name: 'g' } },

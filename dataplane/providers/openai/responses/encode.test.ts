@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { signedBy } from '#core/chat/foreign.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
+import { aRequest } from '#core/chat/testing.ts';
 import { tokens } from '#core/units.ts';
 import type { Target } from '../../provider.ts';
 import { openAIProfile } from '../profile.ts';
@@ -15,20 +16,8 @@ const targetOf = (upstreamName: string, dropUnsupported = false) =>
     model: { name: 'm', upstreamName, capabilities: [] },
   }) as unknown as Target;
 
-const request = (fields: Partial<ChatRequest> = {}): ChatRequest => ({
-  dialect: 'openai-chat',
-  model: 'm',
-  messages: [{ role: 'user', content: [{ kind: 'text', text: 'Hi' }] }],
-  tools: [],
-  sampling: {},
-  stop: [],
-  stream: false,
-  extra: {},
-  ...fields,
-});
-
 function encoded(fields: Partial<ChatRequest> = {}, model = 'gpt-5-pro', drop = false) {
-  const result = encodeResponsesFor(openAIProfile)(request(fields), targetOf(model, drop));
+  const result = encodeResponsesFor(openAIProfile)(aRequest(fields), targetOf(model, drop));
   assert.ok(result.ok, result.ok ? '' : result.failure.message);
   return result.value;
 }
@@ -104,7 +93,7 @@ describe('a Responses body', () => {
   ];
   for (const [name, fields] of unknown)
     test(`cannot say ${name}: refused by its name, or left out and named`, () => {
-      const refused = encodeResponsesFor(openAIProfile)(request(fields), targetOf('gpt-5-pro'));
+      const refused = encodeResponsesFor(openAIProfile)(aRequest(fields), targetOf('gpt-5-pro'));
       assert.deepEqual(refused.ok ? '' : [refused.failure.class, refused.failure.param], ['unsupported_parameter', name]);
       assert.deepEqual(encoded(fields, 'gpt-5-pro', true).dropped, [name]);
     });
