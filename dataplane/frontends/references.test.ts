@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kindOfField, REFERENCES_MAX, referencesIn } from './references.ts';
+import { itemsNamedIn, kindOfField, REFERENCES_MAX, referencesIn } from './references.ts';
 
 test('references are found wherever they stand, with the place', () => {
   const body = {
@@ -37,4 +37,21 @@ test('fields of a form are told by their last name', () => {
     ['constructor', undefined],
   ] as const)
     assert.equal(kindOfField(name), kind, name);
+});
+
+test('items that stand for ones that are kept are told from those that bring what they are', () => {
+  const items = [
+    { type: 'item_reference', id: 'msg_1' },
+    { id: 'msg_2' },
+    { type: null, id: 'msg_3' },
+    { type: 'image_generation_call', id: 'ig_1' },
+    { type: 'image_generation_call', id: 'ig_2', result: null },
+    { type: 'image_generation_call', id: 'ig_3', result: 'aGk=' },
+    { type: 'message', id: 'msg_4', role: 'user', content: 'hi' },
+    'hi',
+  ];
+  assert.deepEqual(
+    itemsNamedIn(items, 'input').map(({ id, param }) => `${id} ${param}`),
+    ['msg_1 input[0].id', 'msg_2 input[1].id', 'msg_3 input[2].id', 'ig_1 input[3].id', 'ig_2 input[4].id'],
+  );
 });

@@ -1,5 +1,5 @@
 // What a body names that a provider keeps, wherever in it that stands: another tenant's must not be reached by its id.
-import { isRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { StateName } from './frontend.ts';
 
@@ -47,6 +47,32 @@ export function referencesIn(body: unknown): readonly StateName[] {
   };
   visit(body, '');
   return found;
+}
+
+/** Fields by which a body of the Responses API goes on with what is kept. */
+const CONTINUING = { previous_response_id: 'response', conversation: 'conversation' } as const;
+
+/** What a body of the Responses API goes on with: a response, a conversation, items. */
+export function continuedIn(body: JsonRecord): readonly StateName[] {
+  const found: StateName[] = [];
+  for (const [param, kind] of Object.entries(CONTINUING)) {
+    const value = body[param] ?? undefined;
+    if (value !== undefined) found.push({ kind, id: String(isRecord(value) ? value.id : value), param });
+  }
+  return [...found, ...itemsNamedIn(body.input, 'input')];
+}
+
+/** Items of a conversation that stand for ones that are kept. */
+export const itemsNamedIn = (items: unknown, path: string): readonly StateName[] =>
+  (Array.isArray(items) ? items : []).flatMap((item, i): StateName[] =>
+    isRecord(item) && isReference(item) ? [{ kind: 'item', id: String(item.id), param: `${path}[${i}].id` }] : [],
+  );
+
+/** By its type, by having nothing but an id, or as a picture that is not there (OpenAI's page "Image generation", multi-turn editing). */
+export function isReference(item: JsonRecord): boolean {
+  if (item.type === 'image_generation_call') return !item.result;
+  const isAlone = (item.type ?? undefined) === undefined && Object.keys(item).every(name => name === 'id' || name === 'type');
+  return item.type === 'item_reference' || (isAlone && item.id !== undefined);
 }
 
 const NONE: readonly StateName[] = [];

@@ -35,6 +35,8 @@ describe('a file of requests', () => {
       bytes: lines.reduce((sum, one) => sum + Buffer.byteLength(one), 0),
       output: 50,
       unlimited: 1,
+      images: 0,
+      readingMore: 1,
       names: [{ kind: 'file', id: 'file-1' }],
     });
     fc.assert(
@@ -52,6 +54,14 @@ describe('a file of requests', () => {
     ['without anything', '\n\n', /no request/],
     ['with a line that is too long', 'x'.repeat(9 * 1024 * 1024), /too long/],
     ['that names too much', line({ model: 'a', file_ids: Array(200).fill('file-1') }), /stored/],
+    ['that goes on with a response', line({ model: 'a', previous_response_id: 'resp_1' }), /line 1 .*previous_response_id/],
+    ['that goes on with a conversation', line({ model: 'a', conversation: { id: 'conv_1' } }), /line 1 .*conversation/],
+    ['that goes on with an item', line({ model: 'a', input: [{ type: 'item_reference', id: 'msg_1' }] }), /input\[0\]\.id/],
+    [
+      'that goes on with a picture',
+      line({ model: 'a', input: [{ type: 'image_generation_call', id: 'ig_1' }] }),
+      /input\[0\]\.id/,
+    ],
   ] as const)
     test(`${sentence} is no batch`, () => {
       const result = scanned(bad);
@@ -71,6 +81,7 @@ const price: Price = {
   tiers: [],
 };
 const full: Price = { ...price, rates: { ...price.rates, perRequest: nanoUsd(7) } };
+const file: BatchFile = { model: 'm', lines: 3, bytes: 1000, output: 50, unlimited: 2, images: 0, readingMore: 0, names: [] };
 const model: ModelEntry = { name: 'm', upstreamName: 'm', aliases: [], capabilities: [], tier: 'Standard', price: full };
 
 describe('what a batch costs', () => {
@@ -80,8 +91,29 @@ describe('what a batch costs', () => {
   });
 
   test('is bound by its bytes, its limits, and the limit of its model where a line has none', () => {
-    const file: BatchFile = { model: 'm', lines: 3, bytes: 1000, output: 50, unlimited: 2, names: [] };
     assert.equal(boundOfBatch(file, { ...model, maxOutputTokens: 100 as never }), Math.ceil((1000 + 250) * 1.001) + 3 * 7);
+  });
+
+  test('is bound by the window of its model for each line that reads more than stands in it, and by what a picture can be', () => {
+    const wide = { ...model, contextWindow: 10_000 as never, maxOutputTokens: 100 as never };
+    const more = boundOfBatch({ ...file, readingMore: 2 }, wide) - boundOfBatch(file, wide);
+    assert.ok(more >= 20_000 && more <= 20_021, String(more));
+    assert.ok(boundOfBatch({ ...file, images: 1 }, wide) >= 50_000);
+  });
+
+  const read = (body: object) => scanned(line({ model: 'm', ...body })) as BatchFile;
+  test('goes by the largest of several limits, and by all answers that are asked for', () => {
+    assert.equal(read({ max_completion_tokens: 1, max_tokens: 900 }).output, 900);
+    assert.equal(read({ max_tokens: 10, n: 2, best_of: 5 }).output, 50);
+  });
+  test('knows what is read besides the line, and what is a picture', () => {
+    for (const body of [{ prompt: { id: 'pmpt_1' } }, { tools: [{ type: 'web_search' }] }, { file_id: 'file-1' }])
+      assert.equal(read(body).readingMore, 1, JSON.stringify(body));
+    assert.equal(read({ tools: [{ type: 'function', name: 'f' }], prompt: 'Say hi' }).readingMore, 0);
+    assert.equal(
+      read({ messages: [{ content: [{ type: 'image_url' }, { type: 'text', text: '"type":"image_url"' }] }] }).images,
+      1,
+    );
   });
 });
 

@@ -1,12 +1,12 @@
 // What a file of requests for a batch holds, as far as it decides who may run it and what it may cost: read line by line as it goes up.
-import { costBound } from '#core/admission/bound.ts';
+import { costBound, inputBound, noAttachments } from '#core/admission/bound.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { ModelEntry, Price, ProviderEntry, Rates } from '#core/snapshot/snapshot.ts';
 import { millis, type NanoUsd, tokens } from '#core/units.ts';
 import type { StateName } from '../frontends/frontend.ts';
-import { referencesIn } from '../frontends/references.ts';
+import { continuedIn, referencesIn } from '../frontends/references.ts';
 import { tokenUsage } from './meters.ts';
 
 /** What is kept of a file, for when a batch is made of it. */
@@ -20,6 +20,10 @@ export type BatchFile = {
   readonly output?: number;
   /** Lines without a limit of their own. */
   readonly unlimited: number;
+  /** Pictures in all prompts: their bytes say nothing of their tokens. */
+  readonly images: number;
+  /** Lines whose model reads more than stands in them: files, a prompt that is stored, what tools of the provider's own find. */
+  readonly readingMore: number;
   /** What the prompts name that is stored. */
   readonly names: readonly Pick<StateName, 'kind' | 'id'>[];
 };
@@ -38,6 +42,8 @@ export class BatchScan {
   #bytes = 0;
   #output = 0;
   #unlimited = 0;
+  #images = 0;
+  #readingMore = 0;
   readonly #names: Pick<StateName, 'kind' | 'id'>[] = [];
 
   push(bytes: Buffer): void {
@@ -64,6 +70,8 @@ export class BatchScan {
       bytes: this.#bytes,
       output: this.#output,
       unlimited: this.#unlimited,
+      images: this.#images,
+      readingMore: this.#readingMore,
       names: this.#names,
     };
   }
@@ -83,11 +91,17 @@ export class BatchScan {
     this.#model = model;
     this.#lines++;
     this.#bytes += Buffer.byteLength(line);
-    const limit = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens].find(n => typeof n === 'number' && n > 0);
-    const choices = typeof body.n === 'number' && body.n > 0 ? body.n : 1;
-    if (typeof limit === 'number') this.#output += limit * choices;
+    const [continued] = continuedIn(body);
+    if (continued) return `line ${this.#lines} goes on with what is stored (${continued.param}), which no batch can`;
+    const limits = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens].filter(isCount);
+    const choices = Math.max(1, ...[body.n, body.best_of].filter(isCount));
+    // Which of several its provider goes by is not known here.
+    if (limits.length > 0) this.#output += Math.max(...limits) * choices;
     else this.#unlimited += choices;
-    for (const { kind, id } of referencesIn(body)) this.#names.push({ kind, id });
+    this.#images += line.match(IMAGE)?.length ?? 0;
+    const references = referencesIn(body);
+    if (references.length > 0 || readsMore(body)) this.#readingMore++;
+    for (const { kind, id } of references) this.#names.push({ kind, id });
     return this.#names.length > NAMES_MAX ? `its requests name more than ${NAMES_MAX} things that are stored` : undefined;
   }
 }
@@ -101,6 +115,17 @@ function bodyIn(line: string): JsonRecord | undefined {
   }
 }
 
+const isCount = (value: unknown): value is number => typeof value === 'number' && value > 0;
+
+/** Of either API; inside of a string its quotes would be escaped. */
+const IMAGE = /"type"\s*:\s*"(?:image_url|input_image)"/g;
+
+/** Tools that are no function of the client's are the provider's. */
+const readsMore = ({ prompt, tools, web_search_options: search }: JsonRecord): boolean =>
+  isRecord(prompt) ||
+  isRecord(search) ||
+  (Array.isArray(tools) && tools.some(tool => isRecord(tool) && tool.type !== 'function' && tool.type !== 'custom'));
+
 /** The model of a batch, by either of its names: a file goes to its provider as it is. */
 export const modelByEitherName = ({ models }: ProviderEntry, name: string): ModelEntry | undefined =>
   models.find(model => model.upstreamName === name) ?? models.find(model => model.name === name);
@@ -109,9 +134,16 @@ export const modelByEitherName = ({ models }: ProviderEntry, name: string): Mode
 const OUTPUT = 4096;
 
 /** No more than this, at half of the price or at all of it. */
-export function boundOfBatch({ bytes, lines, output = 0, unlimited }: BatchFile, model: ModelEntry): NanoUsd {
+export function boundOfBatch(file: BatchFile, model: ModelEntry): NanoUsd {
+  const { bytes, lines, output = 0, unlimited, images, readingMore } = file;
   const most = output + unlimited * (model.maxOutputTokens ?? OUTPUT);
-  return costBound(tokens(bytes), tokens(most), model.price, { audio: false, duration: millis(0), requests: lines });
+  const written = inputBound({ bytes, attachments: { ...noAttachments, images }, tools: false, isBatch: true }, model);
+  const window = inputBound({ bytes: 0, attachments: noAttachments, tools: false, carried: 'unknown' }, model);
+  return costBound(tokens(written + readingMore * window), tokens(most), model.price, {
+    audio: false,
+    duration: millis(0),
+    requests: lines,
+  });
 }
 
 /** What OpenAI, Azure, Groq and Mistral bill for what is done in a batch (their pages on pricing): half. */

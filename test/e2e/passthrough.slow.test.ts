@@ -463,6 +463,25 @@ describe('files that prompts name', () => {
   });
 });
 
+describe('items that conversations are made of', () => {
+  test("are the tenant's own, in a conversation as in a request", async () => {
+    const { output } = await client.responses.create({ model: 'talks', input: 'Hi' });
+    const item = { type: 'item_reference' as const, id: output[0]!.id! };
+    const picture = { type: 'image_generation_call', id: output[0]!.id! } as OpenAI.Responses.ResponseInputItem;
+    const other = sdk(OTHER);
+    for (const [who, wanted] of [
+      [client, 200],
+      [other, 404],
+    ] as const) {
+      assert.equal(await status(who.conversations.create({ items: [item] })), wanted);
+      assert.equal(await status(who.responses.create({ model: 'talks', input: [item] })), wanted);
+    }
+    const { id } = await other.conversations.create();
+    assert.equal(await status(other.conversations.items.create(id, { items: [item] })), 404);
+    assert.equal(await status(other.responses.create({ model: 'talks', input: [picture] })), 404);
+  });
+});
+
 describe('batches', () => {
   const line = (model: string, more: object = {}) =>
     JSON.stringify({
@@ -524,6 +543,8 @@ describe('batches', () => {
       [['not JSON'], client, 400],
       [[''], client, 400],
       [[line('gpt-5-mini', { tools: [{ file_ids: ['file-foreign'] }] })], client, 404],
+      [[line('gpt-5-mini', { previous_response_id: 'resp_foreign' })], client, 400],
+      [[line('gpt-5-mini', { input: [{ type: 'item_reference', id: 'msg_foreign' }] })], client, 400],
     ];
     for (const [lines, of, wanted] of bad)
       assert.equal(await status(batchOf((await upload(lines, of)).id, of)), wanted, lines.join());

@@ -6,7 +6,7 @@ import type { JsonView } from '#core/json/view.ts';
 import { readControls } from '../controls.ts';
 import { invalid, readEssentials } from '../essentials.ts';
 import type { Envelope, StateName } from '../frontend.ts';
-import { lookFor } from '../references.ts';
+import { isReference, lookFor } from '../references.ts';
 
 export function inspect(body: JsonView): Parsed<Envelope> {
   const essentials = readEssentials(body, undefined);
@@ -69,7 +69,7 @@ function readNames(body: JsonView): Parsed<readonly StateName[]> {
 /** Files of the input, and what tools of the provider's own work on. */
 const storedIn = lookFor('file_id', 'vector_store_id', '"container');
 
-const REFERENCE = Buffer.from('item_reference');
+const REFERENCES = ['item_reference', '"image_generation_call"'].map(mark => Buffer.from(mark));
 /** The type may be left out, or null, where nothing but an id is there. */
 const ID_ALONE = /\{\s*(?:"type"\s*:\s*null\s*,\s*)?"id"\s*:\s*"[^"]*"\s*(?:,\s*"type"\s*:\s*null\s*)?\}/;
 /** A letter may be written by its number. */
@@ -79,7 +79,7 @@ function hasReferences({ bytes, fields }: JsonView): boolean {
   const input = fields.get('input');
   if (!input) return false;
   const text = bytes.subarray(input.start, input.end);
-  return text.includes(REFERENCE) || text.includes(ESCAPE) || ID_ALONE.test(text.toString('latin1'));
+  return REFERENCES.some(mark => text.includes(mark)) || text.includes(ESCAPE) || ID_ALONE.test(text.toString('latin1'));
 }
 
 const REFERENCES_MAX = 1000;
@@ -88,7 +88,7 @@ function referencesIn(body: JsonView, names: StateName[]): Parsed<readonly State
   const input = body.get('input');
   if (!Array.isArray(input)) return bounded(names);
   for (const [i, item] of input.entries()) {
-    if (!isRecord(item) || !(item.type === 'item_reference' || isIdAlone(item))) continue;
+    if (!isRecord(item) || !isReference(item)) continue;
     if (!isId(item.id)) return invalid(`input[${i}].id`, AN_ID);
     names.push({ kind: 'item', id: item.id, param: `input[${i}].id` });
   }
@@ -97,6 +97,3 @@ function referencesIn(body: JsonView, names: StateName[]): Parsed<readonly State
 
 const bounded = (names: readonly StateName[]): Parsed<readonly StateName[]> =>
   names.length > REFERENCES_MAX ? invalid('input', `a list with at most ${REFERENCES_MAX} references`) : ok(names);
-
-const isIdAlone = (item: Readonly<Record<string, unknown>>): boolean =>
-  (item.type ?? undefined) === undefined && Object.keys(item).every(name => name === 'id' || name === 'type');
