@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
+import { generateContent } from '#dataplane/providers/gemini/index.ts';
 import { deliver } from '#test/support/attempts.ts';
 import { assertTruthful, cutsOf } from '#test/support/cuts.ts';
 import { frontends, relayBetween } from '#test/support/relays.ts';
 import { anthropicStream, openaiStream, wholeStream } from '#test/support/wires.ts';
+import { translateRelay } from './translate.ts';
 
 const openai = wholeStream(openaiStream, 'Grüße', ' "finish_reason": "stop"', ' \u{1f600} [DONE]');
 const anthropic = wholeStream(anthropicStream, 'Grüße', ' "type":"message_stop"', ' \u{1f600}');
@@ -74,6 +76,23 @@ describe('a whole stream without its terminator', () => {
           (await deliver(relayBetween(frontend, wire), { chunks: [Buffer.from(bytes)] })).text;
         assert.equal(await textOf(sent), await textOf(body));
       });
+});
+
+describe('a stream whose every frame has a reason to end', () => {
+  const frames = ['', 'all ', 'of it'].map((text, output) => {
+    const parts = text === '' ? [] : [{ text }];
+    const usageMetadata = { promptTokenCount: 1, candidatesTokenCount: output };
+    return `data: ${JSON.stringify({ candidates: [{ content: { parts }, finishReason: 'STOP' }], usageMetadata })}\r\n\r\n`;
+  });
+  for (const frontend of frontends)
+    test(`reaches a client of ${frontend.dialect} as a whole`, async () => {
+      const decoder = generateContent.streamDecoder();
+      const encoder = frontend.streamEncoder({ requestId: 'r', createdSeconds: 0, includeUsage: true });
+      const relay = translateRelay({ decoder, encoder, filteredIsFailure: false });
+      const { text, isEnded, result } = await deliver(relay, { chunks: frames.map(frame => Buffer.from(frame)) });
+      assert.ok(text.includes('"all "') && text.includes('"of it"') && isEnded, text);
+      assert.equal(result.usage?.output, 2);
+    });
 });
 
 describe('a stream that is cut at any byte', () => {

@@ -116,7 +116,11 @@ export class RelayState {
 
   note(event: ChatEvent): void {
     if (this.failure) return;
-    if (!this.began && isContent(event)) this.began = true;
+    if (isContent(event)) {
+      this.began = true;
+      // What seemed to be the end of it was not.
+      this.finish = undefined;
+    }
     switch (event.kind) {
       case 'start':
         this.upstreamId = event.id;

@@ -3,6 +3,7 @@
 import { fold } from '#core/chat/fold.ts';
 import { signedBy } from '#core/chat/foreign.ts';
 import type { ChatEvent, ChatReply, Finish } from '#core/chat/reply.ts';
+import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { ReplyFacts, RequestFields, SseMessage, StreamDecoder } from '../provider.ts';
@@ -24,6 +25,10 @@ type State = {
   id: string;
   calls: number;
   hasContent: boolean;
+  /** Some servers put a reason to end on every frame: only the end of the stream tells which was the last. */
+  hasGoneOn: boolean;
+  /** Not told yet. */
+  usage: Usage | undefined;
   /** How many candidates were asked for, and the indices of those that have ended. */
   readonly choices: number;
   readonly ended: Set<number>;
@@ -38,6 +43,8 @@ const newState = (choices: number): State => ({
   id: '',
   calls: 0,
   hasContent: false,
+  hasGoneOn: false,
+  usage: undefined,
   choices,
   ended: new Set(),
   finish: undefined,
@@ -69,10 +76,26 @@ function onAnswer(state: State, answer: JsonRecord): Events {
   if (isRecord(answer.error)) return failed(state, failureOfErrorObject(answer));
   const candidate = recordsOf(answer.candidates).find(({ index }) => (index ?? 0) === 0);
   const events: ChatEvent[] = onStart(state, answer);
+  if (candidate && state.finish && saysSomething(candidate)) goOn(state);
   if (candidate && state.finish === undefined) events.push(...onCandidate(state, candidate));
-  const usage = usageOf(answer.usageMetadata);
-  if (usage) events.push({ kind: 'usage', usage, alone: false });
-  return [...events, ...onEnds(state, answer)];
+  state.usage = usageOf(answer.usageMetadata) ?? state.usage;
+  return [...events, ...told(state), ...onEnds(state, answer)];
+}
+
+/** Once, where what comes after a reason to end could be taken for the last word. */
+function told(state: State): Events {
+  const { usage } = state;
+  if (!usage || state.hasGoneOn) return [];
+  state.usage = undefined;
+  return [{ kind: 'usage', usage, alone: false }];
+}
+
+/** What seemed to be the end was not. */
+function goOn(state: State): void {
+  state.hasGoneOn = true;
+  state.phase = 'answering';
+  state.finish = undefined;
+  state.ended.delete(0);
 }
 
 function onStart(state: State, answer: JsonRecord): ChatEvent[] {
@@ -99,9 +122,9 @@ function onPart(state: State, part: JsonRecord): Events {
 }
 
 /** Code that Google runs, a search, an image: what has no neutral form. */
-function onOther(state: State, part: JsonRecord): Events {
+function onOther(state: State, { thoughtSignature, ...part }: JsonRecord): Events {
+  if (Object.keys(part).length === 0) return signed(state, textOf(thoughtSignature));
   state.leftOut = true;
-  if (Object.keys(part).length === 0) return [];
   state.hasContent = true;
   return [{ kind: 'server-tool' }];
 }
@@ -140,8 +163,7 @@ function onCall(state: State, call: JsonRecord, signature: string): Events {
   state.calls += 1;
   if (call.willContinue === true) {
     state.call = { args: new PartialArgs() };
-    state.call.args.add(call.partialArgs);
-    return [...before, start];
+    return [...before, start, ...onCallPiece(state, call)];
   }
   const json = argumentsOf(call.args);
   return [...before, start, ...(json ? [{ kind: 'tool-call-delta' as const, json }] : []), { kind: 'part-end' }];
@@ -188,7 +210,7 @@ function onEnds(state: State, answer: JsonRecord): Events {
     const reason = finishReasonOf(candidate);
     if (reason === undefined) continue;
     const index = countOf(candidate.index);
-    if (index === 0 && isBroken(reason) && !state.hasContent) return failed(state, brokenAnswer(candidate));
+    if (index === 0 && isBroken(reason)) return failed(state, brokenAnswer(candidate));
     if (index === 0) state.finish = finishOf(reason, state.calls > 0);
     if (state.ended.size < state.choices) state.ended.add(index);
   }
@@ -196,7 +218,7 @@ function onEnds(state: State, answer: JsonRecord): Events {
 }
 
 const brokenAnswer = ({ finishReason }: JsonRecord): Failure =>
-  failure('upstream_bad_response', { message: `The model gave no answer: ${textOf(finishReason)}.` });
+  failure('upstream_bad_response', { message: `The model gave no answer: ${textOf(finishReason)}.`, possiblyBilled: true });
 
 function finished(state: State, finish: Finish): Events {
   state.phase = 'finished';
@@ -205,9 +227,10 @@ function finished(state: State, finish: Finish): Events {
 
 /** There is no terminator: the end of the stream is the end of the answer, if that was over. */
 function closing(state: State): Events {
-  if (state.phase !== 'finished') return failed(state, failure('upstream_stream_truncated'));
+  const isWhole = state.phase === 'finished';
   state.phase = 'over';
-  return [{ kind: 'end' }];
+  state.hasGoneOn = false;
+  return [...told(state), isWhole ? { kind: 'end' } : { kind: 'error', failure: failure('upstream_stream_truncated') }];
 }
 
 function failed(state: State, reason: Failure): Events {
@@ -228,18 +251,20 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
   const { responseId, modelVersion, candidates } = answer.value;
   const usage = usageOf(answer.value.usageMetadata);
   const all = recordsOf(candidates);
-  const saysSomething = all.some(candidate => recordsOf(recordOf(candidate.content).parts).some(isSaid));
+  const isSomething = all.some(saysSomething);
   const filtered =
     isBlocked(answer.value) || all.some(candidate => finishOf(textOf(candidate.finishReason), false).reason === 'content-filter');
-  const isWrong = all.some(candidate => isBroken(textOf(candidate.finishReason))) || (usage?.output ?? 0) === 0;
+  const isWrong = all.length > 0 && all.every(candidate => isBroken(textOf(candidate.finishReason)));
   return ok({
     ...(usage && { usage }),
     ...(typeof responseId === 'string' && { id: responseId }),
     ...(typeof modelVersion === 'string' && { model: modelVersion }),
-    filtered: filtered && !saysSomething,
-    empty: !filtered && !saysSomething && isWrong,
+    filtered: filtered && !isSomething,
+    empty: isWrong || (!filtered && !isSomething && (usage?.output ?? 0) === 0),
   });
 }
+
+const saysSomething = (candidate: JsonRecord): boolean => recordsOf(recordOf(candidate.content).parts).some(isSaid);
 
 /** Any part but an empty text: a call, an image, what a tool of Google's gave. */
 const isSaid = (part: JsonRecord): boolean => typeof part.text !== 'string' || part.text !== '';

@@ -29,6 +29,7 @@ const reasons: Readonly<Record<string, FinishReason>> = {
 const broken: ReadonlySet<string> = new Set([
   'MALFORMED_FUNCTION_CALL',
   'MALFORMED_RESPONSE',
+  'MISSING_THOUGHT_SIGNATURE',
   'UNEXPECTED_TOOL_CALL',
   'TOO_MANY_TOOL_CALLS',
 ]);

@@ -202,6 +202,41 @@ describe('an answer', () => {
     assert.deepEqual([failure?.class, folded.usage?.output], ['upstream_bad_response', 3]);
   });
 
+  test('that breaks after it has begun does not end as if it were whole', () => {
+    for (const finishReason of ['MALFORMED_FUNCTION_CALL', 'MISSING_THOUGHT_SIGNATURE']) {
+      const half = reply({ content: { parts: [{ text: 'I shall call' }] }, finishReason });
+      assert.equal(stream(half).failure?.class, 'upstream_bad_response');
+      assert.equal(generateContent.decodeReply(half).ok, false);
+      assert.equal(valueIn(generateContent.inspectReply(half)).empty, true);
+    }
+    const brokenArguments = {
+      functionCall: { name: 'f', willContinue: true, partialArgs: [{ jsonPath: '$[', numberValue: 1 }] },
+    };
+    const { failure } = stream(reply({ content: { parts: [brokenArguments] } }), reply({ finishReason: 'STOP' }));
+    assert.equal(failure?.class, 'upstream_bad_response');
+  });
+
+  test('that goes on after a reason to end is read to its end', () => {
+    const usage = (candidatesTokenCount: number) => ({ usageMetadata: { promptTokenCount: 1, candidatesTokenCount } });
+    const ends = { finishReason: 'STOP' };
+    const { reply: whole, complete } = stream(
+      reply({ ...ends, content: { parts: [] } }, usage(0)),
+      reply({ ...ends, content: { parts: [{ text: 'all ' }] } }, usage(1)),
+      reply({ ...ends, content: { parts: [{ text: 'of it' }] } }, usage(2)),
+    );
+    const text = whole.parts.map(part => (part.kind === 'text' ? part.text : '')).join('');
+    assert.deepEqual([text, whole.usage?.output, complete], ['all of it', 2, true]);
+    const cut = stream(reply({ ...ends, content: { parts: [] } }), reply({ content: { parts: [{ text: 'half' }] } }));
+    assert.equal(cut.failure?.class, 'upstream_stream_truncated');
+  });
+
+  test('may have a signature in a part of its own', () => {
+    const parts = [{ text: 'hm', thought: true }, { thoughtSignature: 'EpEg' }, { text: 'Hi' }];
+    const { reply: whole, leftOut } = stream(reply({ content: { parts }, finishReason: 'STOP' }));
+    const signed = { kind: 'thinking', text: 'hm', signature: signedBy('google', 'EpEg') };
+    assert.deepEqual([whole.parts, leftOut], [[signed, { kind: 'text', text: 'Hi' }], false]);
+  });
+
   test('that was withheld says so', () => {
     for (const finishReason of ['SAFETY', 'RECITATION', 'PROHIBITED_CONTENT', 'MODEL_ARMOR'])
       assert.equal(stream(reply({ finishReason })).reply.finish.reason, 'content-filter');
