@@ -11,7 +11,8 @@ import { type Cut, CutPlaces, type Ending, eachCut } from '#test/support/cut-pla
 import { isWholeIn } from '#test/support/cuts.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { type RawAsked, type RawUpstream, startRawUpstream } from '#test/support/raw-upstream.ts';
-import { recordedStreams, shortened } from '#test/support/recorded-streams.ts';
+import { recordedStreams } from '#test/support/recorded-streams.ts';
+import { shortened } from '#test/support/recordings.ts';
 import type { Wire } from '#test/support/relays.ts';
 import { clientKey, provider, providerSecret, route, tenantKey, yamlOf } from '#test/support/resources.ts';
 import { isTerminated, type Message, messagesIn } from '#test/support/sse.ts';

@@ -1,11 +1,8 @@
 // What recorded answers cost, by our own arithmetic and by that of the bundled price list's library, which reads the usage by itself
 // and counts in floating point.
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, test } from 'node:test';
 import { calcPrice, extractUsage, findProvider, type Provider as ListedProvider, type Usage } from '@pydantic/genai-prices';
-import { parse } from 'yaml';
 import { costOf } from '#core/accounting/cost.ts';
 import { cataloguePrice } from '#core/compile/prices.ts';
 import { anthropic } from '#dataplane/providers/anthropic/index.ts';
@@ -13,25 +10,15 @@ import { converse } from '#dataplane/providers/bedrock/converse.ts';
 import { compatibleProfile, openAIDialect, responsesWire } from '#dataplane/providers/openai/index.ts';
 import type { Provider } from '#dataplane/providers/provider.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
-
-const root = path.join(import.meta.dirname, '../../../shared/recordings');
-const skip = !existsSync(root) && 'the recordings (../shared/recordings) are not here';
-const files = (pattern: string): string[] => (skip ? [] : globSync(pattern, { cwd: root }).sort());
-const textOf = (file: string): string => readFileSync(path.join(root, file), 'utf8');
-
-type Json = Record<string, unknown>;
-type Interaction = { readonly request?: { readonly uri: string }; readonly response: { readonly parsed_body?: Json } };
+import { exchangesIn, withoutRecordings as skip } from '#test/support/recordings.ts';
 
 /** Bodies of one provider's whole answers, by file name, and their models: some wires have these in the path. */
-function answersIn({ folder, path: end }: Case): [string, Json, string][] {
-  return files(`pydantic-ai/${folder}/*.yaml`).flatMap(name => {
-    const { interactions = [] } = parse(textOf(name)) as { interactions?: Interaction[] };
-    return interactions
-      .filter(({ request, response }) => new RegExp(`/${end}(\\?|$)`).test(request?.uri ?? '') && response.parsed_body?.usage)
-      .map(({ request, response: { parsed_body: body } }, i): [string, Json, string] => {
-        const inPath = /\/model\/([^/]+)\//.exec(request!.uri)?.[1];
-        return [`${name} #${i}`, body!, inPath ? decodeURIComponent(inPath) : String(body!.model)];
-      });
+function answersIn({ folder, path: end }: Case): { name: string; body: Record<string, unknown>; model: string }[] {
+  const asked = new RegExp(`/${end}(\\?|$)`);
+  return exchangesIn(`pydantic-ai/${folder}/*.yaml`).flatMap(({ name, uri, json: body }) => {
+    const inPath = /\/model\/([^/]+)\//.exec(uri)?.[1];
+    const model = inPath ? decodeURIComponent(inPath) : String(body?.model);
+    return body?.usage && asked.test(uri) ? [{ name, body, model }] : [];
   });
 }
 
@@ -76,7 +63,7 @@ describe('the cost of recorded answers', { skip }, async () => {
     test(`of ${where.folder} is what the price list's own library says, to the nano-dollar`, () => {
       const provider = findProvider({ providerId: id })!;
       let compared = 0;
-      for (const [name, body, model] of answersIn({ id, flavor, reader, ...where })) {
+      for (const { name, body, model } of answersIn({ id, flavor, reader, ...where })) {
         const listed = catalogue.find({ id }, model, at);
         const price = listed && cataloguePrice(listed, id === 'anthropic', '1');
         const theirs = dearest(extractUsage(provider, body, flavor).usage, model, provider);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deliver } from '#test/support/attempts.ts';
 import { assertTruthful, cutsOf } from '#test/support/cuts.ts';
-import { recordedStreams, shortened, withoutRecordings } from '#test/support/recorded-streams.ts';
+import { recordedStreams } from '#test/support/recorded-streams.ts';
+import { shortened, withoutRecordings } from '#test/support/recordings.ts';
 import { frontends, relayBetween } from '#test/support/relays.ts';
 
 describe('a recorded stream that is cut', { skip: withoutRecordings }, () => {

@@ -1,33 +1,19 @@
 // Recorded embeddings of OpenAI, Cohere, Google and Bedrock, as their wires read them and clients of OpenAI's form get them. The recordings
 // stand beside the project.
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, test } from 'node:test';
 import OpenAI from 'openai';
-import { parse } from 'yaml';
 import { aModel, aProvider } from '#core/snapshot/testing.ts';
 import type { EmbeddingRequest } from '#core/unary/embeddings.ts';
 import { openAIEmbeddings } from '#dataplane/frontends/openai-embeddings/index.ts';
 import { unaryWireFor } from '#dataplane/providers/index.ts';
 import type { Target } from '#dataplane/providers/provider.ts';
+import { replyContext } from '#test/support/decoding.ts';
+import { valueIn } from '#test/support/parsed.ts';
+import { exchangesIn, withoutRecordings as skip } from '#test/support/recordings.ts';
 
-const root = path.join(import.meta.dirname, '../../../shared/recordings/pydantic-ai/test_embeddings');
-const skip = !existsSync(root) && 'the recordings (../shared/recordings) are not here';
-
-type Interaction = {
-  readonly request: { readonly uri: string; readonly body?: string; readonly parsed_body?: Record<string, unknown> };
-  readonly response: {
-    readonly status: { readonly code: number };
-    readonly headers: Readonly<Record<string, readonly string[]>>;
-    readonly parsed_body?: Record<string, unknown>;
-  };
-};
-
-const interactions = (skip ? [] : globSync('*.yaml', { cwd: root }).sort()).flatMap(name =>
-  ((parse(readFileSync(path.join(root, name), 'utf8')) as { interactions: Interaction[] }).interactions ?? [])
-    .filter(({ request }) => /embed|invoke/i.test(request.uri) && !/count/i.test(request.uri))
-    .map(interaction => ({ name, ...interaction })),
+const exchanges = exchangesIn('pydantic-ai/test_embeddings/*.yaml').filter(
+  ({ uri }) => /embed|invoke/i.test(new URL(uri).pathname) && !/count/i.test(uri),
 );
 
 /** Who was asked, as an address of a provider of ours would lead there. */
@@ -57,18 +43,16 @@ function requestOf(body: Record<string, unknown>): EmbeddingRequest {
 }
 
 describe('recorded embeddings', { skip }, () => {
-  test('are there', () => assert.ok(interactions.length >= 15, `${interactions.length}`));
+  test('are there', () => assert.ok(exchanges.length >= 15, `${exchanges.length}`));
 
-  for (const { name, request, response } of interactions) {
-    const asked = request.parsed_body ?? (JSON.parse(request.body ?? '{}') as Record<string, unknown>);
-    const target = targetOf(new URL(request.uri), asked);
+  for (const { name, uri, asked = {}, status, json, ...exchange } of exchanges) {
+    const target = targetOf(new URL(uri), asked);
     const wire = unaryWireFor('Embeddings', target);
-    const headers = Object.fromEntries(Object.entries(response.headers).map(([header, [value]]) => [header, value]));
+    const headers = Object.fromEntries(Object.entries(exchange.headers).map(([header, [value]]) => [header, value]));
 
-    if (response.status.code !== 200) {
+    if (status !== 200) {
       test(`${name}: an error is one that the caller hears of`, () => {
-        const body = JSON.stringify(response.parsed_body);
-        const failure = wire!.classify({ status: response.status.code, headers, body, now: 0 as never });
+        const failure = wire!.classify({ status, headers, body: JSON.stringify(json), now: 0 as never });
         assert.match(failure.class, /^upstream_(?:model_not_found|invalid_request)$/);
       });
       continue;
@@ -76,23 +60,18 @@ describe('recorded embeddings', { skip }, () => {
 
     test(`${name}: goes where it went, and is read as what it says`, async () => {
       const { origin, path: where } = wire!.address(target);
-      assert.equal(`${origin}${where}`.toLowerCase(), request.uri.toLowerCase());
+      assert.equal(`${origin}${where}`.toLowerCase(), uri.toLowerCase());
       const question = requestOf(asked);
-      const reply = wire!.translation!.decodeReply(response.parsed_body, question, headers);
-      assert.ok(reply.ok, reply.ok ? '' : reply.failure.message);
-      assert.equal(reply.value.vectors.length, question.inputs.length);
-      const { body } = openAIEmbeddings.translation!.encodeReply(reply.value, question, {
-        requestId: 'r',
-        createdSeconds: 0,
-        includeUsage: true,
-      });
+      const reply = valueIn(wire!.translation!.decodeReply(json, question, headers));
+      assert.equal(reply.vectors.length, question.inputs.length);
+      const { body } = openAIEmbeddings.translation!.encodeReply(reply, question, replyContext);
       const client = new OpenAI({
         apiKey: 'k',
         fetch: async () => new Response(body, { headers: { 'content-type': 'application/json' } }),
       });
       const { data } = await client.embeddings.create({ model: 'm', input: 'x' });
       for (const [at, { embedding }] of data.entries())
-        assert.deepEqual(embedding, Array.from(Float32Array.from(reply.value.vectors[at]!)));
+        assert.deepEqual(embedding, Array.from(Float32Array.from(reply.vectors[at]!)));
     });
   }
 });

@@ -2,8 +2,7 @@
 // networks and proxies add, or with an error in its middle. The recordings stand beside the project.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Folded, fold } from '#core/chat/fold.ts';
-import type { ChatEvent } from '#core/chat/reply.ts';
+import { fold } from '#core/chat/fold.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
 import { bedrockConverse, eventStream } from '#dataplane/frontends/bedrock-converse/index.ts';
 import type { Frontend } from '#dataplane/frontends/frontend.ts';
@@ -12,9 +11,10 @@ import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { openAICompletions } from '#dataplane/frontends/openai-completions/index.ts';
 import { openAIResponses } from '#dataplane/frontends/openai-responses/index.ts';
 import { messagesOf } from '#dataplane/http/sse.ts';
-import { eventFrame, eventsOf, everyRecording, type Recording } from '#test/support/every-recording.ts';
-import { type Read, readAWS, readCompletions, readGoogle, readStream } from '#test/support/read-by-sdk.ts';
-import { withoutRecordings } from '#test/support/recorded-streams.ts';
+import { encodedFor, eventsIn, oneByOne } from '#test/support/decoding.ts';
+import { eventFrame, everyRecording, type Recording } from '#test/support/every-recording.ts';
+import { meant, type Read, readAWS, readCompletions, readGoogle, readStream } from '#test/support/read-by-sdk.ts';
+import { withoutRecordings } from '#test/support/recordings.ts';
 
 type Client = {
   readonly frontend: Frontend;
@@ -39,30 +39,6 @@ const clients: readonly Client[] = [
   },
   { frontend: openAICompletions, read: readCompletions, told: answer => ({ ...asText(answer), calls: [] }) },
 ];
-
-const context = { requestId: '0190b5a8-0000-7000-8000-000000000000', createdSeconds: 1_790_000_000, includeUsage: true };
-
-function encoded({ streamEncoder }: Frontend, events: readonly ChatEvent[]): string {
-  const encoder = streamEncoder(context);
-  return events.map(event => encoder.push(event)).join('');
-}
-
-const meant = ({ reply }: Folded): Read => {
-  const said = (kind: 'text' | 'refusal') => reply.parts.map(part => (part.kind === kind ? part.text : '')).join('');
-  return {
-    text: said('text'),
-    refusal: said('refusal'),
-    calls: reply.parts.flatMap(part =>
-      part.kind === 'tool-call' ? [{ name: part.name, arguments: JSON.parse(part.arguments || '{}') }] : [],
-    ),
-    isCut: reply.finish.reason === 'length' || reply.finish.reason === 'context-length',
-    outputTokens: reply.usage?.output,
-  };
-};
-
-function* oneByOne(bytes: Buffer): Generator<Buffer> {
-  for (let at = 0; at < bytes.length; at++) yield bytes.subarray(at, at + 1);
-}
 
 const recordings = everyRecording();
 const isBinary = ({ wire }: Recording): boolean => wire.framing !== undefined;
@@ -90,17 +66,17 @@ describe('every recorded stream', { skip: withoutRecordings }, () => {
 
   for (const recording of recordings) {
     const { name, wire, bytes } = recording;
-    const events = eventsOf(wire, [bytes]);
+    const events = eventsIn(wire, [bytes]);
     const answer = fold(events);
 
-    test(`${name} means the same however the network splits it`, () => assert.deepEqual(eventsOf(wire, oneByOne(bytes)), events));
+    test(`${name} means the same however the network splits it`, () => assert.deepEqual(eventsIn(wire, oneByOne(bytes)), events));
 
     for (const { frontend, read, told = (one: Read) => one } of clients)
       test(`${name} says the same to the SDK of ${frontend.dialect}`, async () => {
-        const sent = encoded(frontend, events);
+        const sent = encodedFor(frontend, events);
         if (answer.failure) return assert.rejects(read(sent));
         const { outputTokens, ...content } = await read(sent);
-        const { outputTokens: known, ...meaning } = told(meant(answer));
+        const { outputTokens: known, ...meaning } = told(meant(answer.reply));
         assert.deepEqual(content, meaning);
         // Some dialects have to say a number where none is known.
         if (known !== undefined) assert.equal(outputTokens, known);
@@ -112,7 +88,7 @@ describe('every recorded stream', { skip: withoutRecordings }, () => {
       const long = lines.replace(/\}\n/, `,"padding":"${'x'.repeat(100_000)}"}\n`);
       const noisy = long.replaceAll(/\n\n(?!$)/g, '\n\n: PROCESSING\n\n').replaceAll('\n', '\r\n');
       assert.ok(noisy.length > bytes.length + 100_000);
-      assert.deepEqual(eventsOf(wire, [Buffer.from(noisy)]), events);
+      assert.deepEqual(eventsIn(wire, [Buffer.from(noisy)]), events);
     });
   }
 });
@@ -144,8 +120,8 @@ describe('an error in the middle of a recorded stream', { skip: withoutRecording
         const { wire } = recording;
         const frames = framesOf(recording);
         const broken = frames.toSpliced(Math.ceil(frames.length / 3), 0, Buffer.from(errors[wire.dialect]!));
-        const events = eventsOf(wire, broken);
+        const events = eventsIn(wire, broken);
         assert.ok(fold(events).failure && !fold(events).complete);
-        await assert.rejects(read(encoded(frontend, events)));
+        await assert.rejects(read(encodedFor(frontend, events)));
       });
 });

@@ -2,112 +2,53 @@
 // beside the project.
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, test } from 'node:test';
 import { calcPrice, extractUsage, findProvider } from '@pydantic/genai-prices';
-import { parse as parseYAML } from 'yaml';
 import { costOf } from '#core/accounting/cost.ts';
 import { type Folded, fold } from '#core/chat/fold.ts';
 import { signatureOf } from '#core/chat/foreign.ts';
-import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
+import type { ChatReply } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { cataloguePrice } from '#core/compile/prices.ts';
 import { scanObject } from '#core/json/scan.ts';
 import { epochMillis } from '#core/units.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
-import type { Frontend, ReplyContext } from '#dataplane/frontends/frontend.ts';
 import { askedOf, gemini as geminiFrontend } from '#dataplane/frontends/gemini/index.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
-import { messagesOf, SseBlocks } from '#dataplane/http/sse.ts';
 import { anthropic } from '#dataplane/providers/anthropic/index.ts';
 import { generateContent } from '#dataplane/providers/gemini/index.ts';
 import { openAIDialect } from '#dataplane/providers/openai/index.ts';
-import type { Provider, SseMessage } from '#dataplane/providers/provider.ts';
+import type { Provider } from '#dataplane/providers/provider.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
+import { encodedFor, eventsIn, eventsOf, messagesIn, oneByOne, replyContext } from '#test/support/decoding.ts';
 import { valueIn } from '#test/support/parsed.ts';
+import {
+  asGoogleData,
+  exchangesIn,
+  textOf as recorded,
+  repliesIn,
+  withoutRecordings as skip,
+  streamsIn,
+} from '#test/support/recordings.ts';
 
-const recordings = path.join(import.meta.dirname, '../../../shared/recordings');
-const absent = !existsSync(recordings) && 'the recordings are not beside this checkout';
-const read = (file: string) => readFileSync(path.join(recordings, file), 'utf8');
-const found = (pattern: string) => (absent ? [] : globSync(pattern, { cwd: recordings }).sort());
+const exchanges = exchangesIn('pydantic-ai/test_google/*.yaml').filter(({ uri }) => askedOf(new URL(uri).pathname) !== undefined);
 
-type Json = Record<string, unknown>;
-type Interaction = {
-  readonly request: { readonly parsed_body?: Json; readonly uri: string };
-  readonly response: {
-    readonly body?: { readonly string?: string };
-    readonly parsed_body?: Json;
-    readonly status: { readonly code: number };
-  };
-};
-const cassettes = found('pydantic-ai/test_google/*.yaml').flatMap(file =>
-  (parseYAML(read(file)) as { interactions: Interaction[] }).interactions
-    .map((interaction, i) => ({ name: `${file}#${i}`, ...interaction }))
-    .filter(({ request }) => askedOf(new URL(request.uri).pathname) !== undefined),
-);
+const streams = [
+  ...streamsIn('ai-sdk/google/*.chunks.txt', asGoogleData),
+  ...exchanges.flatMap(({ name, text }) => (text?.startsWith('data:') ? [{ name, body: text }] : [])),
+].map(({ name, body }) => ({ name, sse: Buffer.from(body) }));
 
-/** The recordings of the AI SDK have lost their frames: `data` lines are put back, and line ends as Google writes them. */
-const framed = (chunks: string): string =>
-  chunks
-    .split('\n')
-    .filter(line => line.trim() !== '')
-    .map(line => `data: ${line}\r\n\r\n`)
-    .join('');
-
-const streams: readonly { readonly name: string; readonly sse: Buffer }[] = [
-  ...found('ai-sdk/google/*.chunks.txt').map(name => ({ name, sse: Buffer.from(framed(read(name))) })),
-  ...cassettes.flatMap(({ name, response }) =>
-    response.body?.string?.startsWith('data:') ? [{ name, sse: Buffer.from(response.body.string) }] : [],
-  ),
-];
-
-const replies: readonly { readonly name: string; readonly body: Json }[] = [
-  ...found('ai-sdk/google/*.json').map(name => ({ name, body: JSON.parse(read(name)) as Json })),
-  ...cassettes.flatMap(({ name, response }) => {
-    const text = response.body?.string;
-    const body = response.parsed_body ?? (text?.startsWith('{') ? (JSON.parse(text) as Json) : undefined);
+const replies = [
+  ...repliesIn('ai-sdk/google/*.json'),
+  ...exchanges.flatMap(({ name, json, text }) => {
+    const body = json ?? (text?.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : undefined);
     return body ? [{ name, body }] : [];
   }),
 ].filter(({ body }) => body.error === undefined);
 
-const context: ReplyContext = {
-  requestId: '0190b5a8-0000-7000-8000-000000000000',
-  createdSeconds: 1_780_000_000,
-  includeUsage: true,
-};
 const google = geminiFrontend({ model: 'gemini', stream: true });
 
-function messagesIn(chunks: Iterable<Buffer>): SseMessage[] {
-  const blocks = new SseBlocks(8 * 1024 * 1024);
-  const messages: SseMessage[] = [];
-  for (const chunk of chunks) {
-    const block = blocks.push(chunk);
-    assert.ok(block !== 'too-long');
-    if (block) messages.push(...messagesOf(block));
-  }
-  return messages;
-}
-
-function eventsOf(
-  messages: readonly SseMessage[],
-  { streamDecoder }: Pick<Provider, 'streamDecoder'> = generateContent,
-): ChatEvent[] {
-  const decoder = streamDecoder();
-  return [...messages.flatMap(message => decoder.push(message)), ...decoder.close()];
-}
-
-const decoded = (sse: Buffer, wire?: Pick<Provider, 'streamDecoder'>): Folded => fold(eventsOf(messagesIn([sse]), wire));
-
-/** The stream as a client of the frontend gets it. */
-function encodedFor(frontend: Frontend, events: readonly ChatEvent[]): Buffer {
-  const encoder = frontend.streamEncoder(context);
-  return Buffer.from(events.map(event => encoder.push(event)).join(''));
-}
-
-const bytesOneByOne = function* (bytes: Buffer): Generator<Buffer> {
-  for (let i = 0; i < bytes.length; i++) yield bytes.subarray(i, i + 1);
-};
+const decoded = (sse: Buffer, wire: Pick<Provider, 'streamDecoder'> = generateContent): Folded => fold(eventsIn(wire, [sse]));
 
 const textOf = ({ parts }: ChatReply): string => parts.flatMap(part => (part.kind === 'text' ? [part.text] : [])).join('');
 const callsOf = ({ parts }: ChatReply): unknown[] =>
@@ -121,7 +62,7 @@ const signaturesOf = ({ parts }: ChatReply): unknown[] =>
   );
 const kindAfter = (parts: readonly AssistantPart[], i: number): string => parts[i + 1]?.kind ?? 'end';
 
-describe('the recorded streams of Google', { skip: absent }, () => {
+describe('the recorded streams of Google', { skip }, () => {
   test('are here', () => {
     assert.ok(streams.length >= 9, `${streams.length} streams`);
     assert.ok(replies.length >= 20, `${replies.length} replies`);
@@ -141,21 +82,21 @@ describe('the recorded streams of Google', { skip: absent }, () => {
     });
 
     test(`${name} means the same however the network splits it`, () => {
-      assert.deepEqual(messagesIn(bytesOneByOne(sse)), messagesIn([sse]));
+      assert.deepEqual(messagesIn(oneByOne(sse)), messagesIn([sse]));
     });
 
     test(`${name} is cut off wherever it ends before its finish reason`, () => {
       const messages = messagesIn([sse]);
       const last = messages.findIndex(message => /"finishReason":\s*"/.test(message.data));
       for (let end = 0; end <= last; end += Math.max(1, Math.floor(last / 20)))
-        assert.equal(fold(eventsOf(messages.slice(0, end))).failure?.class, 'upstream_stream_truncated');
-      assert.ok(fold(eventsOf(messages)).complete);
+        assert.equal(fold(eventsOf(generateContent, messages.slice(0, end))).failure?.class, 'upstream_stream_truncated');
+      assert.ok(fold(eventsOf(generateContent, messages)).complete);
     });
 
     test(`${name} says the same to clients of Google's dialect, signatures and all`, () => {
-      const events = eventsOf(messagesIn([sse]));
+      const events = eventsIn(generateContent, [sse]);
       const before = fold(events);
-      const after = decoded(encodedFor(google, events));
+      const after = decoded(Buffer.from(encodedFor(google, events)));
       assert.ok(after.complete);
       assert.equal(textOf(after.reply), textOf(before.reply));
       assert.equal(thoughtsOf(after.reply), thoughtsOf(before.reply));
@@ -166,9 +107,9 @@ describe('the recorded streams of Google', { skip: absent }, () => {
     });
 
     test(`${name} says the same to clients of Anthropic's dialect, and its signatures come back`, () => {
-      const events = eventsOf(messagesIn([sse]));
+      const events = eventsIn(generateContent, [sse]);
       const { reply } = fold(events);
-      const after = decoded(encodedFor(anthropicMessages, events), anthropic);
+      const after = decoded(Buffer.from(encodedFor(anthropicMessages, events)), anthropic);
       assert.ok(after.complete);
       assert.equal(textOf(after.reply), textOf(reply));
       assert.deepEqual(callsOf(after.reply), callsOf(reply));
@@ -181,9 +122,9 @@ describe('the recorded streams of Google', { skip: absent }, () => {
     });
 
     test(`${name} says the same to clients of OpenAI's dialect`, () => {
-      const events = eventsOf(messagesIn([sse]));
+      const events = eventsIn(generateContent, [sse]);
       const { reply } = fold(events);
-      const after = decoded(encodedFor(openAIChat, events), openAIDialect);
+      const after = decoded(Buffer.from(encodedFor(openAIChat, events)), openAIDialect);
       assert.ok(after.complete);
       assert.equal(textOf(after.reply), textOf(reply));
       assert.deepEqual(callsOf(after.reply), callsOf(reply));
@@ -195,11 +136,11 @@ describe('the recorded streams of Google', { skip: absent }, () => {
 /** What stands for a signature is not one that was made. */
 const isReal = (pair: unknown): boolean => (pair as unknown[])[0] !== 'skip_thought_signature_validator';
 
-describe('the recorded replies of Google', { skip: absent }, () => {
+describe('the recorded replies of Google', { skip }, () => {
   for (const { name, body } of replies) {
     test(`${name} decodes, and survives being encoded for a client of the same dialect`, () => {
       const reply = valueIn(generateContent.decodeReply(body));
-      const again = valueIn(generateContent.decodeReply(JSON.parse(google.encodeReply(reply, context).body)));
+      const again = valueIn(generateContent.decodeReply(JSON.parse(google.encodeReply(reply, replyContext).body)));
       assert.equal(textOf(again), textOf(reply));
       assert.deepEqual(callsOf(again), callsOf(reply));
       assert.deepEqual(signaturesOf(again).filter(isReal), signaturesOf(reply));
@@ -222,8 +163,8 @@ describe('the recorded replies of Google', { skip: absent }, () => {
   });
 });
 
-test('the recorded rate limit says when to come back', { skip: absent }, () => {
-  const body = read('ai-sdk/google/google-429-retry-info.json');
+test('the recorded rate limit says when to come back', { skip }, () => {
+  const body = recorded('ai-sdk/google/google-429-retry-info.json');
   const failure = generateContent.classify({ status: 429, headers: {}, body, now: epochMillis(0) });
   assert.deepEqual([failure.class, failure.retryAfter], ['upstream_rate_limited', 34_400]);
   const perDay = body.replace('PerMinute', 'PerDay');
@@ -233,12 +174,11 @@ test('the recorded rate limit says when to come back', { skip: absent }, () => {
   );
 });
 
-describe('the recorded requests to Google', { skip: absent }, () => {
-  for (const { name, request } of cassettes) {
-    const body = request.parsed_body ?? {};
+describe('the recorded requests to Google', { skip }, () => {
+  for (const { name, uri, asked: body = {} } of exchanges) {
     if (!Array.isArray(body.contents)) continue;
     test(`${name} decodes`, () => {
-      const { model } = askedOf(new URL(request.uri).pathname)!;
+      const { model } = askedOf(new URL(uri).pathname)!;
       const frontend = geminiFrontend({ model, stream: false });
       const view = valueIn(scanObject(Buffer.from(JSON.stringify(body)), { maxDepth: 100, interpreted: new Set(), isUtf8 }));
       assert.equal(valueIn(frontend.inspect(view)).model, model);
@@ -250,7 +190,7 @@ describe('the recorded requests to Google', { skip: absent }, () => {
 });
 
 test("recorded answers cost what the price list's own library says, but for what Google's tools read", {
-  skip: absent,
+  skip,
 }, async () => {
   const catalogue = await loadPriceCatalogue();
   const listedBy = findProvider({ providerId: 'google' })!;
@@ -261,7 +201,7 @@ test("recorded answers cost what the price list's own library says, but for what
     const listed = catalogue.find({ id: 'google' }, model, at);
     const { usage } = valueIn(generateContent.decodeReply(body));
     const price = listed && cataloguePrice(listed, false, '1');
-    const usedByTools = (body.usageMetadata as Json | undefined)?.toolUsePromptTokenCount !== undefined;
+    const usedByTools = (body.usageMetadata as Record<string, unknown> | undefined)?.toolUsePromptTokenCount !== undefined;
     if (!price || !usage || usedByTools) continue;
     const theirs = calcPrice(extractUsage(listedBy, body).usage, model, {
       provider: listedBy,

@@ -1,14 +1,13 @@
 // Recorded streams through the hooks that change words: not a byte is another where nothing is found, and what is found is replaced as it would
 // be in the whole text, wherever the provider cut it.
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, test } from 'node:test';
 import { replaced, type Wanted } from '#core/sensitive/finder.ts';
 import { charSet, MORE, mayBegin, NO } from '#core/sensitive/matcher.ts';
 import { Frame } from '#dataplane/hooks/frame.ts';
 import { RewriteStage } from '#dataplane/hooks/rewrite.ts';
-import { recordedStreams, withoutRecordings } from '#test/support/recorded-streams.ts';
+import { recordedStreams } from '#test/support/recorded-streams.ts';
+import { asData, asEvent, streamsIn, withoutRecordings } from '#test/support/recordings.ts';
 
 const ALNUM = charSet('A-Za-z0-9');
 
@@ -64,19 +63,10 @@ function replacedIn(text: string, sample: string): string {
   return replaced(text, found, () => '[FOUND]');
 }
 
-const root = path.join(import.meta.dirname, '../../../shared/recordings');
-const chunksOf = (pattern: string, event: (data: string) => string) =>
-  (withoutRecordings ? [] : globSync(pattern, { cwd: root }).toSorted()).map(name => {
-    const lines = readFileSync(path.join(root, name), 'utf8')
-      .split('\n')
-      .filter(line => line.startsWith('{'));
-    return { name, body: lines.map(line => `${event(line)}data: ${line}\n\n`).join('') };
-  });
-
 const streams = [
   ...recordedStreams,
-  ...chunksOf('ai-sdk/{openai/responses,azure}/*.chunks.txt', data => `event: ${JSON.parse(data).type}\n`),
-  ...chunksOf('ai-sdk/google/*.chunks.txt', () => ''),
+  ...streamsIn('ai-sdk/{openai/responses,azure}/*.chunks.txt', asEvent),
+  ...streamsIn('ai-sdk/google/*.chunks.txt', asData),
 ];
 
 describe('recorded streams', { skip: withoutRecordings }, () => {

@@ -1,94 +1,50 @@
 // Replays what real servers of the OpenAI chat dialect have sent. The recordings are not part of the project: without them the
 // tests skip, and the cases beside the code stand alone.
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, test } from 'node:test';
-import { parse } from 'yaml';
 import { fold } from '#core/chat/fold.ts';
-import type { ChatEvent } from '#core/chat/reply.ts';
 import { isRecord } from '#core/json/record.ts';
-import { messagesOf, SseBlocks } from '#dataplane/http/sse.ts';
+import { messagesOf } from '#dataplane/http/sse.ts';
 import { openAIDialect } from '#dataplane/providers/openai/index.ts';
+import { eventsIn } from '#test/support/decoding.ts';
+import {
+  asData,
+  exchangesIn,
+  files,
+  type RawAnswer,
+  type RecordedText,
+  rawAnswersIn,
+  shortened,
+  withoutRecordings as skip,
+  streamsIn,
+  textOf,
+} from '#test/support/recordings.ts';
 
-const root = path.join(import.meta.dirname, '../../../shared/recordings');
-const skip = !existsSync(root) && 'the recordings (../shared/recordings) are not here';
+const chunkFiles = streamsIn(
+  'ai-sdk/{openai,azure,groq,mistral,deepseek,openai-compatible}/**/*.chunks.txt',
+  asData,
+  asData('[DONE]'),
+);
+const exchanged: readonly RawAnswer[] = exchangesIn('pydantic-ai/*/*.yaml')
+  .filter(({ uri }) => new URL(uri).pathname.endsWith('/chat/completions'))
+  .map(({ name, status, headers, text, json }) => ({
+    name,
+    status,
+    contentType: headers['content-type']?.[0] ?? '',
+    body: text ?? JSON.stringify(json),
+  }));
+const ofVllm = rawAnswersIn('vllm/{chat,error}*.http');
 
-type Recording = { readonly name: string; readonly body: string };
-type Answer = { readonly name: string; readonly status: number; readonly contentType: string; readonly body: string };
+const isChunk = ({ body }: RecordedText): boolean => body.includes('"chat.completion.chunk"');
+const isStream = ({ contentType }: RawAnswer): boolean => contentType.includes('event-stream');
 
-const files = (pattern: string): string[] => (skip ? [] : globSync(pattern, { cwd: root }).sort());
-const textOf = (file: string): string => readFileSync(path.join(root, file), 'utf8');
-
-/** `*.chunks.txt` has the payloads of the `data:` lines, one a line. */
-function chunkFiles(): Recording[] {
-  return files('ai-sdk/{openai,azure,groq,mistral,deepseek,openai-compatible}/**/*.chunks.txt').map(name => {
-    const frames = textOf(name)
-      .split('\n')
-      .filter(line => line !== '')
-      .map(line => `data: ${line}\n\n`);
-    return { name, body: `${frames.join('')}data: [DONE]\n\n` };
-  });
-}
-
-function cassettes(): Answer[] {
-  return files('pydantic-ai/*/*.yaml').flatMap(name => {
-    const { interactions = [] } = parse(textOf(name)) as { interactions?: Interaction[] };
-    return interactions.filter(isChat).map(({ response }, i) => ({
-      name: `${name} #${i}`,
-      status: response.status.code,
-      contentType: response.headers['content-type']?.[0] ?? '',
-      body: response.body?.string ?? JSON.stringify(response.parsed_body),
-    }));
-  });
-}
-
-type Interaction = {
-  readonly request?: { readonly uri: string };
-  readonly response: {
-    readonly status: { readonly code: number };
-    readonly headers: Readonly<Record<string, readonly string[]>>;
-    readonly body?: { readonly string?: string };
-    readonly parsed_body?: unknown;
-  };
-};
-/** The gRPC cassettes of xAI have no request of this form. */
-const isChat = ({ request }: Interaction): boolean =>
-  request !== undefined && new URL(request.uri).pathname.endsWith('/chat/completions');
-
-function vllmAnswers(): Answer[] {
-  return files('vllm/{chat,error}*.http').map(name => {
-    const [head = '', ...rest] = textOf(name).split('\r\n\r\n');
-    return {
-      name,
-      status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]),
-      contentType: /^content-type: (.*)$/im.exec(head)?.[1] ?? '',
-      body: rest.join('\r\n\r\n'),
-    };
-  });
-}
-
-const isChunk = ({ body }: Recording): boolean => body.includes('"chat.completion.chunk"');
-const isStream = ({ contentType }: Answer): boolean => contentType.includes('event-stream');
-
-function decoded(bytes: Buffer, splitAt?: number): ChatEvent[] {
-  const blocks = new SseBlocks(1 << 20);
-  const decoder = openAIDialect.streamDecoder();
-  const chunks = splitAt === undefined ? [bytes] : [bytes.subarray(0, splitAt), bytes.subarray(splitAt)];
-  const events = chunks.flatMap(chunk => {
-    const block = blocks.push(chunk);
-    assert.notEqual(block, 'too-long');
-    return block ? messagesOf(block as Buffer).flatMap(message => decoder.push(message)) : [];
-  });
-  return [...events, ...decoder.close()];
-}
+const decoded = (bytes: Buffer, splitAt = 0) => eventsIn(openAIDialect, [bytes.subarray(0, splitAt), bytes.subarray(splitAt)]);
 
 /** Streams in which the server itself reports an error after it began. */
 const broken = (body: string): boolean => /^data: \{"error"/m.test(body);
 
 describe('recorded chat streams', { skip }, () => {
-  const answers = skip ? [] : [...cassettes(), ...vllmAnswers()].filter(isStream);
-  const streams = [...(skip ? [] : chunkFiles()), ...answers].filter(isChunk);
+  const streams = [...chunkFiles, ...[...exchanged, ...ofVllm].filter(isStream)].filter(isChunk);
 
   test('are there', () => assert.ok(streams.length >= 15, `${streams.length} streams`));
 
@@ -106,7 +62,7 @@ describe('recorded chat streams', { skip }, () => {
     });
 
     test(`${name} decodes to the same events wherever its bytes are split`, () => {
-      const bytes = Buffer.from(shortened(body));
+      const bytes = Buffer.from(shortened(body, 16));
       const whole = decoded(bytes);
       for (let at = 1; at < bytes.length; at += stride(bytes.length)) assert.deepEqual(decoded(bytes, at), whole);
     });
@@ -125,15 +81,10 @@ describe('recorded chat streams', { skip }, () => {
 const SHORT = 6000;
 const stride = (length: number): number => Math.max(1, Math.ceil(length / SHORT));
 
-function shortened(body: string): string {
-  const frames = body.split(/(?<=\n\r?\n)/);
-  return frames.length <= 16 ? body : [...frames.slice(0, 8), ...frames.slice(-8)].join('');
-}
-
 describe('recorded whole chat replies', { skip }, () => {
   const wholes = files('ai-sdk/{openai/chat,groq,mistral,deepseek/chat,openai-compatible/chat}/*.json')
     .map(name => ({ name, body: textOf(name) }))
-    .concat(skip ? [] : [...cassettes(), ...vllmAnswers()].filter(answer => answer.status === 200 && !isStream(answer)))
+    .concat([...exchanged, ...ofVllm].filter(answer => answer.status === 200 && !isStream(answer)))
     .filter(({ body }) => body.includes('"chat.completion"'));
 
   test('are there', () => assert.ok(wholes.length >= 30, `${wholes.length} replies`));
@@ -163,7 +114,7 @@ describe('recorded error answers', { skip }, () => {
     'vllm/error-temperature.http': 'upstream_invalid_request',
     'vllm/error-type.http': 'upstream_invalid_request',
   };
-  const errors = skip ? [] : vllmAnswers().filter(({ status }) => status >= 400);
+  const errors = ofVllm.filter(({ status }) => status >= 400);
 
   for (const { name, status, body } of errors) {
     test(`${name} is ${expected[name]}`, () => {

@@ -1,95 +1,44 @@
 // Replays what OpenAI, Azure, GitHub and vLLM have sent over the Responses wire: decoded, and written anew for clients of other dialects,
 // whose own SDKs read it. The recordings are not part of the project: without them the tests skip, and the cases beside the code stand alone.
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, test } from 'node:test';
-import { parse } from 'yaml';
 import { fold } from '#core/chat/fold.ts';
-import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
 import type { Frontend } from '#dataplane/frontends/frontend.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { openAIResponses } from '#dataplane/frontends/openai-responses/index.ts';
-import { messagesOf, SseBlocks } from '#dataplane/http/sse.ts';
+import { messagesOf } from '#dataplane/http/sse.ts';
 import { compatibleProfile, responsesWire } from '#dataplane/providers/openai/index.ts';
+import { encodedFor, eventsIn, replyContext } from '#test/support/decoding.ts';
 import { valueIn } from '#test/support/parsed.ts';
-import { type Read, readStream, readWhole } from '#test/support/read-by-sdk.ts';
-
-const root = path.join(import.meta.dirname, '../../../shared/recordings');
-const skip = !existsSync(root) && 'the recordings (../shared/recordings) are not here';
-const files = (pattern: string): string[] => (skip ? [] : globSync(pattern, { cwd: root }).sort());
-const textOf = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+import { meant, readStream, readWhole } from '#test/support/read-by-sdk.ts';
+import {
+  asEvent,
+  exchangesIn,
+  rawAnswersIn,
+  repliesIn,
+  shortened,
+  withoutRecordings as skip,
+  streamsIn,
+} from '#test/support/recordings.ts';
 
 const wire = responsesWire(compatibleProfile, 'other', () => ({ origin: '', path: '', headers: {} }));
 const frontends: readonly Frontend[] = [openAIResponses, openAIChat, anthropicMessages];
-const context = { requestId: '0190b5a8-0000-7000-8000-000000000000', createdSeconds: 1_790_000_000, includeUsage: true };
+const exchanges = exchangesIn('pydantic-ai/*/*.yaml').filter(({ uri }) => /\/responses(?:\/|\?|$)/.test(uri));
 
-type Recorded = { readonly name: string; readonly body: string };
-
-const chunkFiles = (): Recorded[] =>
-  files('ai-sdk/{openai/responses,azure}/*.chunks.txt').map(name => ({
-    name,
-    body: textOf(name)
-      .split('\n')
-      .filter(line => line.trim() !== '')
-      .map(line => `event: ${(JSON.parse(line) as { type: string }).type}\ndata: ${line}\n\n`)
-      .join(''),
-  }));
-
-type Interaction = {
-  readonly request?: { readonly uri: string; readonly method: string };
-  readonly response: { readonly body?: { readonly string?: string }; readonly parsed_body?: Record<string, unknown> };
-};
-const cassettes = files('pydantic-ai/*/*.yaml').flatMap(file => {
-  const { interactions = [] } = parse(textOf(file)) as { interactions?: Interaction[] };
-  return interactions
-    .filter(({ request }) => request && /\/responses(?:\/|\?|$)/.test(request.uri))
-    .map((interaction, i) => ({ name: `${file} #${i}`, ...interaction }));
-});
-
-const streams: readonly Recorded[] = [
-  ...(skip ? [] : chunkFiles()),
-  ...cassettes.flatMap(({ name, response }) => (response.body?.string ? [{ name, body: response.body.string }] : [])),
+const streams = [
+  ...streamsIn('ai-sdk/{openai/responses,azure}/*.chunks.txt', asEvent),
+  ...exchanges.flatMap(({ name, text: body }) => (body ? [{ name, body }] : [])),
 ].filter(({ body }) => body.includes('"response.created"'));
 
-type Whole = { readonly name: string; readonly body: Record<string, unknown> };
-const replies: readonly Whole[] = [
-  ...files('ai-sdk/openai/responses/*.json').map(name => ({ name, body: JSON.parse(textOf(name)) })),
-  ...cassettes.flatMap(({ name, response }) => (response.parsed_body ? [{ name, body: response.parsed_body }] : [])),
-  ...files('vllm/responses.http').map(name => ({ name, body: JSON.parse(textOf(name).split('\r\n\r\n').slice(1).join('')) })),
+const replies = [
+  ...repliesIn('ai-sdk/openai/responses/*.json'),
+  ...exchanges.flatMap(({ name, json: body }) => (body ? [{ name, body }] : [])),
+  ...rawAnswersIn('vllm/responses.http').map(({ name, body }) => ({ name, body: JSON.parse(body) as Record<string, unknown> })),
 ].filter(({ body }) => body.object === 'response' && ['completed', 'incomplete'].includes(String(body.status)));
 
-function decoded(bytes: Buffer, splitAt?: number): ChatEvent[] {
-  const blocks = new SseBlocks(8 << 20);
-  const decoder = wire.streamDecoder();
-  const chunks = splitAt === undefined ? [bytes] : [bytes.subarray(0, splitAt), bytes.subarray(splitAt)];
-  const events = chunks.flatMap(chunk => {
-    const block = blocks.push(chunk);
-    assert.notEqual(block, 'too-long');
-    return block ? messagesOf(block as Buffer).flatMap(message => decoder.push(message)) : [];
-  });
-  return [...events, ...decoder.close()];
-}
-
-/** The ends of a long stream, where all that is not plain content stands. */
-function shortened(body: string): string {
-  const frames = body.split(/(?<=\n\r?\n)/);
-  return frames.length <= 24 ? body : [...frames.slice(0, 12), ...frames.slice(-12)].join('');
-}
+const decoded = (bytes: Buffer, splitAt = 0) => eventsIn(wire, [bytes.subarray(0, splitAt), bytes.subarray(splitAt)]);
 const stride = (length: number): number => Math.max(1, Math.floor(length / 400));
-
-const joined = (reply: ChatReply, kind: 'text' | 'refusal'): string =>
-  reply.parts.map(part => (part.kind === kind ? part.text : '')).join('');
-const meant = (reply: ChatReply): Read => ({
-  text: joined(reply, 'text'),
-  refusal: joined(reply, 'refusal'),
-  calls: reply.parts.flatMap(part =>
-    part.kind === 'tool-call' ? [{ name: part.name, arguments: JSON.parse(part.arguments || '{}') }] : [],
-  ),
-  isCut: reply.finish.reason === 'length',
-  outputTokens: reply.usage?.output,
-});
 
 /** Streams of a response that goes on in the background, or that the client left. */
 const isOver = (body: string): boolean => /"type":\s*"response\.(?:completed|incomplete|failed)"/.test(body);
@@ -129,9 +78,7 @@ describe('recorded streams of responses', { skip }, () => {
     for (const frontend of isOver(body) ? frontends : [])
       test(`${name} says the same to the SDK of ${frontend.dialect}`, async () => {
         const events = decoded(Buffer.from(body));
-        const encoder = frontend.streamEncoder(context);
-        const read = await readStream(frontend.dialect, events.map(event => encoder.push(event)).join(''));
-        assert.deepEqual(read, meant(fold(events).reply));
+        assert.deepEqual(await readStream(frontend.dialect, encodedFor(frontend, events)), meant(fold(events).reply));
       });
   }
 });
@@ -150,12 +97,12 @@ describe('recorded responses', { skip }, () => {
     for (const frontend of frontends)
       test(`${name} says the same to the SDK of ${frontend.dialect}`, async () => {
         const reply = valueIn(wire.decodeReply(body));
-        assert.deepEqual(await readWhole(frontend.dialect, frontend.encodeReply(reply, context).body), meant(reply));
+        assert.deepEqual(await readWhole(frontend.dialect, frontend.encodeReply(reply, replyContext).body), meant(reply));
       });
 
     test(`${name} comes back whole from a client of its own dialect`, () => {
       const reply = valueIn(wire.decodeReply(body));
-      const again = valueIn(wire.decodeReply(JSON.parse(openAIResponses.encodeReply(reply, context).body)));
+      const again = valueIn(wire.decodeReply(JSON.parse(openAIResponses.encodeReply(reply, replyContext).body)));
       assert.deepEqual({ ...again, parts: again.parts.length }, { ...reply, parts: reply.parts.length });
     });
   }

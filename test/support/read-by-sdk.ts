@@ -6,6 +6,7 @@ import { GoogleGenAI } from '@google/genai';
 import { HttpResponse } from '@smithy/core/protocols';
 import OpenAI from 'openai';
 import type { Dialect } from '#core/chat/dialect.ts';
+import type { ChatReply } from '#core/chat/reply.ts';
 
 /** An answer in the least form that all dialects have. */
 export type Read = {
@@ -16,6 +17,20 @@ export type Read = {
   readonly isCut: boolean;
   readonly outputTokens: number | undefined;
 };
+
+/** What of an answer it has to be. */
+export function meant({ parts, finish, usage }: ChatReply): Read {
+  const said = (kind: 'text' | 'refusal') => parts.map(part => (part.kind === kind ? part.text : '')).join('');
+  return {
+    text: said('text'),
+    refusal: said('refusal'),
+    calls: parts.flatMap(part =>
+      part.kind === 'tool-call' ? [{ name: part.name, arguments: JSON.parse(part.arguments || '{}') }] : [],
+    ),
+    isCut: finish.reason === 'length' || finish.reason === 'context-length',
+    outputTokens: usage?.output,
+  };
+}
 
 const answering = (body: string, contentType: string) => ({
   apiKey: 'sk-test',
