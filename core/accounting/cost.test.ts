@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import { noUsage, promptTokens, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { nanoUsd, tokens } from '../units.ts';
-import { costOf, gpuCost } from './cost.ts';
+import { costOf, gpuCost, unpricedIn } from './cost.ts';
 import { formatUsd } from './money.ts';
 
-const rates = (more: Partial<Record<keyof Rates, number>> = {}): Rates =>
+type Numbered = Exclude<keyof Rates, 'perToolCall'>;
+const rates = (more: Partial<Record<Numbered, number>> = {}): Rates =>
   ({
     input: 2_500_000,
     cacheRead: 1_250_000,
@@ -21,10 +22,11 @@ const rates = (more: Partial<Record<keyof Rates, number>> = {}): Rates =>
     ...more,
   }) as Rates;
 const price = (more: Partial<Price> = {}): Price => ({ source: 'provider', version: '1', rates: rates(), tiers: [], ...more });
-const usage = (more: Partial<Record<keyof Usage, number>>): Usage => ({ ...noUsage, ...(more as Partial<Usage>) });
+type Counted = Exclude<keyof Usage, 'toolCalls'>;
+const usage = (more: Partial<Record<Counted, number>>): Usage => ({ ...noUsage, ...(more as Partial<Usage>) });
 
 describe('the cost of an attempt', () => {
-  const rows: [sentence: string, usage: Partial<Record<keyof Usage, number>>, nano: number][] = [
+  const rows: [sentence: string, usage: Partial<Record<Counted, number>>, nano: number][] = [
     ['nothing used costs nothing', {}, 0],
     ['a million input tokens at 2.50 USD', { inputUncached: 1_000_000 }, 2_500_000_000],
     [
@@ -73,6 +75,19 @@ describe('the cost of an attempt', () => {
     assert.equal(costOf(noUsage, perUnit), 7);
     assert.equal(costOf({ ...noUsage, units: 61 }, price({ rates: rates({ perRequest: 7 }) })), 7);
   });
+  test('adds the price of each call of a tool, and tells which have none', () => {
+    const searched: Usage = { ...noUsage, toolCalls: { webSearch: 3, codeExecution: 1 } };
+    const prices = (perToolCall: Rates['perToolCall']) =>
+      price({ rates: { ...rates({ perRequest: 7 }), perToolCall: perToolCall! } });
+    const both = prices({ webSearch: nanoUsd(10_000_000), codeExecution: nanoUsd(0) });
+    assert.equal(costOf(searched, both), 30_000_007);
+    assert.deepEqual(unpricedIn(searched, both), []);
+    const one = prices({ webSearch: nanoUsd(10_000_000) });
+    assert.equal(costOf(searched, one), 30_000_007);
+    assert.deepEqual(unpricedIn(searched, one), ['codeExecution']);
+    assert.deepEqual(unpricedIn(searched, price()), ['webSearch', 'codeExecution']);
+    assert.deepEqual(unpricedIn(noUsage, price()), []);
+  });
   test('takes the rates of the tier that the whole prompt falls into', () => {
     const tiered = price({ tiers: [{ above: tokens(200_000), rates: rates({ input: 5_000_000, cacheRead: 2_500_000 }) }] });
     assert.equal(costOf(usage({ inputUncached: 150_000, cacheRead: 50_000 }), tiered), 375_000_000 + 62_500_000);
@@ -116,7 +131,7 @@ const anyRates = fc
   .map(all => rates(all));
 
 /** The disjoint classes of a usage, each at the rate of its own. */
-function pricedApart(used: Usage): [keyof Rates, bigint][] {
+function pricedApart(used: Usage): [Numbered, bigint][] {
   return [
     ['input', BigInt(used.inputUncached - used.audioInput)],
     ['audioInput', BigInt(used.audioInput)],

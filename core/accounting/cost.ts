@@ -1,11 +1,12 @@
 // Usage times price: the cost of one attempt, exact, in integers, rounded once.
-import { promptTokens, type Usage } from '../chat/usage.ts';
+import { type BilledTool, billedTools, promptTokens, type ToolCalls, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { type NanoUsd, nanoUsd } from '../units.ts';
 
 /**
  * The cost of one attempt: every class of tokens at its own rate, summed in pico-dollars, rounded half up to nano-dollars,
- * plus the price per request for each that it is billed as and the price of each unit, plus its share of the time of the GPUs where the model is priced by that.
+ * plus the price per request for each that it is billed as, of each unit and of each call of a tool, as far as these are known
+ * (`unpricedIn`), plus its share of the time of the GPUs where the model is priced by that.
  *
  * @param gpuSeconds this attempt's share of its replica's time (gpu-share.ts)
  */
@@ -24,8 +25,19 @@ export function costOf(usage: Usage, price: Price, gpuSeconds = 0): NanoUsd {
     audioOutput * rates.audioOutput;
   const nano = pico <= Number.MAX_SAFE_INTEGER - 500 ? Math.floor((pico + 500) / 1000) : exactNano(usage, rates);
   const besides = rates.perRequest * (usage.requests ?? 1) + (rates.perUnit ?? 0) * (usage.units ?? 0);
-  return nanoUsd(nano + besides + (price.gpu ? gpuCost(price.gpu, gpuSeconds) : 0));
+  const calls = usage.toolCalls ? costOfCalls(usage.toolCalls, rates) : 0;
+  return nanoUsd(nano + calls + besides + (price.gpu ? gpuCost(price.gpu, gpuSeconds) : 0));
 }
+
+function costOfCalls(calls: ToolCalls, { perToolCall = {} }: Rates): number {
+  let nano = 0;
+  for (const tool of billedTools) nano += (calls[tool] ?? 0) * (perToolCall[tool] ?? 0);
+  return nano;
+}
+
+/** Tools that were called and have no price: a cost leaves them out. */
+export const unpricedIn = ({ toolCalls = {} }: Usage, { rates: { perToolCall = {} } }: Price): readonly BilledTool[] =>
+  billedTools.filter(tool => toolCalls[tool] !== undefined && perToolCall[tool] === undefined);
 
 const MICROS_PER_HOUR = 3_600_000_000n;
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { costOf } from '../accounting/cost.ts';
 import { MAX_USD } from '../accounting/money.ts';
-import { promptTokens, type Usage } from '../chat/usage.ts';
+import { type BilledTool, billedTools, noUsage, promptTokens, toolCallsIn, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { millis, nanoUsd, tokens } from '../units.ts';
 import { costBound, fitOutput, type InputFacts, inputBound, noAttachments, outputBound } from './bound.ts';
@@ -83,6 +83,36 @@ describe('the bound of a cost', () => {
     const perUnit = { ...price, rates: { ...price.rates, perUnit: nanoUsd(40) } };
     assert.equal(costBound(tokens(0), tokens(0), perUnit, { ...silent, units: 3 }), 127);
     assert.equal(costBound(tokens(0), tokens(0), perUnit, silent), 7);
+  });
+  test('holds for every call of a tool that the request lets be made', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom(...billedTools), fc.nat(20), fc.option(fc.nat(20), { nil: undefined })), {
+          maxLength: 4,
+        }),
+        fc.option(fc.nat(30), { nil: undefined }),
+        fc.dictionary(fc.constantFrom(...billedTools), fc.nat(1e9)),
+        fc.nat(25),
+        (drawn, mostTogether, perToolCall, maxToolCalls) => {
+          const flatPrice = flat(1, 1);
+          const rates = { ...flatPrice.rates, perToolCall: perToolCall as Rates['perToolCall'] & object };
+          const price = { ...flatPrice, rates, maxToolCalls };
+          const asked = drawn.map(([tool, , most], i) => ({ tool, param: `tools[${i}]`, ...(most !== undefined && { most }) }));
+          // What is called keeps to what the request says, or to what the operator said of all.
+          const calls: [BilledTool, number][] = [];
+          let left = mostTogether ?? Number.POSITIVE_INFINITY;
+          for (const [tool, called, most] of drawn) {
+            const made = Math.min(called, left, most ?? mostTogether ?? maxToolCalls);
+            left -= made;
+            calls.push([tool, made]);
+          }
+          const used = { ...noUsage, ...toolCallsIn(calls) };
+          const tools = { tools: asked, ...(mostTogether !== undefined && { mostTogether }) };
+          assert.ok(costOf(used, price) <= costBound(tokens(0), tokens(0), price, { ...silent, tools }));
+        },
+      ),
+      { numRuns: 1000 },
+    );
   });
   test('prices audio only where there is some', () => {
     const price = flat(1000, 1000);

@@ -1,7 +1,9 @@
 // Upper bounds of what an attempt can consume and cost, known before it is sent: what is reserved for it.
 import { MAX_USD } from '../accounting/money.ts';
+import type { ToolsAsked } from '../chat/tools-asked.ts';
 import type { ModelEntry, Price, Rates } from '../snapshot/snapshot.ts';
 import { type Millis, type NanoUsd, nanoUsd, type Tokens, tokens } from '../units.ts';
+import { toolBound } from './tool-bound.ts';
 
 // ---------------------------------------------------------------- input
 
@@ -101,6 +103,8 @@ export type PriceFacts = {
   readonly requests?: number | undefined;
   /** See Usage; at most. */
   readonly units?: number | undefined;
+  /** Of those that are billed by the call. */
+  readonly tools?: ToolsAsked | undefined;
 };
 
 /**
@@ -112,7 +116,8 @@ export function costBound(input: Tokens, output: Tokens, price: Price | undefine
   let dearest = 0;
   for (const { rates, most } of tiersWithin(price, input)) {
     const nano = nanoCeil(most, dearestInput(rates, facts), output, dearestOutput(rates, facts));
-    dearest = Math.max(dearest, nano + rates.perRequest * (facts.requests ?? 1) + (rates.perUnit ?? 0) * (facts.units ?? 0));
+    const besides = rates.perRequest * (facts.requests ?? 1) + (rates.perUnit ?? 0) * (facts.units ?? 0);
+    dearest = Math.max(dearest, nano + besides + (facts.tools ? toolBound(facts.tools, rates, price) : 0));
   }
   const time = price.gpu ? gpuBound(price.gpu, facts.duration) : 0;
   return nanoUsd(Math.min(dearest + time, MAX_USD));

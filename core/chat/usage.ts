@@ -18,7 +18,19 @@ export type Usage = {
   readonly requests?: number;
   /** What is not counted in tokens, where it is billed by that: images, seconds of audio, characters that are read aloud. Absent: none. */
   readonly units?: number;
+  /** Of tools that the provider runs itself, where calls were made of any. */
+  readonly toolCalls?: ToolCalls;
 };
+
+/**
+ * Tools that a provider runs itself and bills by the call, besides the tokens. Of `codeExecution` a call is a container that code ran in; of
+ * `other` it is whatever the provider counts.
+ */
+export const billedTools = ['webSearch', 'mapsSearch', 'fileSearch', 'codeExecution', 'imageGeneration', 'other'] as const;
+export type BilledTool = (typeof billedTools)[number];
+
+/** How often each was called; one that was not is absent. */
+export type ToolCalls = Partial<Readonly<Record<BilledTool, number>>>;
 
 const zero = tokens(0);
 export const noUsage: Usage = {
@@ -42,7 +54,7 @@ export const promptClasses = [
 
 export const promptTokens = (u: Usage): Tokens => tokens(u.inputUncached + u.cacheRead + u.cacheWrite5m + u.cacheWrite1h);
 
-export type UsageClass = Exclude<keyof Usage, 'requests' | 'units'>;
+export type UsageClass = Exclude<keyof Usage, 'requests' | 'units' | 'toolCalls'>;
 
 /** Names of all classes. */
 export const usageClasses = Object.keys(noUsage) as readonly UsageClass[];
@@ -52,5 +64,15 @@ export function addUsage(one: Usage | undefined, other: Usage | undefined): Usag
   if (!one || !other) return one ?? other;
   const sums = usageClasses.map(name => [name, tokens(one[name] + other[name])]);
   const units = (one.units ?? 0) + (other.units ?? 0);
-  return { ...(Object.fromEntries(sums) as Usage), ...(units > 0 && { units }) };
+  const calls = toolCallsIn([...callsIn(one), ...callsIn(other)]);
+  return { ...(Object.fromEntries(sums) as Usage), ...(units > 0 && { units }), ...calls };
+}
+
+const callsIn = ({ toolCalls = {} }: Usage) => Object.entries(toolCalls) as [BilledTool, number][];
+
+/** The field of a usage for calls that are listed one by one, or several at a time; nothing where there are none. */
+export function toolCallsIn(calls: Iterable<readonly [BilledTool, number]>): Pick<Usage, 'toolCalls'> {
+  const sums: Partial<Record<BilledTool, number>> = {};
+  for (const [tool, count] of calls) if (count > 0) sums[tool] = (sums[tool] ?? 0) + count;
+  return Object.keys(sums).length > 0 ? { toolCalls: sums } : {};
 }

@@ -45,7 +45,7 @@ function knownOf(model: ModelSpec, resource: Resource<'LLMProvider'>, context: C
   const listPrice = () => file?.price ?? (listed && cataloguePrice(listed, surcharges, context.catalogue.version));
   return {
     // A price by GPU time is the user's word that list prices do not apply.
-    price: model.price ? resourcePrice(model.price, surcharges, versionOf(model, resource, context)) : listPrice(),
+    price: model.price ? resourcePrice(model.price, surcharges, versionOf(model, resource, context), listPrice) : listPrice(),
     contextWindow: asTokens(model.contextWindow) ?? file?.contextWindow ?? asTokens(listed?.contextWindow),
     maxOutputTokens: asTokens(model.maxOutputTokens) ?? file?.maxOutputTokens,
   };

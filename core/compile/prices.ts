@@ -1,10 +1,12 @@
 // What a model costs, as integers, from the first source that knows: the resource, a LiteLLM-format price file, the bundled catalogue.
+import { billedTools } from '../chat/usage.ts';
+import { isRecord } from '../json/record.ts';
 import type { ModelSpec } from '../resources/provider.ts';
 import { scaled } from '../resources/quantity.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { type NanoUsd, nanoUsd, type PicoUsd, picoUsd, type Tokens, tokens } from '../units.ts';
 
-type TokenClass = Exclude<keyof Rates, 'perRequest' | 'perUnit'>;
+type TokenClass = Exclude<keyof Rates, 'perRequest' | 'perUnit' | 'perToolCall'>;
 
 /** A model in the bundled catalogue, as plain data: decimal strings in US dollars for a million tokens, and for one request. */
 export type CatalogueModel = {
@@ -35,6 +37,7 @@ type Known = {
   readonly classes: Partial<Record<TokenClass, PicoUsd>>;
   readonly perRequest: NanoUsd;
   readonly perUnit?: NanoUsd;
+  readonly perToolCall?: Rates['perToolCall'];
 };
 
 const PER_MILLION = 6; // USD per million tokens -> pico-dollars per token
@@ -42,7 +45,7 @@ const PER_TOKEN = 12; // USD per token -> pico-dollars per token
 const NANO = 9;
 
 /** Absent classes cost what their parent class costs. */
-function ratesOf({ classes, perRequest, perUnit }: Known, surchargesCacheWrites: boolean): Rates {
+function ratesOf({ classes, perRequest, perUnit, perToolCall }: Known, surchargesCacheWrites: boolean): Rates {
   const input = classes.input ?? picoUsd(0);
   const output = classes.output ?? picoUsd(0);
   const cacheWrite5m = classes.cacheWrite5m ?? (surchargesCacheWrites ? picoUsd(Math.ceil((input * 5) / 4)) : input);
@@ -57,6 +60,7 @@ function ratesOf({ classes, perRequest, perUnit }: Known, surchargesCacheWrites:
     audioOutput: classes.audioOutput ?? output,
     perRequest,
     ...(perUnit !== undefined && { perUnit }),
+    ...(perToolCall && { perToolCall }),
   };
 }
 
@@ -87,16 +91,49 @@ const RESOURCE_FIELDS = {
   audioOutput: 'audioOutputPerMTok',
 } as const;
 
-export function resourcePrice(price: NonNullable<ModelSpec['price']>, surcharges: boolean, version: string): Price {
+type ResourcePrice = NonNullable<ModelSpec['price']>;
+
+/** @param list the price without that of the resource: it says the rest, where the resource prices nothing but calls of tools */
+export function resourcePrice(
+  price: ResourcePrice,
+  surcharges: boolean,
+  version: string,
+  list: () => Price | undefined,
+): Price | undefined {
+  const { maxToolCalls } = price;
+  const bounded = maxToolCalls !== undefined && { maxToolCalls };
+  const perToolCall = price.perToolCall && toolPricesOf(price.perToolCall);
+  if (pricesToolsAlone(price)) {
+    const listed = list();
+    return listed && { ...withToolPrices(listed, perToolCall), ...bounded };
+  }
   const known = {
     classes: classesOf(price, RESOURCE_FIELDS, PER_MILLION),
     perRequest: nanoUsd(decimalAt(price, 'perRequest', NANO) ?? 0),
     ...unitAt(price, ['perUnit']),
+    ...(perToolCall && { perToolCall }),
   };
   const { gpus } = price;
   const hour = decimalAt(price, 'gpuHour', NANO);
   const gpu = gpus !== undefined && hour !== undefined && { gpu: { hour: nanoUsd(hour), gpus } };
-  return { source: 'provider', version, rates: ratesOf(known, surcharges), tiers: [], ...gpu };
+  return { source: 'provider', version, rates: ratesOf(known, surcharges), tiers: [], ...gpu, ...bounded };
+}
+
+/** What the model costs besides is left to the lists. */
+export const pricesToolsAlone = ({ perToolCall, maxToolCalls, ...others }: Readonly<Record<string, unknown>>): boolean =>
+  (perToolCall ?? maxToolCalls) !== undefined && Object.values(others).every(value => value === undefined);
+
+type ToolPrices = NonNullable<Rates['perToolCall']>;
+
+function toolPricesOf(fields: Readonly<Record<string, unknown>>): ToolPrices {
+  const prices = billedTools.map(tool => [tool, decimalAt(fields, tool, NANO)] as const);
+  return Object.fromEntries(prices.flatMap(([tool, nano]) => (nano === undefined ? [] : [[tool, nanoUsd(nano)]])));
+}
+
+function withToolPrices(price: Price, perToolCall: ToolPrices | undefined): Price {
+  if (!perToolCall) return price;
+  const priced = (rates: Rates): Rates => ({ ...rates, perToolCall: { ...rates.perToolCall, ...perToolCall } });
+  return { ...price, rates: priced(price.rates), tiers: price.tiers.map(tier => ({ ...tier, rates: priced(tier.rates) })) };
 }
 
 /** The dearest of these prices of a unit, where there is one. */
@@ -139,6 +176,7 @@ export function fileModel(file: PriceFile, names: readonly string[], surcharges:
     classes: classesOf(fields, FILE_FIELDS, PER_TOKEN),
     perRequest: nanoUsd(decimalAt(fields, 'input_cost_per_request', NANO) ?? 0),
     ...unitsOfFile(fields),
+    ...toolsOfFile(fields),
   };
   const isPriced = Object.keys(known.classes).length > 0 || known.perRequest > 0 || known.perUnit !== undefined;
   const rates = ratesOf(known, surcharges);
@@ -147,6 +185,21 @@ export function fileModel(file: PriceFile, names: readonly string[], surcharges:
     ...limitAt(fields, 'max_input_tokens', 'contextWindow'),
     ...limitAt(fields, 'max_output_tokens', 'maxOutputTokens'),
   };
+}
+
+const PER_THOUSAND = 6; // USD for a thousand -> nano-dollars for one
+
+/** A search is as dear as its largest context: what a request asks for is not told by its answer. */
+function toolsOfFile(fields: Readonly<Record<string, unknown>>): Pick<Known, 'perToolCall'> {
+  const bySize = isRecord(fields.search_context_cost_per_query) ? fields.search_context_cost_per_query : {};
+  const searches = Object.keys(bySize).map(size => decimalAt(bySize, size, NANO) ?? 0);
+  const prices = [
+    ['webSearch', searches.length > 0 ? Math.max(...searches) : undefined],
+    ['fileSearch', decimalAt(fields, 'file_search_cost_per_1k_calls', PER_THOUSAND)],
+    ['codeExecution', decimalAt(fields, 'code_interpreter_cost_per_session', NANO)],
+  ] as const;
+  const known = prices.flatMap(([tool, nano]) => (nano === undefined ? [] : [[tool, nanoUsd(nano)]]));
+  return known.length > 0 ? { perToolCall: Object.fromEntries(known) } : {};
 }
 
 /** Chat models have a price of an image as well, which is none of a picture that they draw. */

@@ -11,6 +11,8 @@ test('the catalogue is needed where a model leaves its price or its context wind
   assert.equal(needsCatalogue([object('LLMProvider', { models: [{ name: 'm', price, contextWindow: 8192 }] })]), false);
   assert.equal(needsCatalogue([object('LLMProvider', { models: [{ name: 'm', price }] })]), true);
   assert.equal(needsCatalogue([object('LLMProvider', { models: [{ name: 'm', contextWindow: 8192 }] })]), true);
+  const tools = { perToolCall: { webSearch: '0.01' } };
+  assert.equal(needsCatalogue([object('LLMProvider', { models: [{ name: 'm', price: tools, contextWindow: 8192 }] })]), true);
   assert.equal(
     needsCatalogue([object('TenantKey', { models: [{}] }), object('LLMProvider', { models: 'm' }), { value: null }]),
     false,

@@ -2,6 +2,7 @@
 import { API_VERSION } from '../resources/index.ts';
 import { readSpec } from '../resources/read.ts';
 import type { SourceObject } from './objects.ts';
+import { pricesToolsAlone } from './prices.ts';
 
 type Loose = { readonly [field: string]: unknown };
 const fieldsOf = (value: unknown): Loose => (typeof value === 'object' && value !== null ? (value as Loose) : {});
@@ -17,7 +18,8 @@ function* specsOf(kind: string, objects: readonly SourceObject[]): Generator<{ r
 export function needsCatalogue(objects: readonly SourceObject[]): boolean {
   for (const { spec } of specsOf('LLMProvider', objects)) {
     const models = Array.isArray(spec.models) ? spec.models.map(fieldsOf) : [];
-    if (models.some(({ price, contextWindow }) => price === undefined || contextWindow === undefined)) return true;
+    const leaves = (price: unknown) => price === undefined || pricesToolsAlone(fieldsOf(price));
+    if (models.some(({ price, contextWindow }) => leaves(price) || contextWindow === undefined)) return true;
   }
   return false;
 }

@@ -156,6 +156,21 @@ const auth = block({
     'How the gateway authenticates. Required for hosted types but Bedrock and Gemini with vertex, which may use the identity of the pod.',
 });
 
+/** Of core/chat/usage.ts, `billedTools`. */
+const toolPrices = block({
+  webSearch: money(
+    'For each search of the web, as the provider counts them: queries, or prompts that were searched for.',
+  ).optional(),
+  mapsSearch: money('For each prompt that was answered from maps.').optional(),
+  fileSearch: money('For each search in files or other stores of the provider.').optional(),
+  codeExecution: money('For each container in which a request had code run.').optional(),
+  imageGeneration: money('For each image that a tool drew.').optional(),
+  other: money('For each call of any other tool that the provider runs and may bill.').optional(),
+}).meta({
+  description:
+    'US dollars for a call of a tool that the provider runs itself, besides the tokens. One without a price is not known, which the route may refuse. With no other price here, these come on top of the list price.',
+});
+
 const price = checked(
   block({
     inputPerMTok: pricePerMTok('US dollars for a million input tokens.').optional(),
@@ -170,6 +185,12 @@ const price = checked(
     perUnit: money(
       'For each unit of what is not counted in tokens: an image, a second of audio that is transcribed, a character that is read aloud.',
     ).optional(),
+    perToolCall: toolPrices.optional(),
+    maxToolCalls: count(
+      1,
+      1000,
+      "How many calls of the provider's own tools are reckoned with in a request that does not bound them itself; asked for upstream, where there is a field for it. Default: not known, as a price may be.",
+    ).optional(),
     gpuHour: money('US dollars for an hour of one GPU: a request costs its measured share.').optional(),
     gpus: count(1, 4096, 'How many GPUs serve the model.').optional(),
   }),
@@ -181,9 +202,9 @@ const price = checked(
       holds: p => (p.gpuHour !== undefined) === (p.gpus !== undefined),
     },
     {
-      cel: 'has(self.gpuHour) || has(self.inputPerMTok) || has(self.outputPerMTok) || has(self.perRequest) || has(self.perUnit)',
-      message: 'a price needs inputPerMTok, outputPerMTok, perRequest, perUnit or gpuHour',
-      holds: p => (p.gpuHour ?? p.inputPerMTok ?? p.outputPerMTok ?? p.perRequest ?? p.perUnit) !== undefined,
+      cel: 'has(self.gpuHour) || has(self.inputPerMTok) || has(self.outputPerMTok) || has(self.perRequest) || has(self.perUnit) || has(self.perToolCall)',
+      message: 'a price needs inputPerMTok, outputPerMTok, perRequest, perUnit, perToolCall or gpuHour',
+      holds: p => (p.gpuHour ?? p.inputPerMTok ?? p.outputPerMTok ?? p.perRequest ?? p.perUnit ?? p.perToolCall) !== undefined,
     },
   ],
 );

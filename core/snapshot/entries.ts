@@ -118,6 +118,16 @@ const rates = object<Rates>({
   audioOutput: required(number),
   perRequest: required(number),
   perUnit: optional(number),
+  perToolCall: optional(
+    object<Block<Rates, 'perToolCall'>>({
+      webSearch: optional(number),
+      mapsSearch: optional(number),
+      fileSearch: optional(number),
+      codeExecution: optional(number),
+      imageGeneration: optional(number),
+      other: optional(number),
+    }),
+  ),
 });
 
 const price = object<Price>({
@@ -126,6 +136,7 @@ const price = object<Price>({
   rates: required(rates),
   tiers: required(list(object<Price['tiers'][number]>({ above: required(number), rates: required(rates) }))),
   gpu: optional(object<Block<Price, 'gpu'>>({ hour: required(number), gpus: required(number) })),
+  maxToolCalls: optional(number),
 });
 
 const model = object<ModelEntry>({

@@ -1,6 +1,7 @@
 // What the data plane reads: the compiled form of the resources. Plain JSON data (it travels in ConfigMaps), frozen after
 // load, no secret value anywhere: credentials travel beside it, addressed by `CredentialRef`.
 import type { Operation } from '../chat/dialect.ts';
+import type { BilledTool } from '../chat/usage.ts';
 import type { FallbackTrigger, RetryClass } from '../failure.ts';
 import type { SensitiveKind } from '../sensitive/kinds.ts';
 import type { EpochMillis, Millis, NanoUsd, PicoUsd, Tokens } from '../units.ts';
@@ -145,6 +146,8 @@ export type Price = {
   readonly tiers: readonly { readonly above: Tokens; readonly rates: Rates }[];
   /** For self-hosted models: the price of GPU time, besides what `rates` say. */
   readonly gpu?: { readonly hour: NanoUsd; readonly gpus: number };
+  /** How many calls of the provider's own tools are reckoned with in a request that does not bound them. Absent: nobody knows. */
+  readonly maxToolCalls?: number;
 };
 
 /**
@@ -163,6 +166,8 @@ export type Rates = {
   readonly perRequest: NanoUsd;
   /** See Usage. Absent: nothing. */
   readonly perUnit?: NanoUsd;
+  /** For each call of a tool that the provider runs; one that is absent has no known price. */
+  readonly perToolCall?: Partial<Readonly<Record<BilledTool, NanoUsd>>>;
 };
 
 // ---------------------------------------------------------------- routes

@@ -148,8 +148,11 @@ export function boundOfBatch(file: BatchFile, model: ModelEntry): NanoUsd {
 
 /** What OpenAI, Azure, Groq and Mistral bill for what is done in a batch (their pages on pricing): half. */
 export function priceInBatch(price: Price): Price {
-  const halved = (rates: Rates): Rates =>
-    Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, Math.ceil(rate / 2)])) as unknown as Rates;
+  // Calls of tools cost what they always do.
+  const halved = ({ perToolCall, ...rates }: Rates): Rates => ({
+    ...(Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, Math.ceil(rate / 2)])) as unknown as Rates),
+    ...(perToolCall && { perToolCall }),
+  });
   return {
     ...price,
     rates: halved(price.rates),

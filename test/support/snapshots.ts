@@ -35,7 +35,10 @@ const perToken = {
   audioOutput: count,
   perRequest: count,
 };
-const rates = partly({ ...perToken, perUnit: count }, Object.keys(perToken));
+const rates = partly(
+  { ...perToken, perUnit: count, perToolCall: partly({ webSearch: count, fileSearch: count, other: count }, []) },
+  Object.keys(perToken),
+);
 
 const price = partly(
   {
@@ -44,6 +47,7 @@ const price = partly(
     rates,
     tiers: fc.array(fc.record({ above: count, rates }), { maxLength: 2 }),
     gpu: fc.record({ hour: count, gpus: count }),
+    maxToolCalls: count,
   },
   ['source', 'version', 'rates', 'tiers'],
 );

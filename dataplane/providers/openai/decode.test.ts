@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Folded, fold } from '#core/chat/fold.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
-import { promptTokens } from '#core/chat/usage.ts';
+import { promptTokens, usageClasses } from '#core/chat/usage.ts';
 import { decodeReply, inspectReply, leavesOut, notable, streamDecoder } from './decode.ts';
 
 const DONE = '[DONE]';
@@ -390,7 +390,7 @@ describe('usage', () => {
       fc.property(counts, raw => {
         const usage = usageOf(raw);
         if (!usage) return;
-        assert.ok(Object.values(usage).every(n => Number.isSafeInteger(n) && n >= 0));
+        assert.ok(usageClasses.every(name => Number.isSafeInteger(usage[name]) && usage[name] >= 0));
         assert.equal(
           promptTokens(usage),
           Number.isSafeInteger(raw.prompt_tokens) && (raw.prompt_tokens as number) > 0 ? raw.prompt_tokens : 0,
