@@ -165,7 +165,7 @@ function messageText(message: Message): string {
 function partText(part: UserPart | AssistantPart): string {
   switch (part.kind) {
     case 'text':
-      return text(part.kind) + text(part.text);
+      return text(part.kind) + text(part.text) + (part.citations ? json(part.citations) : '');
     default: {
       const { cache: _mark, ...seen } = part as Extract<UserPart, { cache?: unknown }>;
       return json(inOrder(seen));

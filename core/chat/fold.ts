@@ -1,5 +1,6 @@
 // Folds the events of a stream into the reply it amounts to: the meaning of a stream, in one place.
 import type { Failure } from '../failure.ts';
+import type { Citation } from './citations/citation.ts';
 import type { ChatEvent, ChatReply, Finish, Logprobs } from './reply.ts';
 import type { AssistantPart } from './request.ts';
 import type { Usage } from './usage.ts';
@@ -20,6 +21,12 @@ export function fold(events: Iterable<ChatEvent>): Folded {
   let failure: Failure | undefined;
   const parts: AssistantPart[] = [];
   let open: AssistantPart | undefined;
+  let cited: Citation[] = [];
+  const close = () => {
+    if (open) parts.push(open.kind === 'text' && cited.length > 0 ? { ...open, citations: cited } : open);
+    open = undefined;
+    cited = [];
+  };
   for (const event of events) {
     switch (event.kind) {
       case 'start':
@@ -49,9 +56,11 @@ export function fold(events: Iterable<ChatEvent>): Folded {
       case 'tool-call-delta':
         if (open?.kind === 'tool-call') open = { ...open, arguments: open.arguments + event.json };
         break;
+      case 'citation':
+        cited.push(event.citation);
+        break;
       case 'part-end':
-        if (open) parts.push(open);
-        open = undefined;
+        close();
         break;
       case 'redacted-thinking':
         parts.push({ kind: 'redacted-thinking', data: event.data });
@@ -73,7 +82,7 @@ export function fold(events: Iterable<ChatEvent>): Folded {
         break;
     }
   }
-  if (open) parts.push(open);
+  close();
   const reply: ChatReply = {
     id,
     model,

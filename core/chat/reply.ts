@@ -1,5 +1,6 @@
 // The neutral answer, whole or as stream events. Provider dialects are decoded to it, frontend dialects are encoded from it.
 import type { Failure } from '../failure.ts';
+import type { Citation } from './citations/citation.ts';
 import type { AssistantPart } from './request.ts';
 import type { Usage } from './usage.ts';
 
@@ -49,6 +50,8 @@ export type ChatEvent =
   | { readonly kind: 'start'; readonly id: string; readonly model: string }
   | { readonly kind: 'text-start' }
   | { readonly kind: 'text-delta'; readonly text: string }
+  /** Of the open text; its words may be still to come. */
+  | { readonly kind: 'citation'; readonly citation: Citation }
   | { readonly kind: 'thinking-start' }
   | { readonly kind: 'thinking-delta'; readonly text: string }
   | { readonly kind: 'thinking-signature'; readonly signature: string }

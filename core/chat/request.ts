@@ -1,6 +1,7 @@
 // The neutral chat request: what every frontend dialect decodes to and every provider dialect is encoded from.
 // It is used only where client and provider speak different dialects; else bytes pass through (ARCHITECTURE.md, invariant 5).
 import type { Tokens } from '../units.ts';
+import type { Citation } from './citations/citation.ts';
 import type { Dialect } from './dialect.ts';
 
 export type ChatRequest = {
@@ -51,13 +52,20 @@ export type Message =
 /** A mark after which the provider may cache the prompt (Anthropic's `cache_control`). */
 export type CacheMark = { readonly ttl?: '5m' | '1h' };
 
-export type TextPart = { readonly kind: 'text'; readonly text: string; readonly cache?: CacheMark };
+/** Citations are of answers: one that comes back with the history is kept for a target that takes it, and left out without a word for others. */
+export type TextPart = {
+  readonly kind: 'text';
+  readonly text: string;
+  readonly citations?: readonly Citation[];
+  readonly cache?: CacheMark;
+};
 export type ImagePart = { readonly kind: 'image'; readonly source: Source; readonly detail?: string; readonly cache?: CacheMark };
 export type DocumentPart = {
   readonly kind: 'document';
   readonly source: Source;
   readonly title?: string;
   readonly context?: string;
+  /** The answer is to say what it takes from it. */
   readonly citations?: boolean;
   readonly cache?: CacheMark;
 };

@@ -15,7 +15,12 @@ export const eventsOf = ({ id, model, parts, finish, usage, logprobs }: ChatRepl
 function partEvents(part: AssistantPart): ChatEvent[] {
   switch (part.kind) {
     case 'text':
-      return [{ kind: 'text-start' }, { kind: 'text-delta', text: part.text }, { kind: 'part-end' }];
+      return [
+        { kind: 'text-start' },
+        { kind: 'text-delta', text: part.text },
+        ...(part.citations ?? []).map(citation => ({ kind: 'citation', citation }) as const),
+        { kind: 'part-end' },
+      ];
     case 'refusal':
       return [{ kind: 'refusal-start' }, { kind: 'refusal-delta', text: part.text }, { kind: 'part-end' }];
     case 'redacted-thinking':

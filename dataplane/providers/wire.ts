@@ -1,11 +1,7 @@
-// Lenient readings of parsed JSON from a provider's wire: what is not as expected counts as absent.
-import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
+// What codecs of providers' wires have in common. Whatever a wire says that is not as expected counts as absent.
+import { type JsonRecord, parseRecord } from '#core/json/record.ts';
 
-export const recordOf = (value: unknown): JsonRecord => (isRecord(value) ? value : {});
-export const recordsOf = (value: unknown): readonly JsonRecord[] => (Array.isArray(value) ? value.filter(isRecord) : []);
-export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-export const countOf = (value: unknown): number =>
-  Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : 0;
+export { countOf, recordOf, recordsOf, textOf } from '#core/json/lenient.ts';
 
 /** Of a tool call; without a word there are none. undefined: they are no JSON text of an object. */
 export const argumentsObject = (json: string): JsonRecord | undefined => (json.trim() === '' ? {} : parseRecord(json));

@@ -44,7 +44,7 @@ export const MAX_SPOKEN = 1024 * 1024;
 /** Collects the text of an answer, for as long as it has nothing else. */
 export class SpokenText {
   text: string;
-  /** There is something else: thinking, a tool call, a refusal. Or it is too long. */
+  /** There is something else: thinking, a citation, a tool call, a refusal. Or it is too long. */
   isMixed = false;
   /** A part that has begun, or was there, without a word: what a client has seen of it depends on the wire. */
   hasBlank = false;
@@ -71,6 +71,7 @@ export class SpokenText {
       case 'thinking-start':
       case 'refusal-start':
       case 'redacted-thinking':
+      case 'citation':
       case 'tool-call-start':
       case 'server-tool':
         this.isMixed = true;

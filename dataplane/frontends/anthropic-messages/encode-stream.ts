@@ -90,6 +90,7 @@ const on: Handlers<State> = {
     return state.open === 'tool_use' && json !== '' ? delta(state, { type: 'input_json_delta', partial_json: json }) : '';
   },
   'part-end': closeBlock,
+  citation: nothing,
   'server-tool': nothing,
 
   logprobs: nothing,

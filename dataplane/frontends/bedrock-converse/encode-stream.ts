@@ -80,6 +80,7 @@ const on: Handlers<State> = {
   'part-end': closeBlock,
 
   logprobs: nothing,
+  citation: nothing,
   'server-tool': nothing,
   finish(state, event) {
     state.finish = event.finish;

@@ -57,6 +57,7 @@ const on: Handlers<State> = {
   'thinking-delta': (state, { text }) => chunk(state, state.writer.thinking({ text })),
   'thinking-signature': (state, { signature }) => chunk(state, state.writer.thinking({ text: '', signature })),
   'redacted-thinking': (state, event) => chunk(state, state.writer.partsOf(event)),
+  citation: nothing,
   'server-tool': nothing,
   'tool-call-start'(state, { id, name }) {
     state.call = { id, name, pieces: [] };

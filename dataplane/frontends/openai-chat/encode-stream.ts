@@ -48,6 +48,7 @@ const on: Handlers<State> = {
   'thinking-delta': nothing,
   'thinking-signature': nothing,
   'redacted-thinking': nothing,
+  citation: nothing,
   'server-tool': nothing,
   'refusal-start'(state) {
     state.kinds.add('refusal');

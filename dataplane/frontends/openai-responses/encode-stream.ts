@@ -114,6 +114,7 @@ const on: Handlers<State> = {
 
   // A message may go on with another part; all else is over.
   'part-end': state => (state.open?.kind === 'message' ? closeContent(state) : closeItem(state)),
+  citation: nothing,
   'server-tool': nothing,
 
   logprobs(state, { logprobs }) {
