@@ -1,7 +1,7 @@
 // Reads the request controls that all dialects share (architecture.md, "Request controls") and says how to take ours out of
 // the body. It runs on every request, so it costs one table look-up per field that is present and nothing for absent ones.
 import { type Failure, failure, ok, type Parsed } from '#core/failure.ts';
-import { isRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { type Millis, millis } from '#core/units.ts';
 import type { CacheControls, Controls } from './frontend.ts';
@@ -57,6 +57,24 @@ export function metadataForUpstream(metadata: unknown): unknown {
 
 /** Whether a top-level field is a control of ours that no upstream may see. */
 export const isOurControl = (name: string): boolean => readers.has(name) && name !== 'user' && name !== 'metadata';
+
+/** The body as an upstream of its own dialect would take it. */
+export function withoutControls(whole: JsonRecord): Record<string, unknown> {
+  const fields = Object.entries(whole)
+    .filter(([name]) => !isOurControl(name))
+    .map(([name, value]): [string, unknown] => [name, name === 'metadata' ? metadataForUpstream(value) : value]);
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined));
+}
+
+/**
+ * What a body says besides the fields that its readers give a neutral meaning to.
+ * @param defaults what it may say that is so anyway
+ */
+export function otherFields(body: JsonRecord, known: ReadonlySet<string>, defaults: JsonRecord = {}): Record<string, unknown> {
+  const isSaid = ([name, value]: [string, unknown]) =>
+    !known.has(name) && value !== null && !(Object.hasOwn(defaults, name) && defaults[name] === value);
+  return Object.fromEntries(Object.entries(withoutControls(body)).filter(isSaid));
+}
 
 const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['metadata', readMetadata],

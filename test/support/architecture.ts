@@ -155,7 +155,7 @@ export const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/providers/<name>/**',
       'dataplane/providers/*/index.ts',
-      'dataplane/providers/{error-rules,leaving-out,provider,retry-after,scrub,wire}.ts',
+      'dataplane/providers/{error-rules,leaving-out,provider,retry-after,scrub,turns,wire}.ts',
       // AWS's frames and signatures: no domain in them, and a hash of Node's.
       'platform/aws-{event-stream,signature}.ts',
     ],

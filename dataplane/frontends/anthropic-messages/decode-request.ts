@@ -5,7 +5,7 @@ import { ok, type Parsed } from '#core/failure.ts';
 import type { JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { tokens } from '#core/units.ts';
-import { isOurControl, metadataForUpstream } from '../controls.ts';
+import { withoutControls } from '../controls.ts';
 import {
   aBoolean,
   aList,
@@ -22,7 +22,8 @@ import {
 import { cacheMarkOf, type Reading, readMessages, readTextParts } from './decode-messages.ts';
 
 export function decodeRequest(view: JsonView): Parsed<ChatRequest> {
-  const body = bodyForUpstream(view.whole());
+  // `user` is a control of ours in this dialect.
+  const { user: _ours, ...body } = withoutControls(view.whole());
   const reading: Reading = { faults: {}, extra: {} };
   const { faults } = reading;
   const system = optionalText(reading, body.system);
@@ -50,16 +51,6 @@ export function decodeRequest(view: JsonView): Parsed<ChatRequest> {
     body,
   });
   return faults.first ? { ok: false, failure: faults.first } : ok(request);
-}
-
-/** The body as Anthropic itself would take it: without our request controls, of which `user` is one in this dialect. */
-function bodyForUpstream({ user: _ours, ...whole }: JsonRecord): JsonRecord {
-  const body: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(whole)) {
-    const kept = name === 'metadata' ? metadataForUpstream(value) : value;
-    if (!isOurControl(name) && kept !== undefined) body[name] = kept;
-  }
-  return body;
 }
 
 function optionalText(reading: Reading, system: unknown): ChatRequest['messages'] {

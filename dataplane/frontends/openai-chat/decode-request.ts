@@ -4,7 +4,7 @@ import { ok, type Parsed } from '#core/failure.ts';
 import type { JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { tokens } from '#core/units.ts';
-import { isOurControl, metadataForUpstream } from '../controls.ts';
+import { otherFields } from '../controls.ts';
 import {
   aBoolean,
   aList,
@@ -43,7 +43,7 @@ export function decodeRequest(view: JsonView): Parsed<ChatRequest> {
     choices: optional(faults, body.n, 'n', integerFrom(1, 128)),
     stream: optional(faults, body.stream, 'stream', aBoolean) ?? false,
     user: optional(faults, body.user, 'user', aString),
-    extra: extraOf(body),
+    extra: otherFields(body, KNOWN),
   });
   return faults.first ? { ok: false, failure: faults.first } : ok(request);
 }
@@ -121,13 +121,3 @@ const KNOWN: ReadonlySet<string> = new Set(
     /\s+/,
   ),
 );
-
-function extraOf(body: JsonRecord): JsonRecord {
-  const extra: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(body)) {
-    if (KNOWN.has(name) || isOurControl(name) || value === null) continue;
-    const kept = name === 'metadata' ? metadataForUpstream(value) : value;
-    if (kept !== undefined) extra[name] = kept;
-  }
-  return extra;
-}

@@ -5,7 +5,7 @@ import { ok, type Parsed } from '#core/failure.ts';
 import type { JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { tokens } from '#core/units.ts';
-import { isOurControl, metadataForUpstream } from '../controls.ts';
+import { otherFields } from '../controls.ts';
 import {
   aBoolean,
   aList,
@@ -42,7 +42,7 @@ export function decodeRequest(view: JsonView): Parsed<ChatRequest> {
     choices: optional(faults, body.n, 'n', integerFrom(1, 128)),
     stream: optional(faults, body.stream, 'stream', aBoolean) ?? false,
     user: optional(faults, body.user, 'user', aString),
-    extra: extraOf(body),
+    extra: otherFields(body, KNOWN, DEFAULTS),
   });
   return faults.first ? { ok: false, failure: faults.first } : ok(request);
 }
@@ -69,14 +69,3 @@ const KNOWN: ReadonlySet<string> = new Set(
 
 /** What a body says that is so anyway. */
 const DEFAULTS: Readonly<Record<string, unknown>> = { suffix: '', echo: false, best_of: 1 };
-
-function extraOf(body: JsonRecord): JsonRecord {
-  const extra: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(body)) {
-    if (KNOWN.has(name) || isOurControl(name) || value === null) continue;
-    if (Object.hasOwn(DEFAULTS, name) && DEFAULTS[name] === value) continue;
-    const kept = name === 'metadata' ? metadataForUpstream(value) : value;
-    if (kept !== undefined) extra[name] = kept;
-  }
-  return extra;
-}

@@ -4,7 +4,7 @@ import { ok, type Parsed } from '#core/failure.ts';
 import type { JsonRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { tokens } from '#core/units.ts';
-import { isOurControl, metadataForUpstream } from '../controls.ts';
+import { otherFields, withoutControls } from '../controls.ts';
 import {
   aBoolean,
   aList,
@@ -29,7 +29,7 @@ export type Extra = Record<string, unknown>;
 export function decodeRequest(view: JsonView): Parsed<ChatRequest> {
   const body = view.whole();
   const faults: Faults = {};
-  const extra = extraOf(body);
+  const extra = otherFields(body, KNOWN, DEFAULTS);
   const { tools, toolChoice } = readTools(faults, body, extra);
   const request = present({
     dialect: 'openai-responses' as const,
@@ -125,20 +125,3 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   truncation: 'disabled',
   service_tier: 'auto',
 };
-
-function extraOf(body: JsonRecord): Extra {
-  const extra: Extra = {};
-  for (const [name, value] of Object.entries(body)) {
-    if (KNOWN.has(name) || isOurControl(name) || value === null) continue;
-    if (Object.hasOwn(DEFAULTS, name) && DEFAULTS[name] === value) continue;
-    const kept = name === 'metadata' ? metadataForUpstream(value) : value;
-    if (kept !== undefined) extra[name] = kept;
-  }
-  return extra;
-}
-
-function withoutControls(body: JsonRecord): JsonRecord {
-  const { metadata, ...rest } = Object.fromEntries(Object.entries(body).filter(([name]) => !isOurControl(name)));
-  const kept = metadataForUpstream(metadata);
-  return kept === undefined ? rest : { ...rest, metadata: kept };
-}

@@ -2,13 +2,13 @@
 import { portableToolId, signatureOf } from '#core/chat/foreign.ts';
 import type { AssistantPart, CacheMark, Message, Source, TextPart, ToolCallPart, UserPart } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { appendTurn, type Turn } from '../turns.ts';
 import { argumentsObject } from '../wire.ts';
 
 export type Block = Readonly<Record<string, unknown>>;
-export type Turn = { readonly role: 'user' | 'assistant'; readonly content: readonly Block[] };
 export type Conversation = {
   readonly system: readonly Block[];
-  readonly turns: readonly Turn[];
+  readonly turns: readonly Turn<Block>[];
   /** Paths of the parts that Anthropic has no block for, and of fields that it has no place for. */
   readonly unsupported: readonly string[];
 };
@@ -16,13 +16,14 @@ export type Conversation = {
 export function encodeMessages(messages: readonly Message[]): Parsed<Conversation> {
   const system: Block[] = [];
   const unsupported: string[] = [];
-  const turns: Turn[] = [];
+  const turns: Turn<Block>[] = [];
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
     const blocks = blocksOf(message, path, unsupported);
     if (!blocks.ok) return blocks;
     if (message.role === 'system') system.push(...blocks.value);
-    else append(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks.value);
+    // Anthropic merges neighbours of one role itself; here it is done so that a tool result stands where it must.
+    else appendTurn(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks.value);
   }
   return ok({ ...neverEmpty(system, trimPrefill(turns.map(resultsFirst))), unsupported });
 }
@@ -41,23 +42,15 @@ function blocksOf(message: Message, path: string, unsupported: string[]): Parsed
   }
 }
 
-/** Anthropic merges neighbours of one role itself; here it is done so that a tool result stands where it must. */
-function append(turns: Turn[], role: Turn['role'], content: readonly Block[]): void {
-  if (content.length === 0) return;
-  const last = turns.at(-1);
-  if (last?.role !== role) turns.push({ role, content });
-  else turns[turns.length - 1] = { role, content: [...last.content, ...content] };
-}
-
 /** Results must come first in the turn that answers the calls. */
-function resultsFirst(turn: Turn): Turn {
+function resultsFirst(turn: Turn<Block>): Turn<Block> {
   const isResult = (block: Block) => block.type === 'tool_result';
   if (!turn.content.some(isResult)) return turn;
   return { ...turn, content: [...turn.content.filter(isResult), ...turn.content.filter(block => !isResult(block))] };
 }
 
 /** A last turn of the assistant is a prefill, which may not end in white space. */
-function trimPrefill(turns: readonly Turn[]): readonly Turn[] {
+function trimPrefill(turns: readonly Turn<Block>[]): readonly Turn<Block>[] {
   const last = turns.at(-1);
   const block = last?.content.at(-1);
   if (last?.role !== 'assistant' || typeof block?.text !== 'string') return turns;
@@ -67,7 +60,7 @@ function trimPrefill(turns: readonly Turn[]): readonly Turn[] {
 }
 
 /** OpenAI answers a conversation of system messages alone; Anthropic wants a user's turn. */
-function neverEmpty(system: readonly Block[], turns: readonly Turn[]): Pick<Conversation, 'system' | 'turns'> {
+function neverEmpty(system: readonly Block[], turns: readonly Turn<Block>[]): Pick<Conversation, 'system' | 'turns'> {
   if (turns.length > 0 || system.length === 0) return { system, turns };
   return { system: [], turns: [{ role: 'user', content: system }] };
 }

@@ -1,22 +1,24 @@
 // The neutral conversation as Converse's: system texts apart, roles alternating, tool results first in the user's turn.
 import type { AssistantPart, Message } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
+import { appendTurn, type Turn } from '../turns.ts';
 import { type Block, type Context, spokenBlocks, systemBlocks, toolResult, toolUse, userBlocks } from './encode-content.ts';
 
-export type Turn = { readonly role: 'user' | 'assistant'; readonly content: readonly Block[] };
-export type Conversation = { readonly system: readonly Block[]; readonly turns: readonly Turn[] };
+export type Conversation = { readonly system: readonly Block[]; readonly turns: readonly Turn<Block>[] };
 
 export function encodeMessages(messages: readonly Message[], context: Context): Parsed<Conversation> {
   const system: Block[] = [];
-  const turns: Turn[] = [];
+  const turns: Turn<Block>[] = [];
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
     const blocks = blocksOf(message, path, context);
     if (!blocks.ok) return blocks;
     if (message.role === 'system') system.push(...blocks.value);
-    else append(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks.value);
+    // Two turns of one role in a row are refused.
+    else appendTurn(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks.value);
   }
-  return ok(beginning({ system, turns: turns.map(resultsFirst) }, context));
+  const placed = turns.map(turn => withoutPoints(resultsFirst(turn), context));
+  return ok(beginning({ system, turns: placed }, context));
 }
 
 /** The first turn has to be the user's; Claude alone also begins with its own. What the system says comes before everything anyway. */
@@ -39,21 +41,20 @@ function blocksOf(message: Message, path: string, context: Context): Parsed<read
   }
 }
 
-/** Two turns of one role in a row are refused. */
-function append(turns: Turn[], role: Turn['role'], content: readonly Block[]): void {
-  if (content.length === 0) return;
-  const last = turns.at(-1);
-  if (last?.role !== role) turns.push({ role, content });
-  else turns[turns.length - 1] = { role, content: [...last.content, ...content] };
-}
-
 /** A mark behind a result stays behind it. */
-function resultsFirst(turn: Turn): Turn {
+function resultsFirst(turn: Turn<Block>): Turn<Block> {
   const isResult = (block: Block, index: number): boolean =>
     'toolResult' in block || ('cachePoint' in block && index > 0 && 'toolResult' in turn.content[index - 1]!);
   if (!turn.content.some(isResult)) return turn;
   const others = turn.content.filter((block, index) => !isResult(block, index));
   return { ...turn, content: [...turn.content.filter(isResult), ...others] };
+}
+
+/** Nova takes no mark in a turn of tools. */
+function withoutPoints<T extends { readonly content: readonly Block[] }>(turn: T, { traits }: Context): T {
+  const hasTools = turn.content.some(block => 'toolUse' in block || 'toolResult' in block);
+  if (traits.caching !== 'texts' || !hasTools) return turn;
+  return { ...turn, content: turn.content.filter(block => !('cachePoint' in block)) };
 }
 
 function assistantBlocks(parts: readonly AssistantPart[], path: string, context: Context): Parsed<readonly Block[]> {

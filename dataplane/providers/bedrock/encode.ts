@@ -4,9 +4,10 @@ import { ok, type Parsed } from '#core/failure.ts';
 import { closedSchema } from '../anthropic/index.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { EncodedRequest } from '../provider.ts';
+import type { Turn } from '../turns.ts';
 import { cleanHistory } from './clean-history.ts';
 import { type Block, type Context, cachePoint } from './encode-content.ts';
-import { encodeMessages, type Turn } from './encode-messages.ts';
+import { encodeMessages } from './encode-messages.ts';
 import { traitsOf } from './models.ts';
 import type { BedrockTarget } from './target.ts';
 import { type ThinkingFields, thinkingFields } from './thinking.ts';
@@ -65,7 +66,7 @@ function topK({ sampling }: ChatRequest, { forbids }: ThinkingFields, { traits, 
  * There is no choice of `none`. Where no call was made yet the tools are simply not offered; a history with calls is refused without its
  * tools ("toolConfig field must be defined"), so there the choice cannot be had.
  */
-function toolConfig(request: ChatRequest, turns: readonly Turn[], context: Context): Block {
+function toolConfig(request: ChatRequest, turns: readonly Turn<Block>[], context: Context): Block {
   const { toolChoice: choice, parallelToolCalls } = request;
   const called = calledTools(turns);
   if (request.tools.length > 0 && parallelToolCalls === false) context.limits.leaveOut('parallel_tool_calls');
@@ -78,7 +79,7 @@ function toolConfig(request: ChatRequest, turns: readonly Turn[], context: Conte
   return { toolConfig: { tools, ...(toolChoice && { toolChoice }) } };
 }
 
-function calledTools(turns: readonly Turn[]): ReadonlySet<string> {
+function calledTools(turns: readonly Turn<Block>[]): ReadonlySet<string> {
   const blocks = turns.flatMap(({ content }) => content) as readonly { readonly toolUse?: { readonly name: string } }[];
   return new Set(blocks.flatMap(({ toolUse }) => toolUse?.name ?? []));
 }
@@ -93,7 +94,7 @@ function toolBlocks({ name, description, parameters, strict, cache }: Tool, inde
     inputSchema: { json: { type: 'object', ...parameters } },
     ...(strict && traits.structuredOutput && { strict: true }),
   };
-  return [{ toolSpec }, ...cachePoint(cache, context)];
+  return [{ toolSpec }, ...(traits.caching === 'texts' ? [] : cachePoint(cache, context))];
 }
 
 function choiceOf({ toolChoice: choice, tools }: ChatRequest, { traits, limits }: Context): Block | undefined {
