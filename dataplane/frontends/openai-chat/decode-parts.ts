@@ -69,7 +69,7 @@ const readImage: PartReader<ImagePart> = (faults, part, path) => {
   return source && present({ kind: 'image' as const, source, detail });
 };
 
-const readAudio: PartReader<UserPart> = (faults, part, path) => {
+export const readAudio: PartReader<UserPart> = (faults, part, path) => {
   const audio = required(faults, part.input_audio, `${path}.input_audio`, anObject, {});
   return {
     kind: 'audio',

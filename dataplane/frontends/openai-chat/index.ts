@@ -7,7 +7,7 @@ import { streamEncoder, TERMINATOR } from './encode-stream.ts';
 import { encodeError, encodeStreamError } from './errors.ts';
 import { inspect } from './inspect.ts';
 
-export { cacheMarkOf } from './decode-parts.ts';
+export { cacheMarkOf, readAudio } from './decode-parts.ts';
 export { usageOf } from './encode-reply.ts';
 
 export const openAIChat: Frontend = {

@@ -3,7 +3,7 @@
 import type { AssistantPart, DocumentPart, ImagePart, Message, TextPart, UserPart } from '#core/chat/request.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { isDataURL, readDataURL, readFileSource } from '../data-url.ts';
-import { cacheMarkOf } from '../openai-chat/index.ts';
+import { cacheMarkOf, readAudio } from '../openai-chat/index.ts';
 import {
   aList,
   aName,
@@ -153,15 +153,6 @@ const readFile: PartReader<DocumentPart> = (faults, part, path) => {
   const source = url === undefined ? readFileSource(faults, part, path) : { kind: 'url' as const, url };
   const title = optional(faults, part.filename, `${path}.filename`, aString);
   return source && present({ kind: 'document' as const, source, title });
-};
-
-const readAudio: PartReader<UserPart> = (faults, part, path) => {
-  const audio = required(faults, part.input_audio, `${path}.input_audio`, anObject, {});
-  return {
-    kind: 'audio',
-    format: required(faults, audio.format, `${path}.input_audio.format`, aName, ''),
-    data: required(faults, audio.data, `${path}.input_audio.data`, aName, ''),
-  };
 };
 
 const readRefusal: PartReader<AssistantPart> = (faults, part, path) => ({
