@@ -267,8 +267,18 @@ function cachePoints(body: Json, family: Family): Refusal | undefined {
   if (points.length === 0) return undefined;
   if (family !== 'claude' && family !== 'nova')
     return invalid('You invoked an unsupported model or your request did not allow prompt caching.');
-  if (family === 'nova' && points.some(block => block.cachePoint.ttl)) return extraneous('ttl');
+  if (family === 'nova') {
+    if (points.some(block => block.cachePoint.ttl)) return extraneous('ttl');
+    if (body.toolConfig?.tools.some((tool: Json) => tool.cachePoint) || body.messages.some(isMarkedAmiss))
+      return extraneous('cachePoint');
+  }
   return points.length > 4 ? invalid('You have exceeded the maximum number of cache points.') : undefined;
+}
+
+/** Nova caches texts and images: not calls and results, and not documents. */
+function isMarkedAmiss({ content }: Json): boolean {
+  const at = content.findIndex((block: Json) => block.cachePoint);
+  return at >= 0 && (content[at - 1]?.document || content.some((block: Json) => block.toolUse || block.toolResult));
 }
 
 function forcedTools({ toolConfig }: Json, family: Family): Refusal | undefined {

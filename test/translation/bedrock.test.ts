@@ -261,6 +261,20 @@ describe('a request to Converse', () => {
     assert.deepEqual(marks(LLAMA), []);
   });
 
+  test('marks for Nova what it takes marks of, which are no tools and no documents', () => {
+    const messages: Message[] = [
+      { role: 'system', content: [{ kind: 'text', text: 'Be brief.', cache: {} }] },
+      { role: 'user', content: [{ kind: 'document', source: { kind: 'text', text: 'long' }, cache: {} }] },
+      { role: 'assistant', content: [{ kind: 'tool-call', id: 'a', name: 'f', arguments: '', cache: {} }] },
+      { role: 'tool', callId: 'a', content: [{ kind: 'text', text: '1', cache: {} }], cache: {} },
+    ];
+    const request = aRequest({ messages, tools: [{ name: 'f', cache: {} }] });
+    const { body } = encodedFor(converse, NOVA, request);
+    const read = simulated.read(body, {}, NOVA);
+    assert.ok(read.ok, JSON.stringify(read));
+    assert.equal(JSON.stringify(body).split('cachePoint').length - 1, 1);
+  });
+
   test('has a schema as text, every object of it closed', () => {
     const output = { kind: 'json-schema', name: 'n', schema: { type: 'object', properties: {} } } as const;
     const { textFormat } = bodyFor(CLAUDE, { output }).outputConfig;

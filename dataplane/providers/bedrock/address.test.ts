@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { claude } from './claude.ts';
 import { converse } from './converse.ts';
 import { bedrock } from './index.ts';
+import { tellingName } from './target.ts';
 import { CLAUDE, LLAMA, NOVA, targetOf } from './testing.ts';
 
 const generate = { stream: false, action: 'generate' } as const;
@@ -46,6 +47,19 @@ describe('an address', () => {
     assert.equal(converse.address(targetOf({ credential: 'k' }), generate).headers.authorization, 'Bearer k');
     assert.equal(converse.address(targetOf(), generate).headers.authorization, undefined);
   });
+});
+
+test('a model is known by its id without a region, and the version in a name is no region', () => {
+  const names: readonly (readonly [string, string])[] = [
+    [NOVA, 'amazon.nova-2-lite-v1:0'],
+    ['us-gov.meta.llama3-3-70b-instruct-v1:0', 'meta.llama3-3-70b-instruct-v1:0'],
+    ['global.openai.gpt-5.4', 'openai.gpt-5.4'],
+    ['openai.gpt-5.4', 'openai.gpt-5.4'],
+    ['zai.glm-4.6', 'zai.glm-4.6'],
+    ['arn:aws:bedrock:us-east-1::foundation-model/qwen.qwen3.5-32b', 'qwen.qwen3.5-32b'],
+    ['arn:aws:sagemaker:us-east-1:123456789012:endpoint/endpoint-quick-start-x1', 'public'],
+  ];
+  for (const [upstreamName, name] of names) assert.equal(tellingName(targetOf({ upstreamName, name: 'public' }).model), name);
 });
 
 test("Anthropic's models are spoken to in their own dialect, and by Converse for who speaks that", () => {

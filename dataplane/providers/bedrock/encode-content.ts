@@ -17,9 +17,15 @@ export function userBlocks(parts: readonly UserPart[], path: string, context: Co
     const block = userBlock(part, context);
     if (!block && part.kind !== 'text') context.limits.leaveOut(at);
     if (part.kind === 'image' && part.detail !== undefined && part.detail !== 'auto') context.limits.leaveOut(`${at}.detail`);
-    return block ? [block, ...cachePoint('cache' in part ? part.cache : undefined, context)] : [];
+    return block ? [block, ...pointBehind(part, context)] : [];
   });
 }
+
+/** Behind a document there is nothing that Nova could keep, and the mark is refused. */
+const pointBehind = (part: UserPart, context: Context): readonly Block[] =>
+  part.kind === 'audio' || (part.kind === 'document' && context.traits.caching === 'texts')
+    ? []
+    : cachePoint(part.cache, context);
 
 function userBlock(part: UserPart, context: Context): Block | undefined {
   switch (part.kind) {
@@ -131,17 +137,19 @@ function documentName(title = '', taken: Set<string>): string {
   return name;
 }
 
+/** A mark inside of a result is refused: it stands behind it. */
 export function toolResult(
   { callId, content, isError, cache }: { callId: string; content: readonly UserPart[]; isError?: boolean; cache?: CacheMark },
   path: string,
   context: Context,
 ): readonly Block[] {
-  const blocks = userBlocks(content, path, context);
+  const blocks = userBlocks(content, path, context).filter(block => !('cachePoint' in block));
+  const mark = cache ?? content.flatMap(part => ('cache' in part && part.cache) || []).at(-1);
   const status = isError && (context.traits.toolStatus ? 'error' : context.limits.leaveOut(`${path}.is_error`));
   // An error without a word is refused ("cannot be empty when status value is error").
   const said = blocks.length === 0 && status ? [{ json: {} }] : blocks;
   const result = { toolUseId: toolId(callId, context), content: said, ...(status && { status }) };
-  return [{ toolResult: result }, ...cachePoint(cache, context)];
+  return [{ toolResult: result }, ...cachePoint(mark, context)];
 }
 
 /** Thinking that Anthropic did not sign is refused by its models; others take none at all. */

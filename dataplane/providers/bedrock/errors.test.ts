@@ -78,6 +78,11 @@ describe('an answer of Bedrock', () => {
     assert.equal(classify(named).class, 'upstream_auth_failed');
   });
 
+  test('says how long to wait, where it does', () => {
+    const throttled = { status: 429, headers: { 'retry-after': '7' }, body: '{}', now: epochMillis(0) };
+    assert.deepEqual([classify(throttled).retryAfter, answered(429, 'ThrottlingException', '').retryAfter], [7000, undefined]);
+  });
+
   test('says nothing of the account, and of a wrong clock what is wrong', () => {
     assert.doesNotMatch(answered(403, 'AccessDeniedException', 'User: arn:aws:sts::111122223333:x').message, /111122223333/);
     for (const message of [

@@ -3,6 +3,7 @@ import { type Failure, failure } from '#core/failure.ts';
 import { parseRecord } from '#core/json/record.ts';
 import { both, either, isForClient, type Rule, status } from '../error-rules.ts';
 import type { SseMessage, UpstreamError } from '../provider.ts';
+import { retryAfterOf } from '../retry-after.ts';
 import { scrub } from '../scrub.ts';
 import { entryOf, type recordOf, textOf } from '../wire.ts';
 
@@ -79,10 +80,12 @@ const rules: readonly Worded[] = [
   { class: 'upstream_invalid_request', when: f => f.status >= 400 && f.status < 500 },
 ];
 
-export function classify({ status: answered, headers, body }: UpstreamError): Failure {
+export function classify({ status: answered, headers, body, now }: UpstreamError): Failure {
   const error = parseRecord(body) ?? {};
   const named = [headers['x-amzn-errortype']].flat()[0] ?? textOf(error.__type);
-  return failureOf({ status: answered, type: nameIn(named), message: messageIn(error) });
+  const retryAfter = retryAfterOf(headers, now);
+  const failed = failureOf({ status: answered, type: nameIn(named), message: messageIn(error) });
+  return retryAfter === undefined ? failed : { ...failed, retryAfter };
 }
 
 /** `ThrottlingException:http://internal.amazon.com/coral/…`, `com.amazon.coral.service#ThrottlingException` */

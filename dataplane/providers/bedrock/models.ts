@@ -10,8 +10,8 @@ export type ModelTraits = {
   readonly family: Family;
   /** `any`: some tool must be called. `tool`: a certain one. */
   readonly forces: ReadonlySet<'any' | 'tool'>;
-  /** Marks after which the prompt is cached. With how long it is kept, for those that let it be said. */
-  readonly caching: 'none' | 'plain' | 'with-ttl';
+  /** Marks after which the prompt is cached: behind texts and images alone, or anywhere and with how long it is kept. */
+  readonly caching: 'none' | 'texts' | 'with-ttl';
   /** `outputConfig.textFormat` and strict tools. */
   readonly structuredOutput: boolean;
   /** `toolResult.status`. */
@@ -48,7 +48,7 @@ export function traitsOf(model: ModelEntry): ModelTraits {
       return {
         family: 'nova',
         forces: forcesBoth,
-        caching: 'plain',
+        caching: 'texts',
         structuredOutput: false,
         toolStatus: true,
         stopSequences: true,

@@ -5,12 +5,12 @@ import type { Target } from '../provider.ts';
 export type BedrockConnection = Extract<Connection, { readonly type: 'Bedrock' }>;
 export type BedrockTarget = Target<BedrockConnection>;
 
-/** `us.`, `eu.`, `apac.`, `us-gov.`, `global.`: of an inference profile, which spreads requests over regions. */
-const GEOGRAPHY = /^[a-z]{2,6}(?:-gov)?\.(?=[a-z0-9-]+\.)/;
+/** `us.`, `eu.`, `apac.`, `us-gov.`, `global.`: of an inference profile, which spreads requests over regions. Then comes a maker, and no version (`openai.gpt-5.4`). */
+const GEOGRAPHY = /^[a-z]{2,6}(?:-gov)?\.(?=[a-z0-9]+\.[a-z])/;
 
 /** Made by the customer: the model behind it is not in its name, and calls that take a model alone do not take it. */
 export const isProfileOfOnesOwn = ({ upstreamName }: ModelEntry): boolean =>
-  /^arn:.*:(?:application-inference-profile|provisioned-model|default-prompt-router|prompt-router|imported-model|custom-model-deployment)\//.test(
+  /^arn:.*:(?:endpoint|application-inference-profile|provisioned-model|default-prompt-router|prompt-router|imported-model|custom-model-deployment)\//.test(
     upstreamName,
   );
 
