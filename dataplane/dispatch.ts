@@ -296,7 +296,7 @@ function passedResult(task: Task, result: AttemptResult): AttemptResult | Promis
 
 /** Where the provider keeps the answer for later requests: one that passes through, in the dialect that can name it. */
 function keepingOf({ trip, call, candidate, endpoint, ports }: Task, { chat }: Prepared): Keeping | undefined {
-  if (!call.envelope.keeps || !chat?.keeps || chat.dialect !== trip.exchange.frontend.dialect) return undefined;
+  if (!call.envelope.keeps || !chat?.telling || chat.dialect !== trip.exchange.frontend.dialect) return undefined;
   const { provider, model } = candidate;
   const pin = {
     provider: provider.id,

@@ -42,7 +42,7 @@ export class Keeping {
     return {
       ...relay,
       push: block => {
-        if (this.#provider?.keeps?.mark.test(block.toString('latin1')))
+        if (this.#provider?.telling?.mark.test(block.toString('latin1')))
           for (const { data } of messagesOf(block)) this.#note(data);
         return relay.push(block);
       },
@@ -57,7 +57,7 @@ export class Keeping {
 
   #keysIn(json: string): readonly PinnedKey[] {
     try {
-      return this.#provider?.keeps?.keysIn(JSON.parse(json)) ?? [];
+      return this.#provider?.telling?.keysIn(JSON.parse(json)) ?? [];
     } catch {
       // What is no JSON is refused by who reads the answer.
       return [];

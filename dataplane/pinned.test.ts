@@ -9,7 +9,8 @@ import { Keeping } from './keeping.ts';
 import { carriedBy, pinOf, planAt } from './pinned.ts';
 import { memoryPins } from './pins/memory.ts';
 import type { Prepared } from './prepare.ts';
-import { responsesWire } from './providers/openai/index.ts';
+import { anthropic } from './providers/anthropic/index.ts';
+import { openAI, responsesWire } from './providers/openai/index.ts';
 
 const named = (...ids: string[]) =>
   ({ names: ids.map((id, i) => ({ kind: 'item', id, param: `input[${i}].id` })) }) as unknown as Envelope;
@@ -101,6 +102,25 @@ describe('of an answer is noted', () => {
     push(frame({ type: 'response.completed', response }));
     await noting.written();
     assert.deepEqual(await pins.find('t', [...keys, item('msg_9')]), [{ ...one, tokens: 27 }, { ...one, tokens: 7 }, undefined]);
+  });
+
+  test('of each wire what its answers name: audio, containers, files that tools wrote', async () => {
+    const telling = (wire: { readonly telling?: unknown }, json: object) => {
+      const { keysIn, mark } = wire.telling as NonNullable<typeof openAI.telling>;
+      assert.match(JSON.stringify(json), mark);
+      return keysIn(json).map(({ kind, id }) => `${kind} ${id}`);
+    };
+    assert.deepEqual(telling(openAI, { choices: [{ message: { audio: { id: 'audio_1', data: '' } } }] }), ['audio audio_1']);
+    assert.deepEqual(telling(openAI, { choices: [{ delta: { audio: { id: 'audio_1' } } }] }), ['audio audio_1']);
+    const container = { id: 'container_1', expires_at: '' };
+    const result = {
+      type: 'bash_code_execution_tool_result',
+      content: { type: 'bash_code_execution_result', content: [{ type: 'bash_code_execution_output', file_id: 'file_1' }] },
+    };
+    const forged = { type: 'tool_use', id: 'x', name: 'f', input: { content: [{ file_id: 'file_foreign' }] } };
+    assert.deepEqual(telling(anthropic, { container, content: [forged, result] }), ['container container_1', 'file file_1']);
+    assert.deepEqual(telling(anthropic, { type: 'message_delta', delta: { container } }), ['container container_1']);
+    assert.deepEqual(telling(anthropic, { type: 'content_block_start', content_block: result }), ['file file_1']);
   });
 
   test('nothing of what is no answer', async () => {

@@ -19,7 +19,7 @@ export type Envelope = {
   readonly edits: ReadonlyMap<string, string | null>;
   /** What it goes on with. Absent: it brings all it needs. */
   readonly names?: readonly StateName[];
-  /** A provider of its dialect keeps the answer, for later requests to name. */
+  /** A provider of its dialect keeps the answer, or something of it, for later requests to name. */
   readonly keeps?: boolean;
   /** The model reads more than the body and what it names: what tools of the provider's own find, a prompt that is stored there. */
   readonly readsMore?: true;
@@ -40,7 +40,9 @@ export type StateName = {
     | 'batch'
     | 'fine_tuning_job'
     | 'vector_store'
-    | 'container';
+    | 'container'
+    | 'audio'
+    | 'cached_content';
   readonly id: string;
   /** Where it stands in the body. */
   readonly param: string;

@@ -82,9 +82,14 @@ const LETTERS = ['\\u004', '\\u005', '\\u006', '\\u007'].map(letter => Buffer.fr
 
 const hidesLetters = (bytes: Buffer): boolean => bytes.includes(ESCAPE) && LETTERS.some(letter => bytes.includes(letter));
 
-/** Looks for such fields without parsing the body, which mostly has none. */
-export const lookFor = (...marks: readonly string[]) => {
+/** Whether a body may have such fields: without parsing it, as it mostly has none. */
+export const mayHave = (...marks: readonly string[]) => {
   const needles = marks.map(mark => Buffer.from(mark));
-  return (body: JsonView): readonly StateName[] =>
-    needles.some(needle => body.bytes.includes(needle)) || hidesLetters(body.bytes) ? referencesIn(body.whole()) : NONE;
+  return ({ bytes }: JsonView): boolean => needles.some(needle => bytes.includes(needle)) || hidesLetters(bytes);
+};
+
+/** What a body names, where it has one of these marks. */
+export const lookFor = (...marks: readonly string[]) => {
+  const mayName = mayHave(...marks);
+  return (body: JsonView): readonly StateName[] => (mayName(body) ? referencesIn(body.whole()) : NONE);
 };

@@ -63,14 +63,22 @@ export type UpstreamError = {
 export type SseMessage = { readonly event: string; readonly data: string };
 
 /** `tokens`: how many it adds to what a model reads that is given it; absent: not told yet. */
-export type KeptKey = { readonly kind: 'response' | 'item' | 'container'; readonly id: string; readonly tokens?: number };
+export type KeptKey = {
+  readonly kind: 'response' | 'item' | 'container' | 'file' | 'audio';
+  readonly id: string;
+  readonly tokens?: number;
+};
 
-/** How a provider keeps what it answered. */
-export type Keeps<C extends Connection = Connection> = {
+/** What answers tell of what their provider keeps, for later requests to name. */
+export type Telling = {
   /** Tested against raw frames, several at a time: those of a stream that tell of something that is kept. */
   readonly mark: RegExp;
   /** What a whole reply, or an event of a stream, says that is kept, by what it is and its id. */
   keysIn(reply: unknown): readonly KeptKey[];
+};
+
+/** How a provider keeps what it answered. */
+export type Keeps<C extends Connection = Connection> = {
   /** Of a kept response, or below it (`/cancel`). */
   address(target: Target<C>, id: string, below: string): Address;
   /** How a kept response stands. */
@@ -232,7 +240,9 @@ export type Provider<C extends Connection = Connection> = Wire<C> & {
   readonly framing?: { readonly contentType: string; reframer(): Reframer };
   /** How a prompt's tokens are counted. Absent: the body is that of the request, and the answer that of its dialect. undefined: this model cannot. */
   tokenCount?(model: ModelEntry): TokenCount | undefined;
-  /** What it keeps of answers, for later requests to name. Absent: nothing. */
+  /** Absent: its answers tell of nothing that is kept. */
+  readonly telling?: Telling;
+  /** Where its answers are kept themselves. Absent: they are not. */
   readonly keeps?: Keeps<C>;
   /** Absent: all of its models do. One that does not answers as it does. */
   takesTemperature?(model: ModelEntry): boolean;

@@ -4,7 +4,8 @@ import { isRecord } from '#core/json/record.ts';
 import type { JsonView } from '#core/json/view.ts';
 import { readControls } from '../controls.ts';
 import { invalid, isFilledList } from '../essentials.ts';
-import type { Envelope } from '../frontend.ts';
+import type { Envelope, StateName } from '../frontend.ts';
+import { mayHave } from '../references.ts';
 import { fields } from './fields.ts';
 import { camelFields, inSnake } from './spelling.ts';
 
@@ -31,9 +32,34 @@ function inspectAny(body: JsonView, { model, stream }: Asked): Parsed<Envelope> 
   const read = readControls(body);
   if (!read.ok) return read;
   const { controls, edits } = read.value;
-  const more = readsMore(body) && { readsMore: true as const };
-  return ok({ model, stream, includeUsage: true, controls, edits: withoutOurs(body, edits), ...more });
+  const envelope = { model, stream, includeUsage: true, controls, edits: withoutOurs(body, edits) };
+  const names = mayName(body) ? namesIn(body) : [];
+  return ok({ ...envelope, ...(readsMore(body) && { readsMore: true }), ...(names.length > 0 && { names }) });
 }
+
+const CACHED = ['cachedContent', inSnake('cachedContent')];
+const FILE_URI = ['fileUri', inSnake('fileUri')];
+const mayName = mayHave(...CACHED, ...FILE_URI);
+
+/** Caches, and files of Google's Files API: all who ask with a key of the account may name them. */
+function namesIn(body: JsonView): readonly StateName[] {
+  const whole = body.whole();
+  const cached = CACHED.filter(name => typeof whole[name] === 'string' && whole[name] !== '');
+  return [
+    ...cached.map((name): StateName => ({ kind: 'cached_content', id: String(whole[name]), param: name })),
+    ...Object.entries(whole).flatMap(([name, value]) => filesIn(value, name)),
+  ];
+}
+
+function filesIn(value: unknown, param: string): readonly StateName[] {
+  if (Array.isArray(value)) return value.flatMap((item, i) => filesIn(item, `${param}[${i}]`));
+  if (isRecord(value)) return Object.entries(value).flatMap(([name, inner]) => filesIn(inner, `${param}.${name}`));
+  const isUri = FILE_URI.some(name => param.endsWith(`.${name}`));
+  return isUri && STORED_FILE.test(String(value)) ? [{ kind: 'file', id: String(value), param }] : [];
+}
+
+/** Other addresses are of what everybody may read, or what the account's own rights allow (`gs://`). */
+const STORED_FILE = /^(?:https?:\/\/[^/]*\bgoogleapis\.com(?::\d+)?\/[^/]+\/)?files\//i;
 
 /** What stands in a cache or a file of Google's, how long a video is, and what its tools find: nothing in the body says how much that is. */
 function readsMore(body: JsonView): boolean {

@@ -7,6 +7,7 @@ import { decodeReply, inspectReply, leavesOut } from './decode-reply.ts';
 import { streamDecoder } from './decode-stream.ts';
 import { encode } from './encode.ts';
 import { classify } from './errors.ts';
+import { telling } from './keeps.ts';
 import { abilitiesOf } from './models.ts';
 import type { AnthropicConnection, AnthropicTarget } from './target.ts';
 
@@ -42,6 +43,7 @@ export const anthropic: Provider<AnthropicConnection> = {
   // A quote inside a JSON string is escaped, so `"type":` and `"error":` are always keys, never text of an answer.
   notable:
     /"type"\s*:\s*"(?!content_block_delta"|ping"|text_delta"|thinking_delta"|input_json_delta"|signature_delta"|citations_delta")|"error"\s*:/,
+  telling,
   continuation,
   // "Automatic caching": the last block that can be cached is.
   automaticCaching: { mark: '"cache_control"', edits: new Map([['cache_control', '{"type":"ephemeral"}']]) },

@@ -100,6 +100,9 @@ function userPart(part: UserPart, path: string, { limits }: Setting): readonly P
   }
 }
 
+/** One of Google's Files API: it is the account's, and nobody knows whose. */
+const STORED_FILE = /^https?:\/\/[^/]*\bgoogleapis\.com(?::\d+)?\/[^/]+\/files\//i;
+
 /** Files have ids at other providers, and addresses at Google: what is no address is another's. */
 function sourceParts(source: Source, path: string, limits: LeavingOut): readonly Part[] {
   switch (source.kind) {
@@ -108,7 +111,7 @@ function sourceParts(source: Source, path: string, limits: LeavingOut): readonly
     case 'text':
       return [{ inlineData: { mimeType: 'text/plain', data: Buffer.from(source.text).toString('base64') } }];
     case 'url': {
-      const mimeType = typeOfURL(source.url);
+      const mimeType = STORED_FILE.test(source.url) ? undefined : typeOfURL(source.url);
       if (mimeType) return [{ fileData: { fileUri: source.url, mimeType } }];
       limits.leaveOut(path);
       return [];

@@ -8,6 +8,7 @@ import { decodeReply, inspectReply, leavesOut, notable, streamDecoder } from './
 import { embeddingsWire } from './embed.ts';
 import { encodeFor } from './encode.ts';
 import { classify } from './errors.ts';
+import { telling } from './keeps.ts';
 import { moderationsWire } from './moderate.ts';
 import { outputAsked, outputLimitField } from './output.ts';
 import { passthroughEdits } from './passthrough.ts';
@@ -42,6 +43,7 @@ export const openAIDialect = {
   inspectReply,
   streamDecoder,
   notable,
+  telling,
   classify,
 } as const satisfies Partial<Provider>;
 

@@ -7,7 +7,7 @@ import { isForeign } from './clean-history.ts';
 import { decodeReply, inspectReply, leavesOut } from './decode-reply.ts';
 import { notable, streamDecoder } from './decode-stream.ts';
 import { encodeResponsesFor } from './encode.ts';
-import { keepsOf } from './keeps.ts';
+import { keepsOf, telling } from './keeps.ts';
 
 export const RESPONSES = '/responses';
 
@@ -38,6 +38,7 @@ export function responsesWire<C extends Connection>(
     inspectReply,
     streamDecoder,
     notable,
+    telling,
     keeps: keepsOf(addressOf),
     takesTemperature: model => profile.modelTraits(model).samplesFreely,
     classify,

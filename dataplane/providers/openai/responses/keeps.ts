@@ -3,15 +3,18 @@
 import { promptTokens } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { Connection } from '#core/snapshot/snapshot.ts';
-import type { Address, Keeps, KeptKey, Target } from '../../provider.ts';
+import type { Address, Keeps, KeptKey, Target, Telling } from '../../provider.ts';
 import { recordOf, recordsOf, textOf } from '../../wire.ts';
 import { failureOf, finishOf } from './finish.ts';
 import { usageOf } from './usage.ts';
 
-/** @param addressOf where a path below the provider's base is, with the headers that prove who asks */
-export const keepsOf = <C extends Connection>(addressOf: (target: Target<C>, path: string) => Address): Keeps<C> => ({
+export const telling: Telling = {
   mark: /"response\.(?:created|completed|incomplete|failed|cancelled|output_item\.done)"/,
   keysIn,
+};
+
+/** @param addressOf where a path below the provider's base is, with the headers that prove who asks */
+export const keepsOf = <C extends Connection>(addressOf: (target: Target<C>, path: string) => Address): Keeps<C> => ({
   address: (target, id, below) => addressOf(target, `/responses/${encodeURIComponent(id)}${below}`),
   stateOf: reply => {
     const response = recordOf(reply);
