@@ -103,25 +103,36 @@ function answerOf(choices: Json[], usage: Json): Answer {
       arguments: JSON.parse(called.arguments),
     })),
     finish: finishes[finish_reason],
-    usage: usage && {
-      input: usage.prompt_tokens,
-      cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
-      output: usage.completion_tokens,
-    },
+    usage: usageOf(usage),
     choices: choices.length,
     hasLogprobs: (logprobs?.content?.length ?? 0) > 0,
     turn: message,
   };
 }
 
-function readStream(bytes: Buffer): Answer {
+/** Of chat and of completions. */
+export const usageOf = (usage: Json): Answer['usage'] =>
+  usage && {
+    input: usage.prompt_tokens,
+    cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
+    output: usage.completion_tokens,
+  };
+
+/** Of a stream that ends well. */
+export function chunksIn(bytes: Buffer): Json[] {
   const messages = messagesIn(bytes.toString());
   assert.equal(messages.at(-1)?.data, '[DONE]');
-  const choices: Json[] = [];
-  let usage: Json;
-  for (const { data } of messages.slice(0, -1)) {
+  return messages.slice(0, -1).map(({ data }) => {
     const chunk = JSON.parse(data);
     assert.ok(!chunk.error, data);
+    return chunk;
+  });
+}
+
+function readStream(bytes: Buffer): Answer {
+  const choices: Json[] = [];
+  let usage: Json;
+  for (const chunk of chunksIn(bytes)) {
     usage = chunk.usage ?? usage;
     for (const { index, delta, finish_reason, logprobs } of chunk.choices) {
       choices[index] ??= { message: { role: 'assistant', content: null }, finish_reason: null };

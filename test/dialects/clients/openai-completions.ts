@@ -1,8 +1,7 @@
 // Legacy completions: one text in, one text out.
 import assert from 'node:assert/strict';
-import { messagesIn } from '#test/support/sse.ts';
 import { type Answer, type Ask, type Client, type Finish, type Json, textOf } from '../ask.ts';
-import { readError } from './openai-chat.ts';
+import { chunksIn, readError, usageOf } from './openai-chat.ts';
 
 export const openAICompletions: Client = {
   dialect: 'openai-completions',
@@ -62,11 +61,7 @@ function answerOf(choices: Json[], usage: Json): Answer {
     refusal: '',
     calls: [],
     finish: finishes[finish_reason],
-    usage: usage && {
-      input: usage.prompt_tokens,
-      cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
-      output: usage.completion_tokens,
-    },
+    usage: usageOf(usage),
     choices: choices.length,
     hasLogprobs: Boolean(logprobs),
     turn: undefined,
@@ -74,13 +69,9 @@ function answerOf(choices: Json[], usage: Json): Answer {
 }
 
 function readStream(bytes: Buffer): Answer {
-  const messages = messagesIn(bytes.toString());
-  assert.equal(messages.at(-1)?.data, '[DONE]');
   const choices: Json[] = [];
   let usage: Json;
-  for (const { data } of messages.slice(0, -1)) {
-    const chunk = JSON.parse(data);
-    assert.ok(!chunk.error, data);
+  for (const chunk of chunksIn(bytes)) {
     usage = chunk.usage ?? usage;
     for (const { index, text, finish_reason } of chunk.choices) {
       choices[index] ??= { text: '', finish_reason: null };
