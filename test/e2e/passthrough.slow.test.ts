@@ -8,17 +8,7 @@ import { ask, get, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { readLedger, rowsOf } from '#test/support/ledger-rows.ts';
 import { open } from '#test/support/raw-http.ts';
-import {
-  clientKey,
-  patient,
-  price,
-  provider,
-  providerSecret,
-  type Resource,
-  route,
-  tenantKey,
-  yamlOf,
-} from '#test/support/resources.ts';
+import { clientKey, directRoute, patient, price, provider, providerSecret, tenantKey, yamlOf } from '#test/support/resources.ts';
 import { until } from '#test/support/until.ts';
 
 const OTHER = 'sk-test-other-2f1d9c4be87a4f0fa6de9b1c5d3e7f80';
@@ -27,13 +17,6 @@ const NO_TALK = 'sk-test-no-talk-2f1d9c4be87a4f0fa6de9b1c5d3e7f00';
 const POOR = 'sk-test-poor-2f1d9c4be87a4f0fa6de9b1c5d3e7f8000';
 
 function yaml(hosted: string): string {
-  const direct = (name: string, backends: readonly string[], spec: Record<string, unknown> = {}): Resource =>
-    route(
-      name,
-      name,
-      backends.map(backend => ({ name: backend, providerRef: { name: backend }, model: name })),
-      { retries: { attempts: 0 }, ...spec },
-    );
   const models = [
     { name: 'draws', upstreamName: 'gpt-image-1', price: { inputPerMTok: '10', outputPerMTok: '40' } },
     { name: 'paints', upstreamName: 'dall-e-3', price: { perUnit: '0.04' } },
@@ -51,14 +34,14 @@ function yaml(hosted: string): string {
   return yamlOf(
     providerSecret,
     provider('openai', 'OpenAI', hosted, models, patient),
-    direct('draws', ['openai']),
-    direct('talks', ['openai']),
-    direct('paints', ['openai']),
-    direct('limited', ['openai']),
-    direct('reads', ['openai']),
-    direct('speaks', ['openai']),
-    direct('listens', ['openai']),
-    direct('hears', ['openai']),
+    directRoute('draws', ['openai']),
+    directRoute('talks', ['openai']),
+    directRoute('paints', ['openai']),
+    directRoute('limited', ['openai']),
+    directRoute('reads', ['openai']),
+    directRoute('speaks', ['openai']),
+    directRoute('listens', ['openai']),
+    directRoute('hears', ['openai']),
     tenantKey(),
     tenantKey('other', OTHER, { tenant: 'other' }),
     tenantKey('chat-only', CHAT_ONLY, { tenant: 'chat-only', models: { allow: ['draws'] } }),

@@ -10,11 +10,11 @@ import { ask, get, post } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import {
   clientKey,
+  directRoute,
   patient,
   price,
   provider,
   providerSecret,
-  type Resource,
   route,
   tenantKey,
   yamlOf,
@@ -39,13 +39,6 @@ const strict = { parameters: { dropUnsupported: false } };
 const perSearch = { perRequest: '0.002' };
 
 function yaml(hosted: string, engine: string, exact: string): string {
-  const direct = (name: string, backends: readonly string[], spec: Record<string, unknown> = {}): Resource =>
-    route(
-      name,
-      name,
-      backends.map(backend => ({ name: backend, providerRef: { name: backend }, model: name })),
-      { retries: { attempts: 0 }, ...spec },
-    );
   return yamlOf(
     providerSecret,
     provider(
@@ -108,17 +101,17 @@ function yaml(hosted: string, engine: string, exact: string): string {
     provider('lenient', 'OpenAICompatible', hosted, [{ name: 'lenient', upstreamName: 'embed-english-v3.0', ...embeds }], {
       openAICompatible: { baseURL: `${hosted}/compatibility/v1`, vendor: 'Cohere' },
     }),
-    direct('exact', ['exact']),
-    direct('small', ['openai']),
-    direct('deployed', ['azure']),
-    direct('own', ['vllm']),
-    direct('ranks', ['compatible']),
-    direct('own-ranks', ['vllm']),
-    direct('omni-moderation-latest', ['openai']),
-    direct('talker', ['openai']),
-    direct('claude', ['anthropic']),
-    direct('moves', ['openai', 'compatible']),
-    direct('retried', ['openai'], { retries: { attempts: 2, backoff: { base: '1ms', max: '5ms' } } }),
+    directRoute('exact', ['exact']),
+    directRoute('small', ['openai']),
+    directRoute('deployed', ['azure']),
+    directRoute('own', ['vllm']),
+    directRoute('ranks', ['compatible']),
+    directRoute('own-ranks', ['vllm']),
+    directRoute('omni-moderation-latest', ['openai']),
+    directRoute('talker', ['openai']),
+    directRoute('claude', ['anthropic']),
+    directRoute('moves', ['openai', 'compatible']),
+    directRoute('retried', ['openai'], { retries: { attempts: 2, backoff: { base: '1ms', max: '5ms' } } }),
     route('chat-only', 'only-chat', [{ name: 'openai', providerRef: { name: 'openai' }, model: 'small' }], {
       match: [{ model: { type: 'Exact', value: 'only-chat' }, operations: ['Chat'] }],
     }),

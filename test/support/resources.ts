@@ -109,3 +109,12 @@ export function route(
     },
   };
 }
+
+/** A route to a model that all its backends have by the same name as it has for clients, and that is tried once at each. */
+export const directRoute = (name: string, backends: readonly string[], spec: Record<string, unknown> = {}): Resource =>
+  route(
+    name,
+    name,
+    backends.map(backend => ({ name: backend, providerRef: { name: backend }, model: name })),
+    { retries: { attempts: 0 }, ...spec },
+  );
