@@ -183,6 +183,7 @@ const rules: readonly Rule[] = [
   body => callsOutOfPlace(turnsOf(body)),
   (body, model) => signatureProblem(turnsOf(body), model),
   body => configProblem(body),
+  body => referenceProblem(body),
   modelProblem,
 ];
 
@@ -311,6 +312,27 @@ function configProblem({ generationConfig: config = {}, tools = [], toolConfig =
   if (config.thinkingConfig?.thinkingLevel && config.thinkingConfig.thinkingBudget !== undefined)
     return invalid('You can only set one of thinking budget and thinking level.');
   return undefined;
+}
+
+/** A schema that refers to another one says little else. */
+function referenceProblem({ tools = [], generationConfig = {} }: Json): Refusal | undefined {
+  const declared = (tools as Json[]).flatMap(item => (item.functionDeclarations ?? []) as Json[]);
+  const schemas = [generationConfig.responseJsonSchema, ...declared.map(item => item.parametersJsonSchema)];
+  const name = schemas.map(crowdedReference).find(found => found !== undefined);
+  return name === undefined
+    ? undefined
+    : invalid(
+        `Reference to schema \`${name}\` was set alongside unsupported fields. If a schema node has Ref set, then only description and default can be set alongside it; they take precedence over the description and default found in the referenced schema definition.`,
+      );
+}
+
+function crowdedReference(node: unknown): string | undefined {
+  if (Array.isArray(node)) return node.map(crowdedReference).find(found => found !== undefined);
+  if (!isRecord(node)) return undefined;
+  const { $ref, properties, $defs, enum: _enum, default: _default, examples: _examples, ...rest } = node as Json;
+  const isCrowded = Object.keys(node).some(name => !/^(?:\$.*|description|default)$/.test(name));
+  if (typeof $ref === 'string' && isCrowded) return $ref;
+  return crowdedReference([...Object.values(rest), ...Object.values(properties ?? {}), ...Object.values($defs ?? {})]);
 }
 
 function modelProblem(

@@ -6,7 +6,7 @@ import type { EncodedRequest } from '../provider.ts';
 import { cleanHistory } from './clean-history.ts';
 import { encodeContents, type Setting } from './encode-contents.ts';
 import { abilitiesOf, type ModelAbilities } from './models.ts';
-import { responseSchema } from './schema.ts';
+import { googleSchema, takesNothing } from './schema.ts';
 import type { GeminiTarget } from './target.ts';
 import { planThinking } from './thinking.ts';
 
@@ -76,7 +76,7 @@ function output({ output: asked, tools: list }: ChatRequest, { mixed }: ModelAbi
 function schemaOf(asked: OutputFormat, limits: LeavingOut): Json {
   if (asked.kind === 'json-object') return {};
   if (asked.description !== undefined) limits.leaveOut('response_format.json_schema.description');
-  return { responseJsonSchema: responseSchema(asked.schema) };
+  return { responseJsonSchema: googleSchema(asked.schema) };
 }
 
 function thinking(request: ChatRequest, upstreamName: string, limits: LeavingOut): Json | undefined {
@@ -97,12 +97,9 @@ function tools({ tools: list, toolChoice, parallelToolCalls }: ChatRequest, limi
 
 /** An object without properties is what a function without arguments is said by leaving out. */
 function declarationOf({ name, description, parameters }: Tool): Json {
-  const parametersJsonSchema = parameters && hasProperties(parameters) ? parameters : undefined;
+  const parametersJsonSchema = parameters && !takesNothing(parameters) ? googleSchema(parameters) : undefined;
   return withoutAbsent({ name, description: description ?? '', parametersJsonSchema });
 }
-
-const hasProperties = (schema: Json): boolean =>
-  schema.type !== 'object' || Object.keys((schema.properties as Json | undefined) ?? {}).length > 0;
 
 /** VALIDATED keeps to the schemas without forcing a call: what strict tools promise. */
 function callingOf(choice: ToolChoice | undefined, list: readonly Tool[]): Json | undefined {

@@ -163,6 +163,40 @@ describe('a schema', () => {
   });
 });
 
+describe('the arguments of a function', () => {
+  const sent = (parameters: Json) => {
+    const { body } = encoded({ tools: [{ name: 'f', parameters }] });
+    return body.tools[0].functionDeclarations[0].parametersJsonSchema;
+  };
+
+  test('have no schema where there are none, and theirs where any are taken', () => {
+    for (const none of [{ type: 'object' }, { type: 'object', properties: {}, required: [], additionalProperties: false }])
+      assert.equal(sent(none), undefined);
+    for (const some of [
+      { type: 'object', additionalProperties: { type: 'string' } },
+      { type: 'object', properties: {}, anyOf: [{ required: ['a'] }] },
+      { $ref: '#/$defs/a', $defs: { a: { type: 'object' } } },
+    ])
+      assert.deepEqual(sent(some), some);
+  });
+
+  test('refer to a schema in the only way that Google takes', () => {
+    const properties = { $ref: { type: 'string' }, a: { $ref: '#/$defs/a', description: 'd' } };
+    const $defs = { a: { type: 'string', title: 'A' } };
+    const b = { $ref: '#/$defs/a', title: 'B', description: 'd' };
+    assert.deepEqual(sent({ type: 'object', $defs, properties: { ...properties, b } }), {
+      type: 'object',
+      $defs,
+      properties: { ...properties, b: { title: 'B', description: 'd', anyOf: [{ $ref: '#/$defs/a' }] } },
+    });
+  });
+
+  test('of a schema that refers to itself are sent', () => {
+    const tree = { type: 'object', properties: { next: { $ref: '#' } }, required: ['next'] };
+    assert.deepEqual(sent(tree), tree);
+  });
+});
+
 describe('an answer', () => {
   const about = { modelVersion: 'gemini-x', responseId: 'r1' };
   const reply = (candidate: Json, rest: Json = {}) => ({ candidates: [candidate], ...about, ...rest });
