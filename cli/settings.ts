@@ -90,7 +90,7 @@ export function clusterSettingsOf(env: Environment): ClusterSettings {
 }
 
 /** In a cluster hosted types are reached over https, and nobody over loopback, unless it is listed. */
-export const clusterPolicy = (env: Environment): UpstreamPolicy => ({
+const clusterPolicy = (env: Environment): UpstreamPolicy => ({
   standalone: false,
   allowHttpUpstreams: env.ALLOW_HTTP_UPSTREAMS === 'true',
   allowUpstreamCidrs: listedCidrs(env),

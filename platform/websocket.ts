@@ -27,7 +27,7 @@ export type AddressCheck = {
 };
 
 /** A message of this size, in either direction, ends its connection. */
-export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const REFUSAL_BYTES_MAX = 64 * 1024;
 
 export function dial(

@@ -68,7 +68,7 @@ export const generatedTokens = (answer: Answer): number =>
   answer.calls.reduce((total, call) => total + callOverhead(call) + call.arguments.length, 0);
 
 /** A call costs its name besides its arguments. */
-export const callOverhead = (call: Call): number => countTokens(call.name);
+const callOverhead = (call: Call): number => countTokens(call.name);
 
 function spoken(ask: Ask, digest: string): string {
   if (typeof ask.format === 'object') return JSON.stringify(sampleOf(ask.format.schema, digest));

@@ -8,8 +8,7 @@ import type { RouteEntry } from '../snapshot/snapshot.ts';
 import { type EpochMillis, type Millis, millis, type NanoUsd } from '../units.ts';
 import type { BudgetDemand, BudgetLevel } from './demand.ts';
 
-export const alertKinds = ['budget_threshold', 'budget_exhausted', 'expensive_fallback', 'engine_wedged'] as const;
-export type AlertKind = (typeof alertKinds)[number];
+export type AlertKind = 'budget_threshold' | 'budget_exhausted' | 'expensive_fallback' | 'engine_wedged';
 
 export type Alert = {
   readonly kind: AlertKind;

@@ -6,7 +6,7 @@ import { Calendar } from '../accounting/periods.ts';
 import type { BudgetEntry, KeyEntry } from '../snapshot/snapshot.ts';
 import { aKey } from '../snapshot/testing.ts';
 import { epochMillis, nanoUsd, tokens } from '../units.ts';
-import { type Ask, hasDemands, KeyDemands } from './demand-of.ts';
+import { type Ask, KeyDemands } from './demand-of.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
 const budget = (more: Partial<BudgetEntry> = {}): BudgetEntry => ({
@@ -208,18 +208,5 @@ describe('the warnings of a budget', () => {
   });
   test('do not come for a budget of nothing', () => {
     assert.deepEqual(warnAt(0, 50), []);
-  });
-});
-
-describe('a key asks the counters', () => {
-  test('where it or its tenant has a limit or a budget', () => {
-    const perModel = [{ model: 'm', rpm: 1 }];
-    assert.ok(hasDemands(aKey({ limits: { tpm: 1, perModel: [] } }), []));
-    assert.ok(hasDemands(aKey({ limits: { perModel } }), []));
-    assert.ok(hasDemands(aKey({ budgets: [budget()] }), []));
-    assert.ok(hasDemands(aKey(), [budget({ scope: 'Tenant' })]));
-  });
-  test('for nothing else', () => {
-    assert.ok(!hasDemands(aKey(), []));
   });
 });

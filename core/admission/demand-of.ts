@@ -23,13 +23,6 @@ export type DemandParts = {
   readonly digest: (text: string) => string;
 };
 
-/** Whether any request of this key has to ask the counters at all. */
-export const hasDemands = ({ limits, budgets }: KeyEntry, tenantBudgets: readonly BudgetEntry[]): boolean =>
-  budgets.length > 0 ||
-  tenantBudgets.length > 0 ||
-  limits.perModel.length > 0 ||
-  kinds.some(({ of }) => limits[of] !== undefined);
-
 export class KeyDemands {
   readonly #tenant: string;
   readonly #limits: readonly Filtered<LimitDemand>[];

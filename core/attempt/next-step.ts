@@ -39,7 +39,7 @@ export type Step =
   | { readonly kind: 'fail'; readonly retryAfter: Millis | undefined };
 
 /** What retries, fallbacks and the models of a request's own `fallbacks` come to, multiplied, stays below this. */
-export const MAX_ATTEMPTS = 32;
+const MAX_ATTEMPTS = 32;
 /** A request waits for backends to recover this long in all, and for no more than this part of the time it has left. */
 const MAX_WAIT = millis(1000);
 const WAIT_PART = 0.1;

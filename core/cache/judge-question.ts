@@ -4,9 +4,6 @@
 import type { ChatRequest, TextPart } from '../chat/request.ts';
 import { tokens } from '../units.ts';
 
-/** Raised with every change of the wording: verdicts of another version are not these. */
-export const JUDGE_VERSION = 1;
-
 export type Asked = {
   readonly one: string;
   readonly other: string;

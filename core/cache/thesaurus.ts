@@ -14,16 +14,6 @@ export interface Thesaurus {
   isAdjective(word: string): boolean;
 }
 
-/** Knows no word: only equal words are the same. */
-export const emptyThesaurus: Thesaurus = {
-  synonyms: () => false,
-  derived: () => false,
-  antonyms: () => false,
-  has: () => false,
-  isVerb: () => false,
-  isAdjective: () => false,
-};
-
 type Relation = 'synonyms' | 'derived' | 'antonyms' | 'nouns' | 'verbs' | 'adjectives';
 
 /** Of the text of the asset: a line `#synonyms`, `#derived` or `#antonyms`, then one group of stems a line. */

@@ -9,7 +9,7 @@ import { epochMillis } from '../units.ts';
 export const KEY_FIELD = 'key';
 /** Annotations of the Secret: when the key was made, and the digests of earlier ones as `sha256:<hex> <notAfter>`, oldest first. */
 export const MADE_AT = 'tollgate.dev/made-at';
-export const EARLIER_KEYS = 'tollgate.dev/earlier-keys';
+const EARLIER_KEYS = 'tollgate.dev/earlier-keys';
 /** Which TenantKey a Secret was made for; a Secret without it is somebody else's and is never written. */
 export const MADE_FOR = 'tollgate.dev/tenant-key';
 

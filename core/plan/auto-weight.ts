@@ -24,5 +24,4 @@ export function weighAnew(standings: readonly Standing[], { autoWeight, latency 
  * @param errorRate share of attempts that failed
  * @param speed the best latency / this one
  */
-export const shareLeft = (errorRate: number, speed: number, floor: number): number =>
-  Math.max(floor, (1 - errorRate) ** 2 * speed);
+const shareLeft = (errorRate: number, speed: number, floor: number): number => Math.max(floor, (1 - errorRate) ** 2 * speed);

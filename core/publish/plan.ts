@@ -33,7 +33,7 @@ export type PublishTools = {
 };
 
 /** A ConfigMap holds a mebibyte, and a request to etcd one and a half; half of that leaves room and keeps each change cheap to send to all pods. */
-export const MAX_PACKED_BYTES = 512 * 1024;
+const MAX_PACKED_BYTES = 512 * 1024;
 
 export type PublishOptions = {
   /** The highest generation that anybody may have seen, of what is not there any more as well: none is used twice. */

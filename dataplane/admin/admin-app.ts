@@ -6,7 +6,7 @@ import type { Handler } from '../http/listener.ts';
 import type { AdminPorts } from './admin-ports.ts';
 
 /** Paths that are the API's; what ends in `/` stands for all below it. */
-export const adminPaths = [
+const adminPaths = [
   '/key/',
   '/spend/',
   '/cost/report',

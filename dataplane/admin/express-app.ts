@@ -17,13 +17,7 @@ import { costReportRoute } from './cost-report.ts';
 import { keyRoutes } from './key-routes.ts';
 import { spendRoutes } from './spend-routes.ts';
 
-export const adminRoutes: readonly AdminRoute[] = [
-  ...keyRoutes,
-  ...spendRoutes,
-  ...activityRoutes,
-  costReportRoute,
-  ...cacheRoutes,
-];
+const adminRoutes: readonly AdminRoute[] = [...keyRoutes, ...spendRoutes, ...activityRoutes, costReportRoute, ...cacheRoutes];
 
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_BODIES_BYTES = 16 * 1024 * 1024;

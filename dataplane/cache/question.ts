@@ -121,5 +121,5 @@ function metadataOf({ body, tags }: Call, names: readonly string[]): (readonly [
 }
 
 /** As lists of tags have them, and `DELETE /cache` takes them. */
-export const tagNames = (tags: Readonly<Record<string, string>>): string[] =>
+const tagNames = (tags: Readonly<Record<string, string>>): string[] =>
   Object.entries(tags).map(([name, value]) => (value === '' ? name : `${name}=${value}`));

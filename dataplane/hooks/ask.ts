@@ -16,8 +16,7 @@ export type Replacement =
   | { readonly kind: 'replace'; readonly texts: readonly string[] };
 
 /** What may be wrong with a hook. */
-export const HOOK_FAILURES = ['timeout', 'unreachable', 'refused', 'bad_verdict', 'too_large', 'unusable'] as const;
-export type HookFailure = (typeof HOOK_FAILURES)[number];
+export type HookFailure = 'timeout' | 'unreachable' | 'refused' | 'bad_verdict' | 'too_large' | 'unusable';
 
 export type Answer = Verdict | { readonly kind: 'failed'; readonly why: HookFailure };
 

@@ -98,7 +98,7 @@ async function note(
 const recordIn = (body: Buffer | string): JsonRecord => JSON.parse(body.toString()) as JsonRecord;
 
 /** A page with the tenant's own entries, at most as many as it asked for. `has_more` as of all of them: the next page may be shorter as well. */
-export async function ownPage(
+async function ownPage(
   reply: JsonRecord,
   { endpoint, query }: ListAsked,
   tenant: string,

@@ -16,7 +16,7 @@ import { meterOf } from './meters.ts';
 export const serviceOf = ({ path }: Pick<PassedEndpoint, 'path'>): string => path.split('/')[1]!;
 
 /** Names the provider of a request that nothing else tells it of. */
-export const PROVIDER_HEADER = 'x-tollgate-provider';
+const PROVIDER_HEADER = 'x-tollgate-provider';
 
 export type ServiceAsked = {
   readonly endpoint: PassedEndpoint;

@@ -17,7 +17,7 @@ export type Pace = {
 };
 
 /** Two thousand keys in six seconds are two compilations; ten thousand in half a minute are six. */
-export const usualPace: Pace = {
+const usualPace: Pace = {
   few: { quietMs: 50, mostMs: 250 },
   crowd: 10,
   many: { quietMs: 500, mostMs: 4_000 },

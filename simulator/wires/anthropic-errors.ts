@@ -51,7 +51,7 @@ const typeComplaints = {
 const quoted = (names: readonly string[], separator: string): string => names.map(name => `'${name}'`).join(separator);
 
 /** `messages.0.content.1.text.foo`: variants of unions are steps too. */
-export const anthropicPath = (path: readonly Step[]): string =>
+const anthropicPath = (path: readonly Step[]): string =>
   path.map(step => (typeof step === 'object' ? step.variant : step)).join('.');
 
 export const anthropicTrouble = (trouble: Trouble, model: string): Refusal => table[trouble](model);

@@ -29,7 +29,7 @@ export const geminiError = (
 export const invalid = (message: string): Refusal => geminiError(400, message);
 
 /** The names of the protocol's definition, which is what its parser complains of. */
-export const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`);
+const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`);
 
 const pathOf = (path: readonly Step[]): string =>
   path.reduce<string>((text, step) => {

@@ -220,7 +220,7 @@ function unknownToolChoice(body: Json): Refusal | undefined {
 }
 
 /** Every call is answered by tool messages right after it, and tool messages answer nothing else. */
-export function toolMessagesOutOfPlace(messages: readonly Json[]): Refusal | undefined {
+function toolMessagesOutOfPlace(messages: readonly Json[]): Refusal | undefined {
   let open = new Set<string>();
   let asked = false;
   for (const [index, message] of messages.entries()) {

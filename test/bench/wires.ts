@@ -12,11 +12,11 @@ export type Orders = {
   /** Milliseconds from one piece to the next; 0: one each turn of the event loop. */
   readonly every: number;
 };
-export const defaultOrders: Orders = { bytes: 1024, chunks: 100, every: 0 };
+const defaultOrders: Orders = { bytes: 1024, chunks: 100, every: 0 };
 
 const ORDERS = Buffer.from('"mock:');
 
-export const spellOrders = (orders: Partial<Orders>): string =>
+const spellOrders = (orders: Partial<Orders>): string =>
   `mock:${Object.entries(orders)
     .map(([name, value]) => `${name}=${value}`)
     .join(',')}`;

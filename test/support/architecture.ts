@@ -23,7 +23,7 @@ const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 
 /** The first rule whose `from` fits a file is the one that holds for it. */
-export const importRules: readonly Rule[] = [
+const importRules: readonly Rule[] = [
   { from: 'test/**', may: ['**'], why: 'tests may look at everything' },
   {
     from: 'core/**/*.test.ts',

@@ -28,7 +28,7 @@ export const caches: Readonly<Record<string, Record<string, unknown>>> = {
 
 export const price = { inputPerMTok: '1', outputPerMTok: '2' };
 
-export function yamlFor(origin: string, more: readonly Record<string, unknown>[] = []): string {
+function yamlFor(origin: string, more: readonly Record<string, unknown>[] = []): string {
   const openai = Object.keys(caches).filter(name => name !== 'claude');
   return yamlOf(
     providerSecret,

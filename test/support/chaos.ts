@@ -38,7 +38,7 @@ export function chance(seed: number): () => number {
 /** Nano-dollars a token, as `price` of test/support/resources.ts has them. */
 const UNIT = { prompt: 1000, completion: 2000 } as const;
 
-export const TENANT = 'acme';
+const TENANT = 'acme';
 
 /** `plain` answers; `spare` fails at its first provider and is answered by the second. Both count in a budget of the key and one of the tenant. */
 export function chaosYaml(

@@ -1,7 +1,7 @@
 // Prometheus's own checks, where they are installed.
 import { spawnSync } from 'node:child_process';
 
-export const isPrometheusInstalled =
+const isPrometheusInstalled =
   spawnSync('promtool', ['--version']).status === 0 && spawnSync('prometheus', ['--version']).status === 0;
 
 /** For `skip` of tests. */

@@ -60,7 +60,7 @@ export const affixes: Guard = {
   },
 };
 
-export function isReversed(a: string, b: string): boolean {
+function isReversed(a: string, b: string): boolean {
   const [short, long] = a.length < b.length ? [a, b] : [b, a];
   if (short.length >= 3 && long.endsWith(short) && reversing.includes(long.slice(0, -short.length))) return true;
   if ((long.endsWith('less') || long.endsWith('ful')) && endingsDiffer(a, b)) return true;

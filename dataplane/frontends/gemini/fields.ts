@@ -22,7 +22,7 @@ export const fields: BodyFields = {
 };
 
 /** Small, as it has no prompt in it; undefined where it is no object. */
-export function generationConfigIn(body: JsonView): Readonly<Record<string, unknown>> | undefined {
+function generationConfigIn(body: JsonView): Readonly<Record<string, unknown>> | undefined {
   const name = both('generationConfig').find(name => body.has(name));
   const config = name === undefined ? undefined : body.get(name);
   return isRecord(config) ? camelFields(config) : undefined;

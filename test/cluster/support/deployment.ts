@@ -14,7 +14,7 @@ import { ended } from './process.ts';
 const root = path.join(import.meta.dirname, '..', '..', '..');
 export const SYSTEM = 'tollgate-system';
 /** Headless, of the chart. */
-export const DATA_PLANE_SERVICE = 'tollgate-dataplane';
+const DATA_PLANE_SERVICE = 'tollgate-dataplane';
 export const MASTER_KEY = 'sk-master-00112233445566778899aabbccddeeff';
 const SECRETS: Secrets = { 'tollgate-master-key/TOLLGATE_MASTER_KEY': MASTER_KEY };
 const READY_MS = 120_000;

@@ -8,7 +8,7 @@ import { passthroughEdits } from '../passthrough.ts';
 import { outputAsked } from './asked.ts';
 import { decodeReply, inspectReply, streamDecoder } from './decode.ts';
 
-export const COMPLETIONS = '/completions';
+const COMPLETIONS = '/completions';
 
 /** @param addressOf where a path below the provider's base is, with the headers that prove who asks */
 export function completionsWire<C extends Connection>(

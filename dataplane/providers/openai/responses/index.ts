@@ -9,7 +9,7 @@ import { notable, streamDecoder } from './decode-stream.ts';
 import { encodeResponsesFor } from './encode.ts';
 import { keepsOf, telling } from './keeps.ts';
 
-export const RESPONSES = '/responses';
+const RESPONSES = '/responses';
 
 const noEdits: ReadonlyMap<string, string | null> = new Map();
 
@@ -36,6 +36,8 @@ export function responsesWire<C extends Connection>(
     decodeReply,
     leavesOut,
     inspectReply,
+    toolsAsked,
+    toolLimit,
     streamDecoder,
     notable,
     telling,
