@@ -36,8 +36,6 @@ export function responsesWire<C extends Connection>(
     decodeReply,
     leavesOut,
     inspectReply,
-    toolsAsked,
-    toolLimit,
     streamDecoder,
     notable,
     telling,
