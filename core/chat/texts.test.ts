@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { textsOfAnswer, textsOfRequest } from './texts.ts';
+import { placeOf, textsOfAnswer, textsOfRequest } from './texts.ts';
 
-const asked = (body: unknown) => textsOfRequest(JSON.stringify(body)).map(({ place }) => place);
+const asked = (body: unknown) => [...textsOfRequest(JSON.stringify(body))].map(placeOf);
 /** `+`: a piece of a text; `json`: words that are JSON. */
 const answered = (body: unknown, event = '') =>
   textsOfAnswer(JSON.stringify(body), event, () => {}).map(
@@ -89,6 +89,37 @@ describe('the words of a request', () => {
   });
 });
 
+describe('the words of a request that stand under names of files and of programs', () => {
+  const document = (source: object) => ({ messages: [{ role: 'user', content: [{ type: 'document', source }] }] });
+
+  test('a file that is text, wherever its type stands; not bytes', () => {
+    const place = ['messages[0].content[0].source.data'];
+    assert.deepEqual(asked(document({ type: 'text', media_type: 'text/plain', data: 'words' })), place);
+    assert.deepEqual(asked(document({ data: 'words', media_type: 'text/plain', type: 'text' })), place);
+    assert.deepEqual(asked(document({ type: 'base64', media_type: 'application/pdf', data: 'JVBE' })), []);
+    assert.deepEqual(asked(document({ data: 'JVBE', media_type: 'application/pdf', type: 'base64' })), []);
+  });
+
+  test('arguments that have the names of such a file are there once', () => {
+    const input = { data: 'words', type: 'text' };
+    assert.deepEqual(asked({ messages: [{ content: [{ type: 'tool_use', input }] }] }), [
+      'messages[0].content[0].input.data',
+      'messages[0].content[0].input.type',
+    ]);
+  });
+
+  test('documents by whatever names', () => {
+    assert.deepEqual(asked({ model: 'm', query: 'q', documents: [{ id: 'i', name: 'n', text: 't', url: 'u' }, 'd'] }), [
+      'query',
+      'documents[0].id',
+      'documents[0].name',
+      'documents[0].text',
+      'documents[0].url',
+      'documents[1]',
+    ]);
+  });
+});
+
 describe('the words of an answer', () => {
   test('whole', () => {
     const call = { id: 'i', type: 'function', function: { name: 'f', arguments: '{}' } };
@@ -116,6 +147,39 @@ describe('the words of an answer', () => {
     assert.deepEqual(answered({ id: 'x', output }), ['output[0].content[0].text', 'output[1].arguments json']);
     assert.deepEqual(answered({ output: { message: { role: 'assistant', content: [{ text: 'x' }] } }, stopReason: 'end_turn' }), [
       'output.message.content[0].text',
+    ]);
+  });
+
+  test('what tools of the provider did, asked and found', () => {
+    const found = { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'd' }, title: 't' };
+    const content = [
+      { type: 'bash_code_execution_tool_result', content: { type: 'x', stdout: 'o', stderr: 'e', return_code: 0 } },
+      { type: 'web_fetch_tool_result', content: { type: 'web_fetch_result', url: 'u', content: found } },
+      { type: 'image', source: { type: 'base64', data: 'iVBO' } },
+    ];
+    assert.deepEqual(answered({ content }), [
+      'content[0].content.stdout',
+      'content[0].content.stderr',
+      'content[1].content.content.source.data',
+      'content[1].content.content.title',
+    ]);
+    const output = [
+      { type: 'file_search_call', id: 'f', queries: ['q'], results: [{ file_id: 'i', filename: 'n', text: 't' }] },
+      { type: 'shell_call', id: 's', action: { commands: ['c'] } },
+      { type: 'web_search_call', id: 'w', action: { type: 'search', query: 'q' } },
+    ];
+    assert.deepEqual(answered({ output }), [
+      'output[0].queries[0]',
+      'output[0].results[0].text',
+      'output[1].action.commands[0]',
+      'output[2].action.query',
+    ]);
+    const details = [
+      { type: 'reasoning.summary', summary: 's' },
+      { type: 'reasoning.encrypted', data: 'x' },
+    ];
+    assert.deepEqual(answered({ choices: [{ index: 0, message: { reasoning_details: details } }] }), [
+      'choices[0].message.reasoning_details[0].summary',
     ]);
   });
 

@@ -1,15 +1,19 @@
 // Which strings of a request or an answer are words, in whatever dialect: what people and models wrote, and not what programs go by. For
 // those who look at what is said, or change it, and leave all else as it is.
-import { type JsonNode, type JsonString, stringsIn, type Taken } from '../json/strings.ts';
+import { type JsonNode, type JsonString, stringsIn, type Taken, textOfString } from '../json/strings.ts';
 
-/** A string that holds words. */
-export type TextAt = JsonString & {
+/** A string of a request that holds words. */
+export type TextAsked = JsonString & {
+  /** The words are JSON themselves: arguments of a tool. */
+  readonly isJson: boolean;
+};
+
+/** A string of an answer that holds words. */
+export type TextAt = TextAsked & {
   /** Such as `choices[0].delta.content`: of the text that it is a piece of, where `isPiece`. */
   readonly place: string;
   /** Of a stream: the text goes on in later events, at the same place. */
   readonly isPiece: boolean;
-  /** The words are JSON themselves: arguments of a tool. */
-  readonly isJson: boolean;
 };
 
 // ---------------------------------------------------------------- requests
@@ -26,24 +30,47 @@ const IS_ID = /(_id|Id|_ids|Ids)$/;
 /** What stands in the arguments of a tool, or in what it gave back, is words under any name. */
 const ARGUMENTS: ReadonlySet<string> = new Set(['arguments', 'args', 'input', 'output', 'response', 'result', 'json']);
 
-export const textsOfRequest = (json: string): TextAt[] =>
-  stringsIn(json).flatMap(string => {
-    const isWords = isArgument(string.within) || !(NO_WORDS.has(string.key) || IS_ID.test(string.key));
-    return isWords ? [{ ...string, place: placeOf(string), isPiece: false, isJson: string.key === 'arguments' }] : [];
-  });
+/** Programs get the documents of a rerank, or those that an answer is to quote, by names of their own. */
+const DOCUMENTS = 'documents';
+
+/** One by one: a request may have millions. In their order, but for texts of files. */
+export function* textsOfRequest(json: string): Generator<TextAsked, void> {
+  let textIn: JsonNode | undefined;
+  let file: JsonString | undefined;
+  for (const string of stringsIn(json)) {
+    const { key, within } = string;
+    if (isArgument(within) || !(NO_WORDS.has(key) || IS_ID.test(key)) || (key === FILE && within === textIn)) {
+      yield { ...string, isJson: key === 'arguments' };
+      continue;
+    }
+    if (key === FILE) file = string;
+    if (!isTextType(json, string)) continue;
+    textIn = within;
+    if (file?.within === within) yield { ...file, isJson: false };
+  }
+}
+
+/** Has the bytes of a file, or its text where the object around it is of the type `text`: Anthropic's plain text sources. */
+const FILE = 'data';
+
+const isTextType = (json: string, { key, start, end }: JsonString): boolean =>
+  key === 'type' && textOfString(json, start, end) === 'text';
 
 function isArgument(within: JsonNode | undefined): boolean {
-  for (let node = within; node; node = node.parent)
+  for (let node = within; node; node = node.parent) {
+    if (node.key === DOCUMENTS && node.at !== undefined) return true;
     // A list of that name is a conversation (Responses' `input`, `output`).
     if (ARGUMENTS.has(node.key) && !node.isList && node.at === undefined && node.parent?.parent) return true;
+  }
   return false;
 }
 
 // ---------------------------------------------------------------- answers
 
 const WORDS: ReadonlySet<string> = new Set(
-  `content text delta refusal reasoning reasoning_content thinking arguments partial_json input output transcript code logs title
-  cited_text quote instructions`.split(/\s+/),
+  `content text delta refusal reasoning reasoning_content thinking summary arguments partial_json stringValue input output transcript
+  code logs stdout stderr lines diff command commands query queries webSearchQueries title document_title snippet renderedContent
+  cited_text quote instructions revised_prompt`.split(/\s+/),
 );
 
 /** Tokens one by one, with those that might have stood in their place: the words of the answer once more. */
@@ -51,10 +78,12 @@ const PROBABILITIES: ReadonlySet<string> = new Set(['logprobs', 'logprobsResult'
 
 /** @param onProbabilities told of the values that say the answer once more, as probabilities of its tokens */
 export function textsOfAnswer(json: string, event: string, onProbabilities: Taken['take']): TextAt[] {
-  const strings = stringsIn(json, { has: name => PROBABILITIES.has(name), take: onProbabilities });
+  const strings = [...stringsIn(json, { has: name => PROBABILITIES.has(name), take: onProbabilities })];
+  const isTextFile = ({ key, within }: JsonString) =>
+    key === FILE && strings.some(other => other.within === within && isTextType(json, other));
   return strings.flatMap(string => {
     const isInArguments = isArgument(string.within);
-    if (!isInArguments && !WORDS.has(string.key)) return [];
+    if (!isInArguments && !WORDS.has(string.key) && !isTextFile(string)) return [];
     const isPiece = !isInArguments && isPieceOfText(string);
     return [{ ...string, place: placeOf(string), isPiece, isJson: isJsonText(string, isPiece, event) }];
   });
@@ -74,7 +103,8 @@ function isJsonText({ key }: JsonString, isPiece: boolean, event: string): boole
   return isPiece && (key === 'input' || (key === 'delta' && event.includes('arguments')));
 }
 
-function placeOf({ key, at, within }: JsonString): string {
+/** Such as `messages[0].content`. */
+export function placeOf({ key, at, within }: JsonString): string {
   let place = at === undefined ? `.${key}` : `[${at}]`;
   for (let node: JsonNode | undefined = within; node; node = node.parent) place = stepOf(node) + place;
   return place.startsWith('.') ? place.slice(1) : place;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { cpuMs } from '#test/support/cpu-time.ts';
 import { splicedText, stringsIn, textOfString } from './strings.ts';
 
-const texts = (json: string) => stringsIn(json).map(({ start, end }) => textOfString(json, start, end));
+const texts = (json: string) => [...stringsIn(json)].map(({ start, end }) => textOfString(json, start, end));
 
 /** All strings that are values, in the order of the text. */
 function valuesOf(value: unknown): string[] {
@@ -33,7 +34,7 @@ test('what is put in place of some changes nothing else', () => {
   fc.assert(
     fc.property(anyJson, fc.nat(), (value, which) => {
       const json = JSON.stringify(value, null, 1);
-      const strings = stringsIn(json);
+      const strings = [...stringsIn(json)];
       const one = strings[which % Math.max(1, strings.length)];
       if (!one) return;
       const changed = splicedText(json, [{ start: one.start, end: one.end, text: '"other"' }]);
@@ -47,10 +48,33 @@ test('what is put in place of some changes nothing else', () => {
 test('what is taken whole is not looked into', () => {
   const json = '{"a":"x","logs":[{"b":"y"},[]],"c":{"logs":{"d":"z"}},"e":"w","logs2":["v"]}';
   const taken: string[] = [];
-  const strings = stringsIn(json, { has: name => name === 'logs', take: (start, end) => taken.push(json.slice(start, end)) });
+  const strings = [
+    ...stringsIn(json, { has: name => name === 'logs', take: (start, end) => taken.push(json.slice(start, end)) }),
+  ];
   assert.deepEqual(
     strings.map(({ start, end }) => json.slice(start, end)),
     ['"x"', '"w"', '"v"'],
   );
   assert.deepEqual(taken, ['[{"b":"y"},[]]', '{"d":"z"}']);
+});
+
+test('any text takes time in proportion to its length', () => {
+  const hostile: Readonly<Record<string, (size: number) => string>> = {
+    'a long name and white space': size => `{"${'k'.repeat(size)}index":${' '.repeat(size)}1}`,
+    'numbers that may be places': size => `{"a":{${'"index":1,'.repeat(size / 10)}${'"b":"",'.repeat(size / 10)}"c":""}}`,
+    'small strings': size => `[${'"",'.repeat(size)}""]`,
+    backslashes: size => `["${'\\\\'.repeat(size)}","${'\\"'.repeat(size)}"]`,
+  };
+  for (const [what, of] of Object.entries(hostile)) {
+    const time = (size: number): number => {
+      const json = of(size);
+      return cpuMs(() => {
+        for (const { start, end } of stringsIn(json)) assert.ok(end > start);
+      });
+    };
+    const small = time(8_000);
+    const large = time(64_000);
+    // Eight times the text; sixty-four times the time would be quadratic.
+    assert.ok(large < small * 30 + 50, `${what}: ${small.toFixed(1)} ms, then ${large.toFixed(1)} ms`);
+  }
 });

@@ -24,7 +24,12 @@ export type JsonNode = {
   indexes: string;
 };
 
-type Open = JsonNode & { next: number; name: string; readonly start: number };
+type Open = JsonNode & {
+  next: number;
+  name: string /** Its name is one that `indexes` has. */;
+  isIndex: boolean;
+  readonly start: number;
+};
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -32,9 +37,12 @@ const BACKSLASH = 0x5c;
 /** Objects and lists that are taken whole: nothing in them is looked at. */
 export type Taken = { has(name: string): boolean; take(start: number, end: number): void };
 
-/** @param json valid JSON */
-export function stringsIn(json: string, taken?: Taken): JsonString[] {
-  const found: JsonString[] = [];
+/**
+ * One by one: a text may have millions.
+ *
+ * @param json valid JSON
+ */
+export function* stringsIn(json: string, taken?: Taken): Generator<JsonString, void> {
   let open: Open | undefined;
   let skips: Open | undefined;
   /** The string that was read last may be a name. */
@@ -64,17 +72,16 @@ export function stringsIn(json: string, taken?: Taken): JsonString[] {
         break;
       case QUOTE: {
         const end = endOfString(json, at);
-        if (isName && open) open.name = textOfString(json, at, end);
-        else if (open && !skips) found.push({ start: at, end, key: keyIn(open), at: indexIn(open), within: open });
+        if (isName && open) named(open, textOfString(json, at, end));
+        else if (open && !skips) yield { start: at, end, key: keyIn(open), at: indexIn(open), within: open };
         isName = false;
         at = end - 1;
         break;
       }
       default:
-        if (open && INDEX.test(open.name)) at = noteIndex(json, at, open);
+        if (open?.isIndex) at = noteIndex(json, at, open);
     }
   }
-  return found;
 }
 
 const indexIn = ({ isList, next }: Open): number | undefined => (isList ? next : undefined);
@@ -82,7 +89,12 @@ const keyIn = ({ isList, key, name }: Open): string => (isList ? key : name);
 
 function opened(parent: Open | undefined, isList: boolean, start: number): Open {
   const key = parent ? keyIn(parent) : '';
-  return { parent, key, at: parent && indexIn(parent), indexes: '', isList, next: 0, name: '', start };
+  return { parent, key, at: parent && indexIn(parent), indexes: '', isList, next: 0, name: '', isIndex: false, start };
+}
+
+function named(open: Open, name: string): void {
+  open.name = name;
+  open.isIndex = name.length <= MAX_INDEX_NAME && INDEX.test(name);
 }
 
 function endOfString(json: string, start: number): number {
@@ -102,13 +114,17 @@ export function textOfString(json: string, start: number, end: number): string {
 }
 
 const INDEX = /index$/i;
+/** `contentBlockIndex` has 17. */
+const MAX_INDEX_NAME = 32;
+/** No event has more than three. */
+const MAX_INDEXES = 128;
 const NUMBER = /[0-9]+/y;
 
 function noteIndex(json: string, at: number, node: Open): number {
   NUMBER.lastIndex = at;
   const number = NUMBER.exec(json)?.[0];
   if (number === undefined) return at;
-  node.indexes += `${node.indexes === '' ? '' : ','}${node.name}=${number}`;
+  if (node.indexes.length < MAX_INDEXES) node.indexes += `${node.indexes === '' ? '' : ','}${node.name}=${number}`;
   return at + number.length - 1;
 }
 

@@ -1,14 +1,16 @@
 // Secrets and personal data in the words of a request, and placeholders in their place: all other bytes stay.
-import { type TextAt, textsOfRequest } from '#core/chat/texts.ts';
+import { type TextAsked, textsOfRequest } from '#core/chat/texts.ts';
 import { splicedText, textOfString } from '#core/json/strings.ts';
 import { Finder, type Found, findAll, replaced, type Wanted } from '#core/sensitive/finder.ts';
 import type { SensitiveKind } from '#core/sensitive/kinds.ts';
 
 /** Characters, after which others have their turn: a prompt of some megabytes takes a second. */
-const TURN = 128 * 1024;
+const TURN = 32 * 1024;
+/** A string takes as long as so many characters, besides its own. */
+const STRING = 16;
 
 /** The words of a request in which something was found. */
-export type FoundAt = { readonly at: TextAt; readonly text: string; readonly found: readonly Found<SensitiveKind>[] };
+export type FoundAt = { readonly at: TextAsked; readonly text: string; readonly found: readonly Found<SensitiveKind>[] };
 
 /** @param json of the body */
 export async function findInRequest(json: string, wanted: readonly Wanted<SensitiveKind>[]): Promise<readonly FoundAt[]> {
@@ -19,17 +21,19 @@ export async function findInRequest(json: string, wanted: readonly Wanted<Sensit
     const finder = new Finder(wanted);
     const found: Found<SensitiveKind>[] = [];
     for (let from = 0; from < text.length; from += TURN) {
+      if (left <= 0) {
+        await new Promise(setImmediate);
+        left = TURN;
+      }
       const piece = text.slice(from, from + TURN);
-      found.push(...finder.push(piece));
+      for (const one of finder.push(piece)) found.push(one);
       left -= piece.length;
-      if (left > 0) continue;
-      await new Promise(setImmediate);
-      left = TURN;
     }
-    found.push(...finder.end());
+    left -= STRING;
+    for (const one of finder.end()) found.push(one);
     if (found.length > 0) words.push({ at, text, found });
   }
-  return words;
+  return words.sort((a, b) => a.at.start - b.at.start);
 }
 
 /** What stands in the place of something. */
