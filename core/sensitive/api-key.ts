@@ -85,26 +85,35 @@ const isBeginning = (text: string, at: number, word: string): boolean =>
 /** Below this, repetition; words of a language have no digits among them. Chance of 20 letters and digits has about 4. */
 const MIN_BITS = 2.8;
 
+/** As much of a key as tells. */
+const MAX_LOOKED_AT = 128;
+
 /** Looks made by chance: many different characters, letters and digits. */
 export function isRandom(text: string): boolean {
-  if (!/[0-9]/.test(text) || !/[A-Za-z]/.test(text)) return false;
-  const counts = new Map<string, number>();
-  for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
+  const looked = text.slice(0, MAX_LOOKED_AT);
+  if (!/[0-9]/.test(looked) || !/[A-Za-z]/.test(looked)) return false;
+  const counts = new Uint8Array(128);
+  for (let at = 0; at < looked.length; at++) counts[looked.charCodeAt(at)]!++;
   let bits = 0;
-  for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length);
+  for (const count of counts) if (count > 0) bits -= (count / looked.length) * Math.log2(count / looked.length);
   return bits >= MIN_BITS;
 }
 
 const JWT_BEGIN = 'eyJ';
-const MAX_JWT_PART = 4096;
 const MIN_JWT_PART = 8;
+/** Of the header and the others: a token that names all groups of its person has some kilobytes. */
+const MAX_JWT_PARTS = [4096, 16_384, 4096] as const;
+/** Where it is not the beginning of a run of its characters; else each place in a long one would be looked at as far again. */
+const MAX_JWT_HEADER_WITHIN = 256;
 
 const matchToken: Match = (text, at, isWhole) => {
+  const isWithin = isIn(URL_SAFE, text, at - 1);
   let end = at;
-  for (const begin of [JWT_BEGIN, JWT_BEGIN, '']) {
+  for (const [part, max] of MAX_JWT_PARTS.entries()) {
+    const begin = part < 2 ? JWT_BEGIN : '';
     if (!text.startsWith(begin, end)) return !isWhole && isBeginning(text, end, begin) ? MORE : NO;
     const from = end;
-    end = endOfRun(URL_SAFE, text, from, MAX_JWT_PART);
+    end = endOfRun(URL_SAFE, text, from, part === 0 && isWithin ? MAX_JWT_HEADER_WITHIN : max);
     if (end === text.length && !isWhole) return MORE;
     if (end - from < MIN_JWT_PART) return NO;
     if (begin !== '' && text[end++] !== '.') return NO;

@@ -3,27 +3,38 @@ import { type CharSet, charSet, type Detector, DIGIT, endOfRun, isApart, isIn, t
 
 // ---------------------------------------------------------------- e-mail
 
+/** With accents (RFC 6531). */
+const LETTERS = 'A-Za-zÀ-ÖØ-öø-ɏ';
 /** Those of RFC 5321's dot-string that people use. */
-const LOCAL = charSet("A-Za-z0-9._%+'\\-");
-const HOST = charSet('A-Za-z0-9.\\-');
+const LOCAL = charSet(`${LETTERS}0-9._%+'\\-`);
+const HOST = charSet(`${LETTERS}0-9.\\-`);
 const MAX_LOCAL = 64;
 const MAX_HOST = 255;
-const LABEL = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;
+const LABEL = new RegExp(`^[${LETTERS}0-9]([${LETTERS}0-9-]*[${LETTERS}0-9])?$`);
 const MAX_LABEL = 63;
 /** The last label of a name that people are reached at. */
-const TOP = /^([A-Za-z]{2,63}|xn--[A-Za-z0-9-]{1,59})$/;
+const TOP = new RegExp(`^([${LETTERS}]{2,63}|xn--[A-Za-z0-9-]{1,59})$`);
+/** As it is written in the query of a URL. */
+const ENCODED_SIGN = '%40';
 
 const matchEmail: Match = (text, at, isWhole) => {
-  const sign = endOfRun(LOCAL, text, at, MAX_LOCAL);
-  if (sign === text.length) return isWhole ? NO : MORE;
-  if (text[sign] !== '@') return NO;
-  const end = endOfRun(HOST, text, sign + 1, MAX_HOST);
+  const localEnd = endOfRun(LOCAL, text, at, MAX_LOCAL);
+  if (localEnd === text.length && !isWhole) return MORE;
+  const host = hostAfter(text, at, localEnd);
+  if (host === NO) return NO;
+  const end = endOfRun(HOST, text, host, MAX_HOST);
   if (end === text.length && !isWhole) return MORE;
-  const length = domainLength(text.slice(sign + 1, end));
-  return length === 0 ? NO : sign + 1 + length;
+  const length = domainLength(text.slice(host, end));
+  return length === 0 ? NO : host + length;
 };
 
 export const email: Detector = { begins: WORD, match: matchEmail };
+
+function hostAfter(text: string, at: number, localEnd: number): number {
+  if (text[localEnd] === '@') return localEnd + 1;
+  const sign = text.slice(at, localEnd).indexOf(ENCODED_SIGN);
+  return sign > 0 ? at + sign + ENCODED_SIGN.length : NO;
+}
 
 /** Of the longest name that it begins with: a full stop after it belongs to the sentence. 0: there is none. */
 function domainLength(host: string): number {

@@ -1,19 +1,19 @@
 // Finds what detectors look for in a text that comes in pieces: the same as in the whole text, wherever it is cut. What a detector cannot
 // decide yet waits for more; that is a word as a rule, and never more than the longest thing that is looked for.
-import { type Detector, isIn, MORE, mayBegin, NO } from './matcher.ts';
+import { folded } from './fold.ts';
+import { type Detector, isIn, LOOK_BEHIND, MORE, mayBeEscape, mayBegin, NO } from './matcher.ts';
 
 /** Offsets into the whole text. */
 export type Found<K> = { readonly kind: K; readonly start: number; readonly end: number; readonly text: string };
 
 export type Wanted<K> = { readonly kind: K; readonly detector: Detector };
 
-/** What detectors may look at before the place where something begins. */
-const LOOK_BEHIND = 2;
-
 export class Finder<K> {
   readonly #wanted: readonly Wanted<K>[];
-  /** From `#offset` of the whole text on. */
+  /** From `#offset` of the whole text on, as detectors read it. */
   #text = '';
+  /** As it was written. */
+  #written = '';
   #offset = 0;
   /** Up to here, in `#text`, it is decided. */
   #at = 0;
@@ -30,7 +30,8 @@ export class Finder<K> {
 
   push(piece: string): readonly Found<K>[] {
     const behind = Math.max(0, this.#at - LOOK_BEHIND);
-    this.#text = this.#text.slice(behind) + piece;
+    this.#text = this.#text.slice(behind) + folded(piece);
+    this.#written = this.#written.slice(behind) + piece;
     this.#offset += behind;
     this.#at -= behind;
     return this.#find(false);
@@ -46,7 +47,7 @@ export class Finder<K> {
     const text = this.#text;
     for (;;) {
       while (this.#at < text.length && !mayBegin(text, this.#at)) this.#at++;
-      if (this.#at === text.length) break;
+      if (this.#at === text.length || (!isWhole && mayBeEscape(text, this.#at))) break;
       const match = this.#matchAt(isWhole);
       if (match === MORE) break;
       if (match === NO) this.#at++;
@@ -64,7 +65,7 @@ export class Finder<K> {
       if (!isIn(detector.begins, text, at)) continue;
       const end = detector.match(text, at, isWhole);
       if (end === MORE) return MORE;
-      if (end !== NO) return { kind, start: this.#offset + at, end: this.#offset + end, text: text.slice(at, end) };
+      if (end !== NO) return { kind, start: this.#offset + at, end: this.#offset + end, text: this.#written.slice(at, end) };
     }
     return NO;
   }

@@ -19,6 +19,7 @@ const NETWORKS: readonly RegExp[] = [
 ];
 
 const matchCard: Match = (text, at, isWhole) => {
+  const isFraction = text[at - 1] === '.' && isIn(DIGIT, text, at - 2);
   let best = NO;
   let [digits, group, groups] = ['', 0, ''];
   let separator = '';
@@ -31,7 +32,9 @@ const matchCard: Match = (text, at, isWhole) => {
       continue;
     }
     groups += groups === '' ? group : `,${group}`;
-    if (!isIn(WORD, text, end) && isCard(digits, groups)) best = end;
+    // One in fifty numbers with sixteen decimals would be a card.
+    const mayBeCard = !isIn(WORD, text, end) && (!isFraction || separator !== '');
+    if (mayBeCard && isCard(digits, groups)) best = end;
     const here = text[end];
     // One separator, the same all along, and a digit after it; the first group has four.
     if ((here !== ' ' && here !== '-') || (separator !== '' && here !== separator)) return best;

@@ -27,13 +27,16 @@ const things: Readonly<Record<SensitiveKind, readonly string[]>> = {
     join('xo', 'xb-1234567890-aBcDeFgHiJkL'), join('sk', '_live_aB3dE5fG7hI9jK1lM3nO5'), join('hf', '_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW'),
     join('eyJ', 'hbGciOiJIUzI1NiJ9.eyJ', 'zdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P'),
   ],
-  Email: ['a@b.co', 'john.doe+tag@mail.example.com', "o'hara@example.org", 'x_y-z%1@sub-domain.example.museum', 'me@xn--80ak6aa92e.com'],
+  Email: ['a@b.co', 'john.doe+tag@mail.example.com', "o'hara@example.org", 'x_y-z%1@sub-domain.example.museum', 'me@xn--80ak6aa92e.com',
+    'josé@example.com', 'user@müller.de', 'john.doe%40example.com', 'john＠example.com',
+  ],
   CreditCard: [
     '4111111111111111', '4111 1111 1111 1111', '5555-5555-5555-4444', '378282246310005', '3782 822463 10005', '6011111111111117',
     '30569309025904', '3530111333300000', '2223003122003222', '4222222222222',
+    '4111\u00a01111\u00a01111\u00a01111', '5555\u20115555\u20115555\u20114444', '４１１１１１１１１１１１１１１１',
   ],
   IBAN: ['DE89370400440532013000', 'DE89 3704 0044 0532 0130 00', 'GB29NWBK60161331926819', 'gb29nwbk60161331926819', 'NO9386011117947'],
-  Phone: ['+14155552671', '+1 415 555 2671', '+49 (30) 1234-5678', '+44 20 7946 0958', '+33.1.23.45.67.89'],
+  Phone: ['+14155552671', '+1 415 555 2671', '+49 (30) 1234-5678', '+44 20 7946 0958', '+33.1.23.45.67.89', '+49\u00a030\u202f1234\u20105678', '+٩٦٦ ٥٠ ١٢٣ ٤٥٦٧'],
   IPAddress: ['192.0.2.17', '8.8.8.8', '2001:db8::1', 'fe80::1ff:fe23:4567:890a', '2001:0db8:85a3:0000:0000:8a2e:0370:7334', '64:ff9b::192.0.2.33'],
 };
 
@@ -44,6 +47,7 @@ const nothing = [
   '4111 11111111 1111', '1234567890123456', 'DE89370400440532013001', 'DE8937040044053201300', 'XX89370400440532013000',
   '+0123456789', '+1234567', '1+14155552671', '+1234567890123456789', '1.2.3', '1.2.3.4.5', '256.1.1.1', '127.0.0.1', '0.0.0.0', '::1',
   'std::vector<int>', 'a::b', 'Foo::Bar::baz', 'dead::beef', '12:34:56:78', 'AKIAIOSFODNN7EXAMPLEX', 'eyJhbGciOiJIUzI1NiJ9.abc.def',
+  '0.4532015112830366', '-0.5555555555554444', '12.378282246310005',
   '-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----', '-----BEGIN PUBLIC KEY-----', '550e8400-e29b-41d4-a716-446655440000',
   'v1.2.3-beta.4', '[EMAIL_1]', '\u2028\u2029', '100,000.00 and 2024-11-21T21:43:31Z', 'commit 3446006b2c1f0e9d8a7b6c5d4e3f2a1b0c9d8e7f',
 ];
@@ -64,6 +68,8 @@ describe('what is found', () => {
           '密碼{}嗎',
           '😀{}😀',
           '\\n{}',
+          '\\u003c{}\\u003e',
+          'x\\u0026{}\\u0026',
         ])
           assert.deepEqual(
             found(around.replace('{}', () => thing)),
@@ -95,6 +101,11 @@ describe('what is found', () => {
     assert.deepEqual(found(cut), [`PrivateKey ${cut}`]);
     const [match] = findAll(cut + 'x'.repeat(100_000), all);
     assert.equal(match?.end, 16_384);
+  });
+
+  test('a token of the size that those have that name all groups of a person', () => {
+    const token = join('eyJ', 'hbGciOiJIUzI1NiJ9.eyJ', 'aB3dE5fG7h'.repeat(900), '.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P');
+    assert.deepEqual(found(`Bearer ${token}.`), [`APIKey ${token}`]);
   });
 
   test('only kinds that are asked for', () => {
@@ -138,6 +149,9 @@ const anyText = fc
         '[',
         ']',
         '\\n',
+        '\\u003c',
+        '\\u00',
+        '\u00a0',
         '"',
         '4',
         'DE',
@@ -223,6 +237,10 @@ test('any text takes time in proportion to its length', () => {
     'sk-a',
     'eyJ',
     'eyJ.',
+    'eyJ-',
+    'sk-ant-1',
+    '\\u',
+    '\\u00',
     'eyJaaaaaaaa.',
     '-----BEGIN ',
     '-----BEGIN PRIVATE KEY',
