@@ -128,8 +128,11 @@ export const passedEndpoints: readonly PassedEndpoint[] = [
   ]),
 ];
 
-/** Headers of the client that mean something to providers. Its other ones are for the gateway, or nobody's business. */
-export const HEADERS_PASSED_ON = ['accept', 'openai-beta', 'idempotency-key'];
+/**
+ * Headers of the client that mean something to providers. Its other ones are for the gateway, or nobody's business; an `idempotency-key` would
+ * be one of the account's, and give a tenant what another one made by the same key.
+ */
+export const HEADERS_PASSED_ON = ['accept', 'openai-beta'];
 
 /** What a path names that is kept. */
 export type NamedInPath = { readonly kind: Kind; readonly id: string };

@@ -79,6 +79,20 @@ describe('a form on its way', () => {
       assert.equal(limits.budget.held, held);
     });
 
+  test('is a file for a batch where it has that one file, which nobody could take for another', async () => {
+    const line = JSON.stringify({ custom_id: 'a', body: { model: 'm' } });
+    const part = (disposition: string) => `--b\r\ncontent-disposition: form-data; ${disposition}\r\n\r\n${line}\r\n`;
+    const file = part('name="file"; filename="f"');
+    const read = async (parts: string) => {
+      const form = new FormBody(requestOf([`${parts}--b--\r\n`]), 'b', bounds({ until: 'end', mayBeBatch: true }));
+      assert.equal((await form.arrived()).ok, true);
+      return form.batchFile();
+    };
+    assert.equal((await read(file))?.model, 'm');
+    for (const other of [part('name="file"'), file, part('name="x"; filename="f"')])
+      assert.match(String((await read(file + other))?.problem), /more than one file/);
+  });
+
   test('that turns out to be none while it is sent fails what is sent, and says why', async () => {
     const second = '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nanother\r\n--b--\r\n';
     const form = new FormBody(requestOf([FORM.replace('--b--\r\n', ''), second]), 'b', bounds());

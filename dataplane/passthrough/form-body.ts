@@ -53,7 +53,9 @@ export class FormBody {
 
   /** What the file in it holds, once it is whole. */
   batchFile(): Readonly<Record<string, unknown>> | undefined {
-    return this.isWhole ? this.#scan?.result() : undefined;
+    if (!this.isWhole || !this.#scan) return undefined;
+    const isOne = this.reader.files === 1 && !this.reader.fields.has('file');
+    return isOne ? this.#scan.result() : { problem: 'it came in a form with more than one file' };
   }
 
   /** All of it has arrived, and its end is what ends a form. */

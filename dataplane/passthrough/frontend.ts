@@ -101,7 +101,10 @@ function frontendOf(call: PassedCall, asked: (body: JsonView) => Asked, form: Fo
     dialect: PASSED_DIALECT,
     operation: endpoint.operation,
     fields: unaryFields(''),
-    inspect: body => inspect(body, call, form),
+    inspect(body) {
+      const unclear = meter.unclear?.(asked(body));
+      return unclear ? invalid(unclear.param, unclear.wanted) : inspect(body, call, form);
+    },
     extent: body => meter.bound(asked(body)),
     encodeError: anyDialect.encodeError,
     encodeStreamError: anyDialect.encodeStreamError,

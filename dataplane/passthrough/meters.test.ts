@@ -50,6 +50,25 @@ describe('what a reply says it used', () => {
 });
 
 describe('what a request may use', () => {
+  test('is not known where readers could differ about how many pictures it asks for', () => {
+    const { unclear, bound } = meterOf('images');
+    const units = (n: unknown) => (unclear!(asked({ n })) ? unclear!(asked({ n }))!.param : bound(asked({ n })).units);
+    for (const [n, wanted] of [
+      [undefined, 1],
+      [null, 1],
+      [3, 3],
+      ['10', 10],
+    ] as const)
+      assert.equal(units(n), wanted, String(n));
+    for (const n of [0, -1, 1.5, 101, 1e9, true, [10], ['1', '10'], {}, '', ' 10', '010', '0x10', '1e2', '١٠', '10.0'])
+      assert.equal(units(n), 'n', JSON.stringify(n));
+  });
+
+  test('is that of all texts of one name', () => {
+    const { bound } = meterOf('images');
+    assert.ok(bound(asked({ prompt: ['a', 'b'.repeat(1000)] })).bytes >= 1001);
+  });
+
   test('is more than what it is told or estimated to use', () => {
     const cases = [
       ['images', asked({ prompt: 'a cat', n: 3 }), { usage: { input_tokens: 12, output_tokens: 3 * 6240 } }],

@@ -20,6 +20,8 @@ export type Asked = {
 export type Meter = {
   /** Where it has a price: the model's, one for each request (of the model, or of the service: `service.ts`), or none, as it costs nothing. */
   readonly price: 'model' | 'request' | 'free';
+  /** What of a request leaves open how much it asks for: the field, and what has to stand there. */
+  unclear?(asked: Asked): { readonly param: string; readonly wanted: string } | undefined;
   /** `bytes`: at most so many tokens go in. */
   bound(asked: Asked): Extent & { readonly output: OutputAsked };
   /** As a reply in JSON says, or an event of a stream; undefined: it does not. */
@@ -37,7 +39,8 @@ const nothing: Pick<Meter, 'bound' | 'usageIn' | 'estimate'> = {
 };
 
 const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), 2 ** 40) : 0);
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+/** Of several of one name, in a form, nobody knows which is taken. */
+const textOf = (value: unknown): string => (Array.isArray(value) ? value.map(textOf).join('') : String(value ?? ''));
 const detailsOf = (usage: JsonRecord, name: string): JsonRecord => (isRecord(usage[name]) ? usage[name] : {});
 
 // ---------------------------------------------------------------- images
@@ -46,17 +49,24 @@ const detailsOf = (usage: JsonRecord, name: string): JsonRecord => (isRecord(usa
 const PICTURE_TOKENS = 10_000;
 /** With high fidelity (the same page). */
 const INPUT_PICTURE_TOKENS = 10_000;
-/** Nobody makes as many at once. */
-const PICTURES_MAX = 1000;
+/** Nobody makes more at once. */
+const PICTURES_MAX = 100;
 const BYTES_PER_CHARACTER = 4;
 
-/** Of a form as text. */
-const picturesAsked = ({ body: { n } }: Asked): number => Math.min(count(Number(n ?? 1)) || 1, PICTURES_MAX);
+/** Of a form as text. undefined: some reader could take it for another number. */
+function picturesIn(n: unknown): number | undefined {
+  if (typeof n === 'string') return /^[1-9]\d{0,2}$/.test(n) ? picturesIn(Number(n)) : undefined;
+  return typeof n === 'number' && Number.isInteger(n) && n >= 1 && n <= PICTURES_MAX ? n : undefined;
+}
+
+const picturesAsked = ({ body: { n } }: Asked): number => picturesIn(n ?? 1) ?? PICTURES_MAX;
 
 const inputPictures = ({ files, body: { images } }: Asked): number => files + (Array.isArray(images) ? images.length : 0);
 
 const images: Meter = {
   price: 'model',
+  unclear: ({ body: { n } }) =>
+    picturesIn(n ?? 1) === undefined ? { param: 'n', wanted: `an integer of 1 to ${PICTURES_MAX}, given once` } : undefined,
   bound: asked => ({
     bytes: textOf(asked.body.prompt).length * BYTES_PER_CHARACTER + inputPictures(asked) * INPUT_PICTURE_TOKENS,
     units: picturesAsked(asked),

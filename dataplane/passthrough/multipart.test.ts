@@ -109,6 +109,47 @@ describe('a form', () => {
     );
   });
 
+  for (const [sentence, head, after] of [
+    ['a line that goes on with the one before', 'content-disposition: form-data; name="x"\r\n ; filename="f"'],
+    ['a lone end of line', 'x: 1\ncontent-disposition: form-data; name="model"\r\ncontent-disposition: form-data; name="x"'],
+    ['a lone carriage return', 'x: 1\rcontent-disposition: form-data; name="x"\r\ncontent-disposition: form-data; name="y"'],
+    ['a header without a name', ': 1\r\ncontent-disposition: form-data; name="x"'],
+    ['white space before a colon', 'content-disposition : form-data; name="x"'],
+    ['a parameter twice', 'content-disposition: form-data; name="x"; filename="a"; filename="b"'],
+    ['what is no parameter', 'content-disposition: form-data; name="x"; "filename=f'],
+    ['another type', 'content-disposition: form-database; name="x"'],
+    ['a quote in the middle', 'content-disposition: form-data; name="x"y; filename="f"'],
+    ['further parts behind its end', 'content-disposition: form-data; name="x"', `--${BOUNDARY}\r\n`],
+  ] as const)
+    test(`with ${sentence} is refused`, () => {
+      const body = Buffer.from(`--${BOUNDARY}\r\n${head}\r\n\r\n1\r\n--${BOUNDARY}--\r\n${after ?? ''}`);
+      const cuts = Array.from({ length: body.length }, (_, i) => i);
+      for (const places of [[], cuts]) assert.ok(read(body, places).objection, head);
+    });
+
+  test('a field is no file by what stands in its quotes', () => {
+    const body = Buffer.from(
+      `--${BOUNDARY}\r\ncontent-disposition: form-data; name="n"; x="; filename=f"\r\n\r\n10\r\n--${BOUNDARY}--\r\n`,
+    );
+    const { reader, objection } = read(body, []);
+    assert.deepEqual([objection, reader.files, reader.fields.get('n')?.[0]?.value], [undefined, 0, '10']);
+  });
+
+  test('a file may be called anything', () => {
+    for (const filename of [
+      'filename="a \\"b\\"; name=x.wav"',
+      "filename=f; filename*=utf-8''%e2%82%ac",
+      'filename=""',
+      'filename="ä;.wav"',
+    ]) {
+      const body = Buffer.from(
+        `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; ${filename}\r\nContent-Type: audio/wav\r\n\r\nx\r\n--${BOUNDARY}--\r\n`,
+      );
+      const { reader, objection } = read(body, []);
+      assert.deepEqual([objection, reader.files, reader.isWhole], [undefined, 1, true], filename);
+    }
+  });
+
   test('has bounds', () => {
     const many = formOf(Array.from({ length: 1001 }, () => ({ name: 'a', isFile: false, content: Buffer.from('1') })));
     assert.match(read(many, []).objection!, /at most 1000 parts/);

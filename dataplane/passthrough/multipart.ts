@@ -85,10 +85,13 @@ export class MultipartReader {
       case 'content':
         return this.#content();
       case 'end':
-        // Nothing that follows is read by anyone.
-        this.#take(this.#carry.length);
-        return undefined;
+        return this.#epilogue();
     }
+  }
+
+  /** An end of line: some readers look for further parts behind the last delimiter. */
+  #epilogue(): Objection {
+    return /^[\r\n\t ]*$/.test(this.#take(this.#carry.length).toString('latin1')) ? undefined : 'nothing may follow its end';
   }
 
   #take(count: number): Buffer {
@@ -131,13 +134,16 @@ export class MultipartReader {
 
   #begin(lines: readonly string[]): Objection {
     if (++this.#parts > PARTS_MAX) return `it may have at most ${PARTS_MAX} parts`;
-    const dispositions = lines.filter(line => /^content-disposition\s*:/i.test(line));
+    // A lone end of line, a line that goes on with the one before: readers differ about those as well.
+    if (!lines.every(line => HEADER.test(line))) return 'each header of a part must be one plain line';
+    const dispositions = lines.flatMap(line => /^content-disposition:(.*)$/i.exec(line)?.[1] ?? []);
     const disposition = dispositions[0];
     if (disposition === undefined || dispositions.length > 1) return 'each part must have one Content-Disposition';
-    const name = nameIn(disposition);
-    if (name === undefined) return 'each part must have one plain name';
-    if (lines.some(line => /^content-transfer-encoding\s*:/i.test(line))) return 'parts must not be encoded';
-    const isFile = /;\s*filename\*?\s*=/i.test(disposition);
+    const parameters = parametersOf(disposition);
+    const name = parameters?.get('name');
+    if (parameters === undefined || name === undefined) return 'each part must have one plain name';
+    if (lines.some(line => /^content-transfer-encoding:/i.test(line))) return 'parts must not be encoded';
+    const isFile = parameters.has('filename') || parameters.has('filename*');
     if (isFile) this.files++;
     this.#part = { name, isFile, start: this.#at, bytes: [], size: 0 };
     this.#phase = 'content';
@@ -185,13 +191,26 @@ export class MultipartReader {
 
 const [CR, LF, DASH] = [0x0d, 0x0a, 0x2d] as const;
 
-/** Without escapes, percent signs and other forms: readers differ about those. */
-function nameIn(disposition: string): string | undefined {
-  if (!/^content-disposition\s*:\s*form-data\s*;/i.test(disposition)) return undefined;
-  const names = [...disposition.matchAll(/;\s*name(\*?)\s*=\s*(?:"([^"\\%]*)"|([^\s";\\%]+))/gi)];
-  const [first] = names;
-  const all = [...disposition.matchAll(/;\s*name\*?\s*=/gi)];
-  return first && all.length === 1 && first[1] === '' ? (first[2] ?? first[3]) : undefined;
+/** Of RFC 9110: a name, a colon, and no control characters. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const HEADER = /^[\w!#$%&'*+.^`|~-]+:[^\x00-\x08\x0a-\x1f\x7f]*$/;
+
+const PARAMETER = /\s*;\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";\\]*))/y;
+const PLAIN = /^[^"\\%]+$/;
+
+/** Each name once, and that of the field without escapes and percent signs: readers differ about those. undefined: it is not so. */
+function parametersOf(disposition: string): ReadonlyMap<string, string> | undefined {
+  const [type = ''] = /^\s*form-data\b/i.exec(disposition) ?? [];
+  const found = new Map<string, string>();
+  PARAMETER.lastIndex = type.length;
+  let end = type.length;
+  for (let match = PARAMETER.exec(disposition); match; match = PARAMETER.exec(disposition)) {
+    const [name, value] = [match[1]!.toLowerCase(), match[2] ?? match[3]!];
+    if (found.has(name) || (name.startsWith('name') && !(name === 'name' && PLAIN.test(value)))) return undefined;
+    found.set(name, value);
+    end = PARAMETER.lastIndex;
+  }
+  return type !== '' && disposition.slice(end).trim() === '' ? found : undefined;
 }
 
 /** Whatever some reader may take for it. */

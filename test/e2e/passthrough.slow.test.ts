@@ -135,6 +135,8 @@ describe('images', () => {
   });
 
   test("errors of the provider are told in the client's words", async () => {
+    const many = await post(`${gateway.url}/v1/images/generations`, { model: 'draws', prompt: 'a cat', n: 1e6 });
+    assert.deepEqual([many.status, many.json().error.param], [400, 'n']);
     const refused = await post(`${gateway.url}/v1/images/generations`, { model: 'draws' });
     assert.deepEqual([refused.status, refused.json().error.param], [400, 'prompt']);
     for (const [fault, wanted] of [
