@@ -11,8 +11,14 @@ export type Reading = {
   readonly faults: Faults;
   readonly extra: Record<string, unknown>;
   /** Calls that nothing has answered yet. Before Gemini 3 they had no ids: a result answers the first of its name. */
-  readonly open: { readonly id: string; readonly name: string }[];
+  readonly open: { readonly id: string; readonly name: string; readonly isNamed: boolean }[];
 };
+
+/** What has no neutral form of something that has one. */
+export function noteOthers({ extra }: Reading, path: string, settings: JsonRecord): void {
+  for (const [name, value] of Object.entries(settings))
+    if (value !== undefined && value !== null) extra[`${path}.${name}`] = value;
+}
 
 export function readContents(reading: Reading, value: unknown): readonly Message[] {
   const list = required(reading.faults, value, 'contents', aList, []);
@@ -107,8 +113,12 @@ function userPart(reading: Reading, part: JsonRecord, path: string): readonly Us
   const said = [...textIn(reading, part, path), ...(media ? [media] : [])];
   // A video, or what only Google's own tools make, is something the client says: it may not vanish unseen.
   if (said.length === 0) reading.extra[path] = part;
+  else noteOthers(reading, path, Object.fromEntries(SETTINGS.map(name => [name, part[name]])));
   return said;
 }
+
+/** How a part is to be looked at, or spoken. */
+const SETTINGS = ['videoMetadata', 'mediaResolution', 'mediaProcessing', 'speechMetadata'];
 
 /** Google takes one kind of content in a part; a second one is told too, and left to the target. */
 const textIn = ({ faults }: Reading, { text }: JsonRecord, path: string): readonly TextPart[] =>
@@ -145,9 +155,12 @@ function partOfType(type: string, source: Source): UserPart | undefined {
 function readResult(reading: Reading, value: JsonRecord, path: string): ToolMessage[] {
   const { faults, open } = reading;
   const at = `${path}.functionResponse`;
-  const { id, name, response, parts } = camelFields(value);
+  const { id, name, response, parts, ...settings } = camelFields(value);
+  noteOthers(reading, at, settings);
   const called = required(faults, name, `${at}.name`, aName, '');
-  const index = typeof id === 'string' ? open.findIndex(call => call.id === id) : open.findIndex(call => call.name === called);
+  const byId = typeof id === 'string' ? open.findIndex(call => call.id === id) : -1;
+  // A client may have given ids of its own to calls that came without.
+  const index = byId >= 0 ? byId : open.findIndex(call => call.name === called && (typeof id !== 'string' || !call.isNamed));
   if (index < 0) {
     invalid(faults, at, 'the answer to a call of the contents before it');
     return [];
@@ -196,11 +209,12 @@ function signatureBefore(signature: string): readonly AssistantPart[] {
 
 function callOf({ faults, open }: Reading, value: JsonRecord, path: string, place: string): AssistantPart {
   const { id, name, args } = camelFields(value);
+  const given = optional(faults, id, `${path}.functionCall.id`, aName);
   const call = {
-    id: optional(faults, id, `${path}.functionCall.id`, aName) ?? `call_${place.replace(/[^a-zA-Z0-9]+/g, '_')}`,
+    id: given ?? `call_${place.replace(/[^a-zA-Z0-9]+/g, '_')}`,
     name: required(faults, name, `${path}.functionCall.name`, aName, ''),
   };
-  open.push(call);
+  open.push({ ...call, isNamed: given !== undefined });
   return {
     kind: 'tool-call',
     ...call,

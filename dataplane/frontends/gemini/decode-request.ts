@@ -18,7 +18,7 @@ import {
   present,
   required,
 } from '../reading.ts';
-import { type Reading, readContents, readSystem } from './decode-contents.ts';
+import { noteOthers, type Reading, readContents, readSystem } from './decode-contents.ts';
 import type { Asked } from './inspect.ts';
 import { jsonSchema } from './schema.ts';
 import { camelFields } from './spelling.ts';
@@ -106,12 +106,21 @@ function readOutput({ faults, extra }: Reading, config: JsonRecord): OutputForma
 
 const aLevel = oneOf<Effort>('minimal', 'low', 'medium', 'high', 'xhigh');
 
-function readThinking({ faults }: Reading, value: unknown): ThinkingRequest | undefined {
+const UNSPECIFIED = 'thinking_level_unspecified';
+
+function readThinking(reading: Reading, value: unknown): ThinkingRequest | undefined {
+  const { faults } = reading;
   const asked = optional(faults, value, 'generationConfig.thinkingConfig', anObject);
   if (!asked) return undefined;
-  const { thinkingBudget, thinkingLevel, includeThoughts } = camelFields(asked);
+  const { thinkingBudget, thinkingLevel, includeThoughts, ...others } = camelFields(asked);
+  noteOthers(reading, 'generationConfig.thinkingConfig', others);
   const level = typeof thinkingLevel === 'string' ? thinkingLevel.toLowerCase() : thinkingLevel;
-  const effort = optional(faults, level, 'generationConfig.thinkingConfig.thinkingLevel', aLevel);
+  const effort = optional(
+    faults,
+    level === UNSPECIFIED ? undefined : level,
+    'generationConfig.thinkingConfig.thinkingLevel',
+    aLevel,
+  );
   if (effort) return { kind: 'effort', effort };
   const budget = optional(faults, thinkingBudget, 'generationConfig.thinkingConfig.thinkingBudget', integerFrom(-1));
   if (budget === 0) return { kind: 'disabled' };
@@ -140,8 +149,12 @@ function readGroup(reading: Reading, value: unknown, path: string): readonly Too
   return list.map((declaration, i) => readDeclaration(reading, declaration, `${path}.functionDeclarations[${i}]`));
 }
 
-function readDeclaration({ faults }: Reading, value: unknown, path: string): Tool {
-  const { name, description, parameters, parametersJsonSchema } = camelFields(required(faults, value, path, anObject, {}));
+function readDeclaration(reading: Reading, value: unknown, path: string): Tool {
+  const { faults } = reading;
+  const given = camelFields(required(faults, value, path, anObject, {}));
+  const { name, description, parameters, parametersJsonSchema, ...others } = given;
+  // What it answers with, and whether that is waited for.
+  noteOthers(reading, path, others);
   const own = optional(faults, parameters, `${path}.parameters`, anObject);
   return present({
     name: required(faults, name, `${path}.name`, aName, ''),
@@ -154,11 +167,13 @@ const aMode = oneOf('MODE_UNSPECIFIED', 'AUTO', 'ANY', 'NONE', 'VALIDATED');
 const choices = { AUTO: 'auto', ANY: 'required', NONE: 'none', VALIDATED: 'auto' } as const;
 
 /** Names that are allowed mean: as if only these had been sent. */
-function chosen({ faults }: Reading, all: readonly Tool[], value: unknown): ToolsRead {
+function chosen(reading: Reading, all: readonly Tool[], value: unknown): ToolsRead {
+  const { faults } = reading;
   const path = 'toolConfig.functionCallingConfig';
   const config = optional(faults, value, path, anObject);
   if (!config) return { list: all };
-  const { mode: given, allowedFunctionNames } = camelFields(config);
+  const { mode: given, allowedFunctionNames, ...others } = camelFields(config);
+  noteOthers(reading, path, others);
   const mode = optional(faults, typeof given === 'string' ? given.toUpperCase() : given, `${path}.mode`, aMode) ?? 'AUTO';
   const names = optional(faults, allowedFunctionNames, `${path}.allowedFunctionNames`, aList) ?? [];
   const list = names.length > 0 ? all.filter(({ name }) => names.includes(name)) : all;

@@ -97,6 +97,50 @@ describe('a request', () => {
     });
   });
 
+  test("keeps what Google's own schemas say beyond types", () => {
+    const parameters = {
+      type: 'OBJECT',
+      properties: {
+        kind: { type: 'STRING', format: 'enum', enum: ['a'], nullable: true },
+        either: { any_of: [{ type: 'STRING' }, { ref: '#/$defs/n' }], nullable: true },
+        any: { type: 'TYPE_UNSPECIFIED', description: 'd' },
+      },
+      additionalProperties: { type: 'NUMBER' },
+      defs: { n: { type: 'ARRAY', prefixItems: [{ type: 'BOOLEAN' }] } },
+    };
+    assert.deepEqual(decoded({ tools: [{ functionDeclarations: [{ name: 'f', parameters }] }] }).tools[0]!.parameters, {
+      type: 'object',
+      properties: {
+        kind: { type: ['string', 'null'], format: 'enum', enum: ['a', null] },
+        either: { anyOf: [{ type: 'string' }, { $ref: '#/$defs/n' }, { type: 'null' }] },
+        any: { description: 'd' },
+      },
+      additionalProperties: { type: 'number' },
+      $defs: { n: { type: 'array', prefixItems: [{ type: 'boolean' }] } },
+    });
+  });
+
+  test('names every setting that has no neutral form, wherever it stands', () => {
+    const { extra, thinking } = decoded({
+      contents: [
+        { parts: [{ inlineData: { mimeType: 'image/png', data: 'AA==' }, mediaResolution: { level: 'LOW' } }] },
+        { role: 'model', parts: [{ functionCall: { name: 'f' } }] },
+        { parts: [{ functionResponse: { id: 'own', name: 'f', response: {}, willContinue: true } }] },
+      ],
+      tools: [{ functionDeclarations: [{ name: 'f', behavior: 'NON_BLOCKING', response: { type: 'STRING' } }] }],
+      toolConfig: { functionCallingConfig: { mode: 'AUTO', streamFunctionCallArguments: true } },
+      generationConfig: { thinkingConfig: { thinkingLevel: 'THINKING_LEVEL_UNSPECIFIED', includeThoughts: true } },
+    });
+    assert.deepEqual(thinking, { kind: 'adaptive' });
+    assert.deepEqual(Object.keys(extra).sort(), [
+      'contents[0].parts[0].mediaResolution',
+      'contents[2].parts[0].functionResponse.willContinue',
+      'toolConfig.functionCallingConfig.streamFunctionCallArguments',
+      'tools[0].functionDeclarations[0].behavior',
+      'tools[0].functionDeclarations[0].response',
+    ]);
+  });
+
   test('joins a turn of chunks, and matches results to calls without ids by name and order', () => {
     const { messages } = decoded({
       contents: [
