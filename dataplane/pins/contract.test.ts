@@ -83,6 +83,36 @@ describe('with a Redis', { skip: withoutRedis }, () => {
     assert.ok((await left()) <= PIN_TTL_MS);
   });
 
+  const keyOf = async (link: RedisLink) => (await link.call(client => client.keys('tollgate:{renewed}:pin:*')))[0]!;
+
+  test('who names what it made itself keeps it for all, and tells a Redis that has lost it', async () => {
+    const [one, other] = [await connected(), await connected()];
+    const link = links.at(-1)!;
+    await one.keep('renewed', [response('resp_own')], pin);
+    const name = await keyOf(link);
+    await link.call(client => client.pexpire(name, 60_000));
+    assert.deepEqual(await one.find('renewed', [response('resp_own')]), [pin]);
+    await until('it is kept for as long as ever', () => link.call(async client => (await client.pttl(name)) > 60_000));
+    await link.call(client => client.del(name));
+    assert.deepEqual(await other.find('renewed', [response('resp_own')]), [undefined]);
+    assert.deepEqual(await one.find('renewed', [response('resp_own')]), [pin]);
+    await until('the other one knows', async () => {
+      const found = await other.find('renewed', [response('resp_own')]);
+      return found !== 'away' && found[0] !== undefined;
+    });
+  });
+
+  test('what is known about a thing is what was told last, by whom it was; while Redis is away, what one told oneself', async () => {
+    const [one, other] = [await connected(), await connected()];
+    const batch = { kind: 'batch', id: 'batch_1' };
+    await one.keep('acme', [batch], { ...pin, about: { row: '{}' } });
+    await other.keep('acme', [batch], pin);
+    assert.deepEqual(await one.find('acme', [batch]), [pin]);
+    await redis.pause();
+    assert.deepEqual(await one.find('acme', [batch]), [{ ...pin, about: { row: '{}' } }]);
+    await redis.resume();
+  });
+
   test('while Redis is away a process knows what it made, and not what it did not; when it is back, others know too', async () => {
     const [one, other] = [await connected(), await connected()];
     await redis.pause();

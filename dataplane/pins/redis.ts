@@ -1,5 +1,5 @@
 // Pins that all pods share, in Redis: one small value each, which goes when nobody has named it for long. What this process made itself it
-// knows without asking, also while Redis is away.
+// knows without asking, also while Redis is away, and tells a Redis that has lost it.
 import { createHash } from 'node:crypto';
 import type { RedisLink } from '#platform/redis.ts';
 import { tenantPrefixes } from '../counters/tenant-keys.ts';
@@ -46,25 +46,36 @@ export function redisPins(link: RedisLink, now: () => number): RedisPins {
       isTrying = false;
     }
   };
+  /** Each as Redis has it, else as this process knows it, which it is told then. undefined: Redis is away. */
+  const asked = async (
+    tenant: string,
+    keys: readonly StateKey[],
+    known: readonly (Pin | undefined)[],
+  ): Promise<readonly (Pin | undefined)[] | undefined> => {
+    try {
+      const told = await link.call(client => {
+        const pipeline = client.pipeline();
+        // Who names it keeps it.
+        for (const key of keys) pipeline.getex(nameOf(tenant, key), 'PX', PIN_TTL_MS);
+        return resultsOf(pipeline.exec());
+      });
+      const found = told.map(pinOf);
+      for (const [i, pin] of known.entries()) if (pin && !found[i]) void write({ tenant, keys: [keys[i]!], pin }).catch(() => {});
+      return found.map((pin, i) => pin ?? known[i]);
+    } catch {
+      return undefined;
+    }
+  };
+
   const timer = setInterval(() => void tryAgain(), TRY_AGAIN_MS).unref();
 
   return {
     async find(tenant, keys) {
       const known = keys.map(key => own.known(tenant, key));
-      const others = keys.filter((_, i) => !known[i]);
-      if (others.length === 0) return known;
-      try {
-        const told = await link.call(client => {
-          const pipeline = client.pipeline();
-          // Who names it keeps it.
-          for (const key of others) pipeline.getex(nameOf(tenant, key), 'PX', PIN_TTL_MS);
-          return resultsOf(pipeline.exec());
-        });
-        const found = told.map(pinOf);
-        return known.map(pin => pin ?? found.shift());
-      } catch {
-        return 'away';
-      }
+      const told = asked(tenant, keys, known);
+      // What is known about a thing changes, and another process may know more.
+      if (known.every(pin => pin && !pin.about)) return known;
+      return (await told) ?? (known.every(pin => pin) ? known : 'away');
     },
     async keep(tenant, keys, pin) {
       if (keys.length === 0) return;
