@@ -13,26 +13,17 @@ import { bedrockConverse } from '#dataplane/frontends/bedrock-converse/index.ts'
 import { claude } from '#dataplane/providers/bedrock/claude.ts';
 import { converse } from '#dataplane/providers/bedrock/converse.ts';
 import { CLAUDE, GPT, LLAMA, MISTRAL, NOVA, targetOf } from '#dataplane/providers/bedrock/testing.ts';
-import type { EncodedRequest } from '#dataplane/providers/provider.ts';
 import { signatureOf } from '#simulator/wires/anthropic-validate.ts';
 import { invokeStream, converse as simulated } from '#simulator/wires/bedrock.ts';
 import { anyRequest } from '#test/support/any-request.ts';
+import { encodedBy } from '#test/support/encoded.ts';
 import { valueIn } from '#test/support/parsed.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: looked at field by field
 type Body = Record<string, any>;
 
-/** Under `dropUnsupported: false` nothing is left out: the request is refused by the name of what would have been. */
-function encodedFor(provider: typeof converse, upstreamName: string, request: ChatRequest): EncodedRequest {
-  const encoded = valueIn(provider.encode(request, targetOf({ upstreamName })));
-  const strict = provider.encode(request, targetOf({ upstreamName, dropUnsupported: false }));
-  assert.equal(strict.ok, encoded.dropped.length === 0);
-  if (!strict.ok) {
-    assert.equal(strict.failure.class, 'unsupported_parameter');
-    assert.ok(encoded.dropped.includes(strict.failure.param!), `${strict.failure.param} is not among ${encoded.dropped}`);
-  }
-  return encoded;
-}
+const encodedFor = (wire: typeof converse, upstreamName: string, request: ChatRequest) =>
+  encodedBy(wire, request, dropUnsupported => targetOf({ upstreamName, dropUnsupported }));
 
 const thinking: fc.Arbitrary<ThinkingRequest> = fc.constantFrom<ThinkingRequest>(
   { kind: 'disabled' },

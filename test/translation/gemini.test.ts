@@ -11,24 +11,15 @@ import { tokens } from '#core/units.ts';
 import { gemini as frontendFor } from '#dataplane/frontends/gemini/index.ts';
 import { generateContent } from '#dataplane/providers/gemini/index.ts';
 import { targetOf, VERTEX } from '#dataplane/providers/gemini/testing.ts';
-import type { EncodedRequest } from '#dataplane/providers/provider.ts';
 import { geminiInvalid } from '#simulator/wires/gemini-validate.ts';
 import { anyRequest } from '#test/support/any-request.ts';
+import { encodedBy } from '#test/support/encoded.ts';
 import { valueIn } from '#test/support/parsed.ts';
 
 type Choice = NonNullable<Parameters<typeof targetOf>[0]>;
 
-/** Under `dropUnsupported: false` nothing is left out: the request is refused by the name of what would have been. */
-function encodedFor(choice: Choice, request: ChatRequest): EncodedRequest {
-  const encoded = valueIn(generateContent.encode(request, targetOf(choice)));
-  const strict = generateContent.encode(request, targetOf({ ...choice, dropUnsupported: false }));
-  assert.equal(strict.ok, encoded.dropped.length === 0);
-  if (!strict.ok) {
-    assert.equal(strict.failure.class, 'unsupported_parameter');
-    assert.ok(encoded.dropped.includes(strict.failure.param!), `${strict.failure.param} is not among ${encoded.dropped}`);
-  }
-  return encoded;
-}
+const encodedFor = (choice: Choice, request: ChatRequest) =>
+  encodedBy(generateContent, request, dropUnsupported => targetOf({ ...choice, dropUnsupported }));
 
 const thinking: fc.Arbitrary<ThinkingRequest> = fc.constantFrom<ThinkingRequest>(
   { kind: 'disabled' },

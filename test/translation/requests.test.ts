@@ -12,10 +12,11 @@ import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index
 import type { Frontend } from '#dataplane/frontends/frontend.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { wireFor } from '#dataplane/providers/index.ts';
-import type { EncodedRequest, Target } from '#dataplane/providers/provider.ts';
+import type { Target } from '#dataplane/providers/provider.ts';
 import { anthropicInvalid } from '#simulator/wires/anthropic-validate.ts';
 import { openaiInvalid } from '#simulator/wires/openai-validate.ts';
 import { anyRequest } from '#test/support/any-request.ts';
+import { encodedBy } from '#test/support/encoded.ts';
 import { valueIn } from '#test/support/parsed.ts';
 
 // ---------------------------------------------------------------- there and back
@@ -35,19 +36,10 @@ function readBack(frontend: Frontend, body: object): ChatRequest {
   return valueIn(frontend.decode(valueIn(scanObject(bytes, { maxDepth: 100, interpreted: new Set<string>(), isUtf8 }))));
 }
 
-/** Under `dropUnsupported: false` nothing is left out: the request is refused by the name of what would have been. */
-function encodedFor(type: ProviderType, upstreamName: string, request: ChatRequest): EncodedRequest {
-  const target = targetOf(type, upstreamName, true);
-  const provider = wireFor(request.dialect, target)!;
-  const encoded = valueIn(provider.encode(request, target));
-  const strict = provider.encode(request, targetOf(type, upstreamName, false));
-  assert.equal(strict.ok, encoded.dropped.length === 0);
-  if (!strict.ok) {
-    assert.equal(strict.failure.class, 'unsupported_parameter');
-    assert.ok(encoded.dropped.includes(strict.failure.param!), `${strict.failure.param} is not among ${encoded.dropped}`);
-  }
-  return encoded;
-}
+const encodedFor = (type: ProviderType, upstreamName: string, request: ChatRequest) =>
+  encodedBy(wireFor(request.dialect, targetOf(type, upstreamName, true))!, request, dropUnsupported =>
+    targetOf(type, upstreamName, dropUnsupported),
+  );
 
 /** Everything but the messages that a request asks for, by where it stands: `sampling.seed`, `tools.0.name`. Defaults need not be said. */
 function settingsOf(request: ChatRequest): Map<string, string> {
