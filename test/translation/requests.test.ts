@@ -12,7 +12,7 @@ import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index
 import type { Frontend } from '#dataplane/frontends/frontend.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { wireFor } from '#dataplane/providers/index.ts';
-import type { Target } from '#dataplane/providers/provider.ts';
+import type { EncodedRequest, Target } from '#dataplane/providers/provider.ts';
 import { anthropicInvalid } from '#simulator/wires/anthropic-validate.ts';
 import { openaiInvalid } from '#simulator/wires/openai-validate.ts';
 import { anyRequest } from '#test/support/any-request.ts';
