@@ -3,7 +3,8 @@
 import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { buildConnector, type Dispatcher, errors, Pool } from 'undici';
+import type { buildConnector as Connector, Dispatcher } from 'undici';
+import { buildConnector, errors, Pool } from './undici.ts';
 
 export type HttpRequest = {
   readonly method: string;
@@ -105,9 +106,9 @@ function newPool(origin: string, connectTimeoutMs: number, lookup: LookupFunctio
 }
 
 /** undici's own limit fires up to a second late: its timers are checked twice a second. This one is exact, TLS handshake included. */
-function connectorWithin(timeoutMs: number, options: buildConnector.BuildOptions): buildConnector.connector {
+function connectorWithin(timeoutMs: number, options: Connector.BuildOptions): Connector.connector {
   // Its types hide that it returns the socket, so that a connection can be given up while it is made.
-  const connect = buildConnector(options) as (...of: Parameters<buildConnector.connector>) => Socket;
+  const connect = buildConnector(options) as (...of: Parameters<Connector.connector>) => Socket;
   return (to, done) => {
     const timer = setTimeout(() => socket.destroy(new errors.ConnectTimeoutError()), timeoutMs);
     const socket = connect(to, (...outcome) => {

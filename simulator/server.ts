@@ -1,6 +1,6 @@
 // The simulator's HTTP server: finds the wire of a request, checks its credential and body, and lets the answer be delivered.
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type Answer, type Ask, answerTo, generatedTokens } from './answer.ts';
 import { Api, type ApiReply, isFlowing, readApiBody } from './api/index.ts';
 import { RealtimeServer, type SessionAsked } from './api/realtime.ts';
@@ -16,6 +16,9 @@ import { promptTotal } from './tokens.ts';
 import { azure } from './wires/azure.ts';
 import { openai } from './wires/openai.ts';
 import { header, type Refusal, type Reply, type Wire } from './wires/wire.ts';
+
+/** Not imported: an `import` would have Node load its own `fetch` as well. */
+const { createServer } = process.getBuiltinModule('node:http');
 
 export type Settings = Pace & { readonly tokensPerFrame: number };
 
