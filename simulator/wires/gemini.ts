@@ -48,7 +48,14 @@ export function countTokensReply(body: unknown, model: string, platform: Platfor
   const given = camelized(body);
   if (!isRecord(given)) return invalid('Invalid JSON payload received.');
   const { generateContentRequest, ...alone } = given as Json;
-  const { model: _named, ...request } = (generateContentRequest ?? alone) as Json;
+  const misplaced =
+    platform === 'vertex'
+      ? generateContentRequest && 'generateContentRequest'
+      : Object.keys(alone).find(name => name !== 'contents');
+  if (misplaced) return invalid(`Invalid JSON payload received. Unknown name "${misplaced}": Cannot find field.`);
+  const { model: named, ...request } = (generateContentRequest ?? alone) as Json;
+  if (generateContentRequest && named !== `models/${model}`)
+    return invalid(`* CountTokensRequest.generate_content_request.model: unexpected model name format\n`);
   const refusal = geminiInvalid(request, model, platform);
   if (refusal) return refusal;
   return { status: 200, body: { totalTokens: promptTotal(askOf(request, model, false).usage) } };

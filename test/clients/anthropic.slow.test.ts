@@ -273,7 +273,11 @@ function suite({ create, samples }: Sdk, target: Target): void {
 
   test('count_tokens counts where the provider does', async () => {
     const asked = { model, messages: says('How long is this?') };
-    if (target.wire === 'anthropic') assert.ok((await create().messages.countTokens(asked)).input_tokens > 0);
+    const thought = { type: 'thinking' as const, thinking: 'Hm.', signature: 'tollgate-unsigned' };
+    const foreign = { role: 'assistant' as const, content: [thought, { type: 'text' as const, text: 'So.' }] };
+    const longer = { model, messages: [...asked.messages, foreign, ...asked.messages] };
+    if (target.wire === 'anthropic')
+      for (const body of [asked, longer]) assert.ok((await create().messages.countTokens(body)).input_tokens > 0);
     else {
       const counted = await create()
         .messages.countTokens(asked)

@@ -129,6 +129,33 @@ function suite(target: Target): void {
     assert.match((await chat.sendMessage({ message: 'And now?' })).text!, /And now\?/);
   });
 
+  test('tokens of a whole request are counted, under the name that it has here', async () => {
+    const countOf = async (body: object) => {
+      const headers = { 'x-goog-api-key': clientKey, 'content-type': 'application/json' };
+      const url = `${stage.url}/v1beta/models/${model}:countTokens`;
+      const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+      return { status: answer.status, ...((await answer.json()) as { totalTokens: number }) };
+    };
+    const contents = [{ role: 'user', parts: [{ text: 'How many?' }] }];
+    const systemInstruction = { parts: [{ text: 'Be brief, be brief, be brief, be brief.' }] };
+    const plain = await countOf({ contents });
+    for (const body of [
+      { generateContentRequest: { model: `models/${model}`, contents, systemInstruction } },
+      { contents, systemInstruction },
+    ]) {
+      const whole = await countOf(body);
+      assert.equal(whole.status, 200, JSON.stringify(whole));
+      assert.ok(whole.totalTokens > plain.totalTokens);
+    }
+    const foreign = {
+      text: 'hm',
+      thought: true,
+      thoughtSignature: Buffer.from('tollgate-signed.anthropic.x').toString('base64'),
+    };
+    const history = [...contents, { role: 'model', parts: [foreign, { text: 'Two.' }] }, ...contents];
+    assert.ok((await countOf({ contents: history })).totalTokens > plain.totalTokens);
+  });
+
   test('tokens are counted', async () => {
     assert.ok((await clientOf().models.countTokens({ model, contents: 'How many tokens are these?' })).totalTokens! > 3);
   });

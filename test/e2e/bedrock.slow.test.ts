@@ -150,7 +150,10 @@ for (const [name, env] of identities)
       const final = await client.messages.stream(ask).finalMessage();
       assert.match(final.id, /^msg_/);
       assert.match(final.content[0]!.type === 'text' ? final.content[0]!.text : '', /Who pays\?/);
-      assert.ok((await client.messages.countTokens({ model: 'claude', messages: says('Who pays?') })).input_tokens > 0);
+      const thought = { type: 'thinking' as const, thinking: 'Hm.', signature: 'tollgate-unsigned' };
+      const foreign = { role: 'assistant' as const, content: [thought, { type: 'text' as const, text: 'You.' }] };
+      for (const messages of [says('Who pays?'), [...says('Who pays?'), foreign, ...says('And then?')]])
+        assert.ok((await client.messages.countTokens({ model: 'claude', messages })).input_tokens > 0);
     });
   });
 

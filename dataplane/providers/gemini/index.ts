@@ -4,6 +4,7 @@ import { recordOf } from '../wire.ts';
 import { address, authorize } from './address.ts';
 import { claude, isClaude } from './claude.ts';
 import { isForeign } from './clean-history.ts';
+import { tokenCount, vertexTokenCount } from './count-tokens.ts';
 import { choicesOf, decodeReply, inspectReply, leavesOut, streamDecoder } from './decode.ts';
 import { embeddingsOf } from './embed.ts';
 import { encode } from './encode.ts';
@@ -41,15 +42,19 @@ export const generateContent: Provider<GeminiConnection> = {
   leavesOut,
   inspectReply,
   streamDecoder,
+  tokenCount: ({ upstreamName }) => tokenCount(upstreamName),
   // A quote inside a JSON string is escaped, so these are always keys, never text of an answer.
   notable: /"finishReason"\s*:|"promptFeedback"\s*:|"error"\s*:/,
   classify,
 };
 
+const onVertex: Provider<GeminiConnection> = { ...generateContent, tokenCount: () => vertexTokenCount };
+
 const forGoogle = [generateContent] as const;
+const forVertex = [onVertex] as const;
 const forClaude = [claude] as const;
 
 export const gemini: Wires<GeminiConnection> = {
-  of: ({ provider, model }) => (provider.connection.vertex && isClaude(model) ? forClaude : forGoogle),
+  of: ({ provider, model }) => (provider.connection.vertex ? (isClaude(model) ? forClaude : forVertex) : forGoogle),
   unary: { Embeddings: embeddingsOf },
 };
