@@ -1,5 +1,6 @@
 // Different dialects, and streams that go on with one that broke off: the upstream's frames become neutral events, these become the
 // client's frames.
+import { converted } from '#core/chat/citations/citation.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { addUsage } from '#core/chat/usage.ts';
 import type { StreamEncoder } from '../frontends/frontend.ts';
@@ -88,6 +89,8 @@ function relayOf(
 /** What the client is told of the events of a stream that goes on with another one. */
 function stitchOf(before: Spoken, trimmed: string): (event: ChatEvent) => ChatEvent | undefined {
   let again = trimmed;
+  /** How much of the upstream's text the client had already. */
+  let cut = 0;
   return event => {
     switch (event.kind) {
       case 'start':
@@ -97,9 +100,12 @@ function stitchOf(before: Spoken, trimmed: string): (event: ChatEvent) => ChatEv
       case 'text-delta': {
         const text = withoutRepeated(event.text, again);
         again = again.slice(event.text.length - text.length);
+        cut += event.text.length - text.length;
         if (text !== '') again = '';
         return { ...event, text };
       }
+      case 'citation':
+        return { ...event, citation: converted(event.citation, place => Math.max(0, place - cut)) };
       default:
         return event;
     }

@@ -5,8 +5,8 @@ import { countOf, isCount, recordOf, recordsOf, textOf } from '../../json/lenien
 import { isRecord, type JsonRecord } from '../../json/record.ts';
 import type { Citation, CitedSource, Span } from './citation.ts';
 
-/** With the part that a span is counted from. */
-export type FoundCitation = Citation & { readonly part: number };
+/** With the part that its span is counted from, and the words there, where they are told. */
+export type FoundCitation = Citation & { readonly part: number; readonly words?: string };
 
 /** Their spans are in bytes. */
 export function readGrounding(candidate: JsonRecord): readonly FoundCitation[] {
@@ -14,16 +14,23 @@ export function readGrounding(candidate: JsonRecord): readonly FoundCitation[] {
   const chunks = Array.isArray(groundingChunks) ? groundingChunks.map(chunk => chunkOf(recordOf(chunk))) : [];
   const supported = new Set<unknown>();
   const supports = recordsOf(groundingSupports).flatMap(({ segment, groundingChunkIndices: indices }) => {
-    const { partIndex, startIndex = 0, endIndex } = recordOf(segment);
+    const { partIndex, startIndex = 0, endIndex, text } = recordOf(segment);
     const span = spanOf(startIndex, endIndex);
     return (Array.isArray(indices) ? indices : []).flatMap(index => {
       supported.add(index);
       const chunk = chunks[index];
-      return chunk ? [{ ...chunk, part: countOf(partIndex), ...(span && { span }) }] : [];
+      const words = textOf(text);
+      return chunk ? [{ ...chunk, part: countOf(partIndex), ...(span && { span }), ...(words !== '' && { words }) }] : [];
     });
   });
   const others = chunks.flatMap((chunk, index) => (chunk && !supported.has(index) ? [{ ...chunk, part: 0 }] : []));
   return [...supports, ...others, ...quoted(recordOf(candidate.citationMetadata))];
+}
+
+/** Beside citations: the searches, and what Google wants shown of them (`searchEntryPoint`), or sources of kinds that are not known here. */
+export function saysMore({ groundingMetadata }: JsonRecord): boolean {
+  const { groundingChunks, searchEntryPoint } = recordOf(groundingMetadata);
+  return isRecord(searchEntryPoint) || recordsOf(groundingChunks).some(chunk => !chunkOf(chunk));
 }
 
 function chunkOf({ web, maps, image, retrievedContext: kept }: JsonRecord): Citation | undefined {

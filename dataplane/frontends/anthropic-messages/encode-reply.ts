@@ -1,4 +1,7 @@
 // A neutral reply as a `message`.
+import { anthropicCitation } from '#core/chat/citations/anthropic.ts';
+import type { Citation } from '#core/chat/citations/citation.ts';
+import { segmentsOf } from '#core/chat/citations/segments.ts';
 import { portableToolId, UNSIGNED } from '#core/chat/foreign.ts';
 import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
@@ -41,6 +44,7 @@ const messageId = (id: string): string => (id.startsWith('msg_') ? id : `msg_${i
 function blocksOf(part: AssistantPart): readonly Block[] {
   switch (part.kind) {
     case 'text':
+      return part.text === '' ? [] : textBlocks(part.text, part.citations ?? []);
     case 'refusal':
       return part.text === '' ? [] : [{ ...emptyText(), text: part.text }];
     case 'thinking':
@@ -52,6 +56,19 @@ function blocksOf(part: AssistantPart): readonly Block[] {
     case 'tool-call':
       return [{ ...emptyToolUse(part.id, part.name), input: toolInput(part.arguments) }];
   }
+}
+
+function textBlocks(text: string, citations: readonly Citation[]): readonly Block[] {
+  const said = citations.flatMap(citation => {
+    const wire = anthropicCitation(citation);
+    return wire ? [{ citation, wire }] : [];
+  });
+  const wires = new Map(said.map(({ citation, wire }) => [citation, wire]));
+  return segmentsOf(text, [...wires.keys()]).map(segment => ({
+    ...emptyText(),
+    text: segment.text,
+    ...(segment.citations.length > 0 && { citations: segment.citations.map(citation => wires.get(citation)) }),
+  }));
 }
 
 export const emptyText = (): Block => ({ type: 'text', text: '', citations: null });

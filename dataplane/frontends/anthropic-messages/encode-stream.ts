@@ -1,4 +1,5 @@
 // Neutral events as the event stream of a message: a reducer with one handler per event.
+import { anthropicCitation } from '#core/chat/citations/anthropic.ts';
 import { UNSIGNED } from '#core/chat/foreign.ts';
 import type { Finish } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
@@ -19,6 +20,10 @@ type State = {
   blocks: number;
   /** Only what has begun on the wire: a part without content, which would be an empty block, never does. */
   open: 'text' | 'thinking' | 'signed-thinking' | 'tool_use' | undefined;
+  /** Citations of the text whose first word is still to come. */
+  readonly cited: Json[];
+  /** The words of the open text up to here rest on what was cited: further words are another block's. */
+  isCited: boolean;
   readonly kinds: Set<AssistantPart['kind']>;
   usage: Usage | undefined;
   finish: Finish | undefined;
@@ -37,6 +42,8 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     hasStarted: false,
     blocks: 0,
     open: undefined,
+    cited: [],
+    isCited: false,
     kinds: new Set(),
     usage: undefined,
     finish: undefined,
@@ -63,6 +70,16 @@ const on: Handlers<State> = {
 
   'text-start': nothing,
   'text-delta': (state, event) => textDelta(state, event.text),
+  citation(state, { citation }) {
+    const wire = anthropicCitation(citation);
+    if (!wire) return '';
+    if (state.open !== 'text') {
+      state.cited.push(wire);
+      return '';
+    }
+    state.isCited ||= citation.span !== undefined;
+    return citationDelta(state, wire);
+  },
   // A refusal is said as text; the stop reason tells what it is.
   'refusal-start'(state) {
     state.kinds.add('refusal');
@@ -89,8 +106,10 @@ const on: Handlers<State> = {
   'tool-call-delta'(state, { json }) {
     return state.open === 'tool_use' && json !== '' ? delta(state, { type: 'input_json_delta', partial_json: json }) : '';
   },
-  'part-end': closeBlock,
-  citation: nothing,
+  'part-end'(state) {
+    state.cited.length = 0;
+    return closeBlock(state);
+  },
   'server-tool': nothing,
 
   logprobs: nothing,
@@ -137,9 +156,13 @@ function messageDelta(state: State): string {
 
 function textDelta(state: State, text: string): string {
   if (text === '') return '';
-  const opened = state.open === 'text' ? '' : openBlock(state, 'text', emptyText());
-  return opened + delta(state, { type: 'text_delta', text });
+  const goesOn = state.open === 'text' && !(state.isCited && text.trim() !== '');
+  const opened = goesOn ? '' : openBlock(state, 'text', emptyText());
+  const cited = state.cited.splice(0).map(wire => citationDelta(state, wire));
+  return opened + cited.join('') + delta(state, { type: 'text_delta', text });
 }
+
+const citationDelta = (state: State, citation: Json): string => delta(state, { type: 'citations_delta', citation });
 
 function openThinking(state: State): string {
   if (state.open === 'thinking' || state.open === 'signed-thinking') return '';
@@ -161,6 +184,7 @@ function closeBlock(state: State): string {
 
 function stopBlock(state: State): string {
   state.open = undefined;
+  state.isCited = false;
   return frame('content_block_stop', { index: state.blocks++ });
 }
 

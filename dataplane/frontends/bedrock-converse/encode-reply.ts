@@ -1,4 +1,7 @@
 // A neutral reply as the answer of Converse. Nothing that Bedrock itself would not send: what the client gets comes back to us in the next turn.
+import type { Citation } from '#core/chat/citations/citation.ts';
+import { converseCitation } from '#core/chat/citations/converse.ts';
+import { segmentsOf } from '#core/chat/citations/segments.ts';
 import { portableToolId, UNSIGNED } from '#core/chat/foreign.ts';
 import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
@@ -21,6 +24,7 @@ export function encodeReply({ parts, finish, usage }: ChatReply): EncodedReply {
 function blocksOf(part: AssistantPart): readonly Json[] {
   switch (part.kind) {
     case 'text':
+      return part.text === '' ? [] : textBlocks(part.text, part.citations ?? []);
     case 'refusal':
       return part.text === '' ? [] : [{ text: part.text }];
     case 'thinking':
@@ -33,6 +37,11 @@ function blocksOf(part: AssistantPart): readonly Json[] {
       return [{ toolUse: { ...toolStart(part.id, part.name), input: toolInput(part.arguments) } }];
   }
 }
+
+const textBlocks = (text: string, citations: readonly Citation[]): readonly Json[] =>
+  segmentsOf(text, citations).map(({ text, citations }) =>
+    citations.length === 0 ? { text } : { citationsContent: { content: [{ text }], citations: citations.map(converseCitation) } },
+  );
 
 /** Bytes are base64 in this dialect, so a text that is base64 already is so twice. */
 export const sealed = (data: string): string => Buffer.from(data, 'latin1').toString('base64');

@@ -1,5 +1,6 @@
 // Neutral events as the event stream of ConverseStream, in SSE text: an event's name is the frame's, its data the payload (framing.ts makes
 // frames of it). A reducer with one handler per event.
+import { converseCitation } from '#core/chat/citations/converse.ts';
 import { UNSIGNED } from '#core/chat/foreign.ts';
 import type { Finish } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
@@ -16,6 +17,10 @@ type State = {
   blocks: number;
   /** Only what has begun on the wire: a part without content never does. */
   open: 'text' | 'thinking' | 'signed-thinking' | 'tool-call' | undefined;
+  /** Citations of the text whose first word is still to come. */
+  readonly cited: Json[];
+  /** The words of the open text up to here rest on what was cited: further words are another block's. */
+  isCited: boolean;
   readonly kinds: Set<AssistantPart['kind']>;
   usage: Usage | undefined;
   finish: Finish | undefined;
@@ -28,6 +33,8 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     hasStarted: false,
     blocks: 0,
     open: undefined,
+    cited: [],
+    isCited: false,
     kinds: new Set(),
     usage: undefined,
     finish: undefined,
@@ -48,6 +55,15 @@ const on: Handlers<State> = {
 
   'text-start': nothing,
   'text-delta': (state, { text }) => textDelta(state, text),
+  citation(state, { citation }) {
+    const wire = converseCitation(citation);
+    if (state.open !== 'text') {
+      state.cited.push(wire);
+      return '';
+    }
+    state.isCited ||= citation.span !== undefined;
+    return delta(state, { citation: wire });
+  },
   // A refusal is said as text; the stop reason tells what it is.
   'refusal-start': nothing,
   'refusal-delta': (state, { text }) => textDelta(state, text),
@@ -77,10 +93,12 @@ const on: Handlers<State> = {
   'tool-call-delta'(state, { json }) {
     return state.open === 'tool-call' && json !== '' ? delta(state, { toolUse: { input: json } }) : '';
   },
-  'part-end': closeBlock,
+  'part-end'(state) {
+    state.cited.length = 0;
+    return closeBlock(state);
+  },
 
   logprobs: nothing,
-  citation: nothing,
   'server-tool': nothing,
   finish(state, event) {
     state.finish = event.finish;
@@ -108,8 +126,10 @@ function startMessage(state: State): string {
 
 function textDelta(state: State, text: string): string {
   if (text === '') return '';
-  const opened = state.open === 'text' ? '' : openBlock(state, 'text');
-  return opened + delta(state, { text });
+  const goesOn = state.open === 'text' && !(state.isCited && text.trim() !== '');
+  const opened = goesOn ? '' : openBlock(state, 'text');
+  const cited = state.cited.splice(0).map(citation => delta(state, { citation }));
+  return opened + cited.join('') + delta(state, { text });
 }
 
 const openThinking = (state: State): string =>
@@ -126,6 +146,7 @@ function closeBlock(state: State): string {
   if (!state.open) return '';
   const mark = state.open === 'thinking' ? delta(state, { reasoningContent: { signature: UNSIGNED } }) : '';
   state.open = undefined;
+  state.isCited = false;
   return mark + frame('contentBlockStop', { contentBlockIndex: state.blocks++ });
 }
 

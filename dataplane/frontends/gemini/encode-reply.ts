@@ -1,4 +1,7 @@
 // A neutral reply as a `GenerateContentResponse`.
+import { type Citation, spanIn } from '#core/chat/citations/citation.ts';
+import { groundingOf, type Supported } from '#core/chat/citations/google.ts';
+import { Measure } from '#core/chat/citations/measure.ts';
 import { signatureOf } from '#core/chat/foreign.ts';
 import type { ChatReply, Finish, FinishReason, Logprobs } from '#core/chat/reply.ts';
 import type { AssistantPart, ThinkingPart, ToolCallPart } from '#core/chat/request.ts';
@@ -12,11 +15,19 @@ type Json = Readonly<Record<string, unknown>>;
 
 export function encodeReply(reply: ChatReply, { requestId }: ReplyContext): EncodedReply {
   const writer = new PartWriter();
-  const parts = [...reply.parts.flatMap(part => writer.partsOf(part)), ...writer.rest()];
+  const parts: Json[] = [];
+  const cited: Supported[] = [];
+  for (const part of reply.parts) {
+    if (part.kind === 'text' && part.citations) cited.push(...supported(part.text, part.citations, parts.length));
+    parts.push(...writer.partsOf(part));
+  }
+  parts.push(...writer.rest());
+  const groundingMetadata = groundingOf(cited);
   const candidate = {
     content: { parts, role: 'model' },
     finishReason: finishReasonOf(reply.finish),
     index: 0,
+    ...(groundingMetadata && { groundingMetadata }),
     ...(reply.logprobs && { logprobsResult: logprobsResult(reply.logprobs) }),
   };
   const body = {
@@ -26,6 +37,26 @@ export function encodeReply(reply: ChatReply, { requestId }: ReplyContext): Enco
     responseId: reply.id || requestId,
   };
   return { body: JSON.stringify(body) };
+}
+
+function supported(text: string, citations: readonly Citation[], partIndex: number): readonly Supported[] {
+  const measure = new Measure('bytes');
+  measure.add(text);
+  return citations.map(citation => ({
+    ...citation,
+    segment: { ...(partIndex > 0 && { partIndex }), ...segmentOf(citation, text, measure) },
+  }));
+}
+
+/** The words of a text that a citation is of. Zero is not told, as Google does not tell it. */
+export function segmentOf(citation: Citation, text: string, measure: Measure, textStart = 0): Json {
+  const span = spanIn(citation, text.length);
+  const startIndex = measure.before(textStart + span.start) ?? 0;
+  return {
+    ...(startIndex > 0 && { startIndex }),
+    endIndex: measure.before(textStart + span.end) ?? 0,
+    text: text.slice(span.start, span.end),
+  };
 }
 
 /**

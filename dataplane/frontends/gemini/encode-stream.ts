@@ -1,10 +1,13 @@
 // Neutral events as chunks of a streamed answer, each a `GenerateContentResponse` of its own: a reducer with one handler per event.
+import type { Citation } from '#core/chat/citations/citation.ts';
+import { groundingOf, type Supported } from '#core/chat/citations/google.ts';
+import { Measure } from '#core/chat/citations/measure.ts';
 import type { Finish } from '#core/chat/reply.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import { failure } from '#core/failure.ts';
 import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
-import { finishReasonOf, logprobsResult, PartWriter, usageOf } from './encode-reply.ts';
+import { finishReasonOf, logprobsResult, PartWriter, segmentOf, usageOf } from './encode-reply.ts';
 import { encodeStreamError } from './errors.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -18,6 +21,13 @@ type State = {
   /** Its arguments are one value here: they are held until they are whole. */
   call: OpenCall | undefined;
   heldChars: number;
+  /** Of all words so far: the pieces of a stream count as one part. */
+  readonly measure: Measure;
+  /** The open text, where it began, and what is cited for it. */
+  text: string;
+  textStart: number;
+  open: Citation[];
+  readonly cited: Supported[];
   usage: Usage | undefined;
   finish: Finish | undefined;
   isOver: boolean;
@@ -34,6 +44,11 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     model: '',
     call: undefined,
     heldChars: 0,
+    measure: new Measure('bytes'),
+    text: '',
+    textStart: 0,
+    open: [],
+    cited: [],
     usage: undefined,
     finish: undefined,
     isOver: false,
@@ -49,15 +64,26 @@ const on: Handlers<State> = {
     state.model = event.model;
     return '';
   },
-  'text-start': nothing,
-  'text-delta': (state, { text }) => (text === '' ? '' : chunk(state, [state.writer.text(text)])),
+  'text-start'(state) {
+    state.text = '';
+    state.textStart = state.measure.length;
+    return '';
+  },
+  'text-delta'(state, { text }) {
+    state.text += text;
+    return words(state, text);
+  },
+  // Google tells at the end what the words of an answer rest on.
+  citation(state, { citation }) {
+    state.open.push(citation);
+    return '';
+  },
   'refusal-start': nothing,
-  'refusal-delta': (state, { text }) => (text === '' ? '' : chunk(state, [state.writer.text(text)])),
+  'refusal-delta': (state, { text }) => words(state, text),
   'thinking-start': nothing,
   'thinking-delta': (state, { text }) => chunk(state, state.writer.thinking({ text })),
   'thinking-signature': (state, { signature }) => chunk(state, state.writer.thinking({ text: '', signature })),
   'redacted-thinking': (state, event) => chunk(state, state.writer.partsOf(event)),
-  citation: nothing,
   'server-tool': nothing,
   'tool-call-start'(state, { id, name }) {
     state.call = { id, name, pieces: [] };
@@ -74,7 +100,9 @@ const on: Handlers<State> = {
     );
   },
   'part-end'(state) {
-    const { call } = state;
+    const { call, text, measure, textStart } = state;
+    for (const citation of state.open.splice(0))
+      state.cited.push({ ...citation, segment: segmentOf(citation, text, measure, textStart) });
     if (!call) return '';
     state.call = undefined;
     state.heldChars = 0;
@@ -97,14 +125,22 @@ const on: Handlers<State> = {
   end(state) {
     state.isOver = true;
     const [last = { text: '' }] = state.writer.rest();
+    const groundingMetadata = groundingOf(state.cited);
     const candidate = {
       content: { parts: [last], role: 'model' },
       finishReason: finishReasonOf(state.finish ?? { reason: 'stop' }),
       index: 0,
+      ...(groundingMetadata && { groundingMetadata }),
     };
     return frame(state, { candidates: [candidate], ...(state.usage && { usageMetadata: usageOf(state.usage) }) });
   },
 };
+
+function words(state: State, text: string): string {
+  if (text === '') return '';
+  state.measure.add(text);
+  return chunk(state, [state.writer.text(text)]);
+}
 
 const chunk = (state: State, parts: readonly Json[]): string =>
   parts.length === 0 ? '' : frame(state, { candidates: [{ content: { parts, role: 'model' }, index: 0 }] });

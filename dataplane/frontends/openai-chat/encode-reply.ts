@@ -1,6 +1,10 @@
 // A neutral reply as a `chat.completion`. Nothing that OpenAI itself would not send: what the client gets comes back to us in the
 // next turn, and strict upstreams refuse fields they do not know (gateways.md, section 7). So thinking is not shown in this
 // dialect; it counts in the usage.
+
+import { type Citation, spanIn } from '#core/chat/citations/citation.ts';
+import { Measure } from '#core/chat/citations/measure.ts';
+import { chatAnnotation } from '#core/chat/citations/openai.ts';
 import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart, ToolCallPart } from '#core/chat/request.ts';
 import { promptTokens, type Usage } from '#core/chat/usage.ts';
@@ -31,11 +35,13 @@ function messageOf(parts: readonly AssistantPart[]): Record<string, unknown> {
   const calls = parts.filter(isCall).map(callOf);
   const content = textOf(parts, 'text');
   const refusal = textOf(parts, 'refusal');
+  const annotations = annotationsOf(parts);
   const isSilent = calls.length > 0 || refusal !== null;
   return {
     role: 'assistant',
     content: content ?? (isSilent ? null : ''),
     refusal,
+    ...(annotations.length > 0 && { annotations }),
     ...(calls.length > 0 && { tool_calls: calls }),
   };
 }
@@ -44,6 +50,52 @@ function messageOf(parts: readonly AssistantPart[]): Record<string, unknown> {
 function textOf(parts: readonly AssistantPart[], kind: 'text' | 'refusal'): string | null {
   const texts = parts.flatMap(part => (part.kind === kind ? [part.text] : []));
   return texts.length > 0 ? texts.join('') : null;
+}
+
+function annotationsOf(parts: readonly AssistantPart[]): readonly unknown[] {
+  const content = new Annotated();
+  for (const part of parts) {
+    if (part.kind !== 'text') continue;
+    content.begin();
+    content.add(part.text);
+    content.cite(part.citations ?? []);
+    content.end();
+  }
+  return content.annotations;
+}
+
+/** The content of a message in the making, with what its annotations say of it: their places count through all of its texts. */
+export class Annotated {
+  readonly annotations: unknown[] = [];
+  readonly #measure = new Measure('code-points');
+  #start = 0;
+  #cited: Citation[] = [];
+
+  begin(): void {
+    this.#start = this.#measure.length;
+  }
+
+  add(text: string): void {
+    this.#measure.add(text);
+  }
+
+  cite(citations: readonly Citation[]): void {
+    this.#cited.push(...citations);
+  }
+
+  /** Of a text: what is cited of all of it has its places now. */
+  end(): void {
+    const length = this.#measure.length - this.#start;
+    for (const citation of this.#cited.splice(0)) {
+      const span = spanIn(citation, length);
+      const [start, end] = [span.start, span.end].map(place => this.#measure.before(this.#start + place) ?? 0) as [
+        number,
+        number,
+      ];
+      const annotation = chatAnnotation(citation, { start, end });
+      if (annotation) this.annotations.push(annotation);
+    }
+  }
 }
 
 /** OpenAI writes `{}` for a call without arguments, and clients parse what they get. */

@@ -2,7 +2,7 @@ import type { AssistantPart } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
-import { finishReasonOf, NO_ARGUMENTS, usageOf } from './encode-reply.ts';
+import { Annotated, finishReasonOf, NO_ARGUMENTS, usageOf } from './encode-reply.ts';
 import { encodeStreamError } from './errors.ts';
 
 type State = {
@@ -11,6 +11,7 @@ type State = {
   model: string;
   /** How many tool calls have begun; the open one has the index below. */
   calls: number;
+  readonly content: Annotated;
   readonly kinds: Set<AssistantPart['kind']>;
   openCall: 'none' | 'without-arguments' | 'with-arguments';
   usage: Usage | undefined;
@@ -25,6 +26,7 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     id: `chatcmpl-${context.requestId}`,
     model: '',
     calls: 0,
+    content: new Annotated(),
     kinds: new Set(),
     openCall: 'none',
     usage: undefined,
@@ -41,14 +43,23 @@ const on: Handlers<State> = {
     state.model = event.model;
     return delta(state, { role: 'assistant', content: '', refusal: null });
   },
-  'text-start': nothing,
-  'text-delta': (state, event) => (event.text === '' ? '' : delta(state, { content: event.text })),
+  'text-start'(state) {
+    state.content.begin();
+    return '';
+  },
+  'text-delta'(state, { text }) {
+    state.content.add(text);
+    return text === '' ? '' : delta(state, { content: text });
+  },
+  citation(state, event) {
+    state.content.cite([event.citation]);
+    return '';
+  },
   // Not shown in this dialect: see encode-reply.ts.
   'thinking-start': nothing,
   'thinking-delta': nothing,
   'thinking-signature': nothing,
   'redacted-thinking': nothing,
-  citation: nothing,
   'server-tool': nothing,
   'refusal-start'(state) {
     state.kinds.add('refusal');
@@ -68,6 +79,7 @@ const on: Handlers<State> = {
     return callArguments(state, event.json);
   },
   'part-end'(state) {
+    state.content.end();
     const isBare = state.openCall === 'without-arguments';
     state.openCall = 'none';
     return isBare ? callArguments(state, NO_ARGUMENTS) : '';
@@ -77,9 +89,12 @@ const on: Handlers<State> = {
     state.usage = event.usage;
     return '';
   },
+  // All annotations at once: clients keep the last list of them.
   finish(state, event) {
+    const { annotations } = state.content;
+    const cited = annotations.length > 0 ? delta(state, { annotations }) : '';
     const reason = finishReasonOf(event.finish, state.kinds);
-    return chunk(state, [{ index: 0, delta: {}, logprobs: null, finish_reason: reason }]);
+    return cited + chunk(state, [{ index: 0, delta: {}, logprobs: null, finish_reason: reason }]);
   },
   error(state, event) {
     state.isOver = true;

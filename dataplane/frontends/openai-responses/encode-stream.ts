@@ -1,5 +1,7 @@
 // Neutral events as the event stream of a response: a reducer with one handler per event. Order and fields as in the types of openai 7.57
 // for Node, whose own client holds the stream against them.
+import type { Citation } from '#core/chat/citations/citation.ts';
+import { Measure } from '#core/chat/citations/measure.ts';
 import type { Finish, Logprobs } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
@@ -7,6 +9,7 @@ import { type Failure, policyOf } from '#core/failure.ts';
 import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import {
+  annotationOf,
   emptyCall,
   emptyMessage,
   emptyResponse,
@@ -21,8 +24,14 @@ import {
 } from './encode-reply.ts';
 import { sealedOf } from './sealed.ts';
 
-/** A text or a refusal in the open message. */
-type OpenContent = { readonly kind: 'text' | 'refusal'; text: string };
+/** A text or a refusal in the open message. `cited`: citations whose words are still to come. */
+type OpenContent = {
+  readonly kind: 'text' | 'refusal';
+  text: string;
+  readonly measure: Measure;
+  readonly annotations: Json[];
+  readonly cited: Citation[];
+};
 type OpenItem =
   | { readonly kind: 'message'; readonly id: string; readonly content: Json[]; open: OpenContent | undefined }
   | { readonly kind: 'call'; readonly item: Json; json: string }
@@ -74,6 +83,7 @@ const on: Handlers<State> = {
   },
   'text-delta': (state, { text }) => contentDelta(state, text),
   'refusal-delta': (state, { text }) => contentDelta(state, text),
+  citation: (state, { citation }) => cite(state, citation),
 
   // Begins on the wire with its first word or its signature: the id of the item may come with that.
   'thinking-start'(state) {
@@ -114,7 +124,6 @@ const on: Handlers<State> = {
 
   // A message may go on with another part; all else is over.
   'part-end': state => (state.open?.kind === 'message' ? closeContent(state) : closeItem(state)),
-  citation: nothing,
   'server-tool': nothing,
 
   logprobs(state, { logprobs }) {
@@ -219,7 +228,7 @@ function openContent(state: State, kind: OpenContent['kind']): string {
   const opened = state.open?.kind === 'message' ? closeContent(state) : closeItem(state) + openMessage(state);
   const { open } = state;
   if (open?.kind !== 'message') return opened;
-  open.open = { kind, text: '' };
+  open.open = { kind, text: '', measure: new Measure('code-points'), annotations: [], cited: [] };
   const part = kind === 'text' ? outputText('') : refusal('');
   return opened + inItem(state, 'response.content_part.added', open.id, { content_index: open.content.length, part });
 }
@@ -234,23 +243,41 @@ function contentDelta(state: State, text: string): string {
   const { open } = state;
   if (open?.kind !== 'message' || !open.open || text === '') return '';
   open.open.text += text;
+  open.open.measure.add(text);
   const place = { content_index: open.content.length, delta: text };
   return open.open.kind === 'text'
     ? inItem(state, 'response.output_text.delta', open.id, { ...place, logprobs: [] })
     : inItem(state, 'response.refusal.delta', open.id, place);
 }
 
+function cite(state: State, citation: Citation): string {
+  const content = state.open?.kind === 'message' ? state.open.open : undefined;
+  if (content?.kind !== 'text') return '';
+  if (citation.span && citation.span.end <= content.measure.length) return annotated(state, content, citation);
+  content.cited.push(citation);
+  return '';
+}
+
+function annotated(state: State, { measure, annotations }: OpenContent, citation: Citation): string {
+  const annotation = annotationOf(citation, measure);
+  if (!annotation || state.open?.kind !== 'message') return '';
+  const place = { content_index: state.open.content.length, annotation_index: annotations.length };
+  annotations.push(annotation);
+  return inItem(state, 'response.output_text.annotation.added', state.open.id, { ...place, annotation });
+}
+
 function closeContent(state: State): string {
   const { open, logprobs } = state;
   if (open?.kind !== 'message' || !open.open) return '';
-  const { kind, text } = open.open;
+  const { kind, text, annotations, cited } = open.open;
+  const rest = cited.map(citation => annotated(state, open.open!, citation)).join('');
   const place = { content_index: open.content.length };
-  const part = kind === 'text' ? outputText(text, logprobs) : refusal(text);
+  const part = kind === 'text' ? outputText(text, logprobs, annotations) : refusal(text);
   const told =
     kind === 'text'
       ? inItem(state, 'response.output_text.done', open.id, { ...place, text, logprobs: part.logprobs })
       : inItem(state, 'response.refusal.done', open.id, { ...place, refusal: text });
-  const ended = told + inItem(state, 'response.content_part.done', open.id, { ...place, part });
+  const ended = rest + told + inItem(state, 'response.content_part.done', open.id, { ...place, part });
   open.content.push(part);
   open.open = undefined;
   return ended;

@@ -1,4 +1,6 @@
 // A whole answer of Anthropic's as the neutral reply, and the facts the same-dialect path needs of it.
+import { readAnthropicCitation } from '#core/chat/citations/anthropic.ts';
+import type { Citation } from '#core/chat/citations/citation.ts';
 import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
@@ -68,11 +70,14 @@ export function finishOf(wire: JsonRecord): Finish | undefined {
 type PartReader = (block: JsonRecord) => readonly AssistantPart[];
 
 /**
- * Blocks that only Anthropic knows are left out: server tools and their results, `fallback`, `compaction`, `container_upload`,
- * and the citations of texts. A client of the same dialect gets them in the bytes that pass through.
+ * Blocks that only Anthropic knows are left out: server tools and their results, `fallback`, `compaction`, `container_upload`.
+ * A client of the same dialect gets them in the bytes that pass through.
  */
 const parts: Readonly<Record<string, PartReader>> = {
-  text: block => (block.text === '' ? [] : [{ kind: 'text', text: textOf(block.text) }]),
+  text: block => {
+    const citations = citationsOf(block.citations);
+    return block.text === '' ? [] : [{ kind: 'text', text: textOf(block.text), ...(citations.length > 0 && { citations }) }];
+  },
   thinking: block => {
     const signature = textOf(block.signature);
     return [{ kind: 'thinking', text: textOf(block.thinking), ...(signature && { signature }) }];
@@ -83,7 +88,12 @@ const parts: Readonly<Record<string, PartReader>> = {
 
 export const leavesOut = (body: unknown): boolean =>
   isRecord(body) &&
-  recordsOf(body.content).some(({ type, citations }) => !entryOf(parts, type) || recordsOf(citations).length > 0);
+  recordsOf(body.content).some(
+    ({ type, citations }) => !entryOf(parts, type) || recordsOf(citations).some(citation => !readAnthropicCitation(citation)),
+  );
+
+/** A citation is of all of its block. */
+const citationsOf = (list: unknown): Citation[] => recordsOf(list).flatMap(citation => readAnthropicCitation(citation) ?? []);
 
 function partsOf(block: JsonRecord): readonly AssistantPart[] {
   return entryOf(parts, block.type)?.(block) ?? [];

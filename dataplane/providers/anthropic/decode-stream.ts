@@ -1,10 +1,11 @@
 // The event stream of Anthropic's as neutral events: a reducer with one handler for each wire event. It buffers nothing but the
 // input of a tool call that came whole in its first event.
+import { readAnthropicCitation } from '#core/chat/citations/anthropic.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { SseMessage, StreamDecoder } from '../provider.ts';
-import { entryOf, recordOf, textOf } from '../wire.ts';
+import { entryOf, recordOf, recordsOf, textOf } from '../wire.ts';
 import { argumentsOf, finishOf } from './decode-reply.ts';
 import { failureOfErrorObject } from './errors.ts';
 import { mergeUsage, usageOf } from './usage.ts';
@@ -94,7 +95,8 @@ function secondStart(state: State, id: string): Events {
 const blockStarts: Readonly<Record<string, Handler>> = {
   text(state, block) {
     state.open = { kind: 'text', wholeInput: '' };
-    return [{ kind: 'text-start' }, ...textDelta(block.text)];
+    const cited = recordsOf(block.citations).flatMap(citation => cite(state, citation));
+    return [{ kind: 'text-start' }, ...cited, ...textDelta(block.text)];
   },
   thinking(state, block) {
     state.open = { kind: 'thinking', wholeInput: '' };
@@ -117,15 +119,12 @@ const opaqueStart: Handler = state => {
   return [];
 };
 
-/** The neutral reply has no citations. */
 const deltas: Readonly<Record<string, Handler>> = {
   text_delta: (state, delta) => (state.open?.kind === 'text' ? textDelta(delta.text) : []),
   thinking_delta: (state, delta) => (state.open?.kind === 'thinking' ? thinkingDelta(delta.thinking) : []),
   signature_delta: (state, delta) => (state.open?.kind === 'thinking' ? signature(delta.signature) : []),
-  citations_delta(state) {
-    state.leftOut = true;
-    return [];
-  },
+  // Before the text that it is of, or among it.
+  citations_delta: (state, delta) => (state.open?.kind === 'text' ? cite(state, recordOf(delta.citation)) : []),
   input_json_delta(state, delta) {
     const json = textOf(delta.partial_json);
     if (state.open?.kind !== 'tool-call' || json === '') return [];
@@ -133,6 +132,12 @@ const deltas: Readonly<Record<string, Handler>> = {
     return [{ kind: 'tool-call-delta', json }];
   },
 };
+
+function cite(state: State, wire: JsonRecord): Events {
+  const citation = readAnthropicCitation(wire);
+  state.leftOut ||= !citation;
+  return citation ? [{ kind: 'citation', citation }] : [];
+}
 
 const textDelta = (text: unknown): Events => (textOf(text) ? [{ kind: 'text-delta', text: textOf(text) }] : []);
 const thinkingDelta = (text: unknown): Events => (textOf(text) ? [{ kind: 'thinking-delta', text: textOf(text) }] : []);

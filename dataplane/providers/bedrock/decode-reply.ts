@@ -1,4 +1,5 @@
 // A whole answer of Converse as the neutral reply, and the facts the same-dialect path needs of it.
+import { readConverseCitation } from '#core/chat/citations/converse.ts';
 import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
@@ -81,18 +82,26 @@ export function finishOf(stopReason: string): Finish | Failure | undefined {
 }
 
 /**
- * Blocks without a neutral form are left out: tools that run at the provider and their results, images, and what is cited. A client of the
- * same dialect gets them in the bytes that pass through.
+ * Blocks without a neutral form are left out: tools that run at the provider and their results, and images. A client of the same dialect
+ * gets them in the bytes that pass through.
  */
 function partsOf(block: JsonRecord): readonly AssistantPart[] {
   if (typeof block.text === 'string') return block.text === '' ? [] : [{ kind: 'text', text: block.text }];
   if (isRecord(block.reasoningContent)) return thinkingOf(block.reasoningContent);
-  if (isRecord(block.citationsContent)) return recordsOf(block.citationsContent.content).flatMap(partsOf);
+  if (isRecord(block.citationsContent)) return citedOf(block.citationsContent);
   if (isClientTool(block.toolUse)) {
     const { toolUseId, name, input } = block.toolUse;
     return [{ kind: 'tool-call', id: textOf(toolUseId), name: textOf(name), arguments: argumentsOf(input) }];
   }
   return [];
+}
+
+function citedOf({ content, citations: list }: JsonRecord): readonly AssistantPart[] {
+  const text = recordsOf(content)
+    .map(piece => textOf(piece.text))
+    .join('');
+  const citations = recordsOf(list).flatMap(citation => readConverseCitation(citation) ?? []);
+  return text === '' ? [] : [{ kind: 'text', text, ...(citations.length > 0 && { citations }) }];
 }
 
 function thinkingOf({ reasoningText, redactedContent }: JsonRecord): readonly AssistantPart[] {
@@ -106,8 +115,12 @@ export const isClientTool = (toolUse: unknown): toolUse is JsonRecord => isRecor
 
 export const leavesOut = (body: unknown): boolean => {
   const answer = answerOf(body);
-  return answer.ok && answer.value.content.some(block => partsOf(block).length === 0 || 'citationsContent' in block);
+  return (
+    answer.ok && answer.value.content.some(block => partsOf(block).length === 0 || hasUnknown(recordOf(block.citationsContent)))
+  );
 };
+
+const hasUnknown = ({ citations }: JsonRecord): boolean => recordsOf(citations).some(citation => !readConverseCitation(citation));
 
 /** `{}` stands for no arguments too, which the neutral form writes as the empty text. */
 export function argumentsOf(input: unknown): string {

@@ -1,4 +1,5 @@
 // The event stream of ConverseStream as neutral events: a reducer with one handler for each wire event.
+import { readConverseCitation } from '#core/chat/citations/converse.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
@@ -122,10 +123,16 @@ function deltaEvents(state: State, delta: JsonRecord, index: unknown): Events {
     if (state.open?.kind !== 'tool-call') return fail(state, failure('upstream_bad_response'));
     return json === '' ? [] : [{ kind: 'tool-call-delta', json }];
   }
-  // What a text cites stands beside it.
-  if (isRecord(delta.citation)) state.leftOut = true;
-  else if (!state.open) openOpaque(state, index);
+  if (isRecord(delta.citation)) return cited(state, delta.citation, index);
+  if (!state.open) openOpaque(state, index);
   return [];
+}
+
+/** Before the text that it is of, or after it. */
+function cited(state: State, wire: JsonRecord, index: unknown): Events {
+  const citation = readConverseCitation(wire);
+  state.leftOut ||= !citation;
+  return citation ? [...openedAs(state, 'text', index), { kind: 'citation', citation }] : [];
 }
 
 function said(state: State, kind: 'text' | 'thinking', text: string, index: unknown): Events {

@@ -79,7 +79,7 @@ describe('a stream of Converse', () => {
     );
   });
 
-  test('leaves out, and says so, what runs at the provider and what is cited', () => {
+  test('leaves out, and says so, what runs at the provider', () => {
     const { reply, leftOut } = read(
       converse,
       event('contentBlockStart', {
@@ -89,12 +89,26 @@ describe('a stream of Converse', () => {
       event('contentBlockDelta', { contentBlockIndex: 0, delta: { toolUse: { input: '{}' } } }),
       event('contentBlockStop', { contentBlockIndex: 0 }),
       text('Seven', 1),
-      event('contentBlockDelta', { contentBlockIndex: 1, delta: { citation: { title: 'a' } } }),
       stop('end_turn'),
       metadata,
     );
     assert.deepEqual(reply.parts, [{ kind: 'text', text: 'Seven' }]);
     assert.ok(leftOut);
+  });
+
+  test('cites before its words, after them, and in words that are not known', () => {
+    const cites = (citation: object) => event('contentBlockDelta', { contentBlockIndex: 0, delta: { citation } });
+    const page = { title: 'a', location: { documentPage: { documentIndex: 0, start: 1, end: 2 } } };
+    const source = { kind: 'document', index: 0, title: 'a', place: { unit: 'pages', start: 1, end: 2 } } as const;
+    const seven = [{ kind: 'text', text: 'Seven', citations: [{ source }] }];
+    for (const body of [
+      [cites(page), text('Seven')],
+      [text('Seven'), cites(page)],
+    ]) {
+      const { reply, leftOut } = read(converse, ...body, stop('end_turn'), metadata);
+      assert.deepEqual([reply.parts, leftOut], [seven, false]);
+    }
+    assert.ok(read(converse, text('Seven'), cites({ location: {} }), stop('end_turn'), metadata).leftOut);
   });
 
   test('that is cut before its stop reason is never whole; after it, it is', () => {
@@ -250,10 +264,12 @@ describe('a whole answer', () => {
       assert.equal(facts(value), 'upstream_bad_response');
   });
 
-  test('tells what it says of citations as text, and that they are left out', () => {
-    const cited = body([{ citationsContent: { content: [{ text: 'Seven.' }], citations: [{ title: 'a' }] } }]);
-    assert.deepEqual(decoded(cited).parts, [{ kind: 'text', text: 'Seven.' }]);
-    assert.ok(converse.leavesOut(cited));
+  test('has what it cites with the text, and leaves out what is not known', () => {
+    const cited = (...citations: object[]) =>
+      body([{ citationsContent: { content: [{ text: 'Se' }, { text: 'ven.' }], citations } }]);
+    const source = { kind: 'search-result', source: 'a', title: 'a' } as const;
+    assert.deepEqual(decoded(cited({ title: 'a' })).parts, [{ kind: 'text', text: 'Seven.', citations: [{ source }] }]);
+    assert.deepEqual([converse.leavesOut(cited({ title: 'a' })), converse.leavesOut(cited({}))], [false, true]);
     assert.ok(!converse.leavesOut(body([{ text: 'x' }, { toolUse: { toolUseId: 't', name: 'f', input: {} } }])));
   });
 });

@@ -1,5 +1,8 @@
 // Google's answers as neutral events: each frame of a stream is an answer of its own with the next parts. A whole reply is read as a stream
 // of one frame, so both mean the same by construction.
+import { type Citation, converted } from '#core/chat/citations/citation.ts';
+import { type FoundCitation, readFetched, readGrounding, saysMore } from '#core/chat/citations/google.ts';
+import { Measure } from '#core/chat/citations/measure.ts';
 import { fold } from '#core/chat/fold.ts';
 import { signedBy } from '#core/chat/foreign.ts';
 import type { ChatEvent, ChatReply, Finish } from '#core/chat/reply.ts';
@@ -34,6 +37,13 @@ type State = {
   readonly ended: Set<number>;
   finish: Finish | undefined;
   leftOut: boolean;
+  /** The open text. */
+  text: string;
+  measure: Measure;
+  /** Citations that were told: frames repeat them. */
+  readonly cited: Set<string>;
+  /** Addresses that Google read for the answer. */
+  readonly fetched: Set<string>;
 };
 
 const newState = (choices: number): State => ({
@@ -49,6 +59,10 @@ const newState = (choices: number): State => ({
   ended: new Set(),
   finish: undefined,
   leftOut: false,
+  text: '',
+  measure: new Measure('bytes'),
+  cited: new Set(),
+  fetched: new Set(),
 });
 
 export function streamDecoder(request?: RequestFields): StreamDecoder {
@@ -105,14 +119,59 @@ function onStart(state: State, answer: JsonRecord): ChatEvent[] {
   return [{ kind: 'start', id: state.id, model: textOf(answer.modelVersion) }];
 }
 
-/** What of a candidate has no neutral form: where its words come from. */
-const SOURCES = ['groundingMetadata', 'citationMetadata', 'urlContextMetadata'];
-
 function onCandidate(state: State, candidate: JsonRecord): Events {
-  if (SOURCES.some(name => Object.keys(recordOf(candidate[name])).length > 0)) state.leftOut = true;
-  const parts = recordsOf(recordOf(candidate.content).parts).flatMap(part => onPart(state, part));
+  const parts = recordsOf(recordOf(candidate.content).parts);
+  const lastText = parts.findLastIndex(isWords);
+  const starts: number[] = [];
+  const events: ChatEvent[] = [];
+  for (const [index, part] of parts.entries()) {
+    starts.push(state.text.length);
+    // What follows the words, a signature or a call, ends their part, and the sources are of that.
+    if (index === lastText + 1) events.push(...onSources(state, candidate, starts));
+    events.push(...onPart(state, part));
+  }
+  if (lastText === parts.length - 1) events.push(...onSources(state, candidate, starts));
   const logprobs = logprobsOf(candidate.logprobsResult);
-  return logprobs ? [...parts, { kind: 'logprobs', logprobs }] : parts;
+  return logprobs ? [...events, { kind: 'logprobs', logprobs }] : events;
+}
+
+const isWords = ({ text, thought }: JsonRecord): boolean => textOf(text) !== '' && thought !== true;
+
+/** Addresses that were only read are told at the end, where nothing else has cited them. */
+function onSources(state: State, candidate: JsonRecord, starts: readonly number[]): Events {
+  state.leftOut ||= saysMore(candidate);
+  const found = readGrounding(candidate).map(citation => placed(state, citation, starts));
+  for (const { source } of found) if (source.kind === 'url') state.fetched.delete(source.url);
+  for (const url of readFetched(candidate))
+    if (!found.some(({ source }) => source.kind === 'url' && source.url === url)) state.fetched.add(url);
+  const fetched = finishReasonOf(candidate) === undefined ? [] : [...state.fetched];
+  return [...found, ...fetched.map((url): Citation => ({ source: { kind: 'url', url } }))].flatMap(citation =>
+    cite(state, citation),
+  );
+}
+
+function cite(state: State, citation: Citation): Events {
+  const key = JSON.stringify(citation);
+  if (state.cited.has(key)) return [];
+  state.cited.add(key);
+  if (state.open === 'text') return [{ kind: 'citation', citation }];
+  state.leftOut = true;
+  return [];
+}
+
+/**
+ * In units of the open text. The pieces of a streamed answer count as one part; of a whole one each part counts for itself.
+ * @param starts of the parts of this frame
+ */
+function placed({ text, measure }: State, { part, words, ...citation }: FoundCitation, starts: readonly number[]): Citation {
+  const from = (start: number) => {
+    const base = measure.before(start) ?? 0;
+    return converted(citation, bytes => measure.placeOf(base + bytes));
+  };
+  const found = [from(0), from(starts[part] ?? 0)].find(
+    ({ span }) => span && (words === undefined || text.slice(span.start, span.end) === words),
+  );
+  return found ?? converted(citation, () => undefined);
 }
 
 function onPart(state: State, part: JsonRecord): Events {
@@ -142,7 +201,10 @@ function onText(state: State, text: string, signature: string): Events {
   const before = signature ? signed(state, signature) : [];
   if (text === '') return before;
   state.hasContent = true;
-  return [...before, ...open(state, 'text'), { kind: 'text-delta', text }];
+  const opened = open(state, 'text');
+  state.text += text;
+  state.measure.add(text);
+  return [...before, ...opened, { kind: 'text-delta', text }];
 }
 
 function signed(state: State, signature: string): Events {
@@ -193,6 +255,8 @@ function open(state: State, kind: 'text' | 'thinking'): Events {
   if (state.open === kind) return [];
   const before = [...closeCall(state), ...closePart(state)];
   state.open = kind;
+  state.text = '';
+  state.measure = new Measure('bytes');
   return [...before, { kind: `${kind}-start` }];
 }
 

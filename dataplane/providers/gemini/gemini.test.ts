@@ -307,7 +307,58 @@ describe('an answer', () => {
     const text = { content: { parts: [{ text: 'a' }] }, finishReason: 'STOP' };
     assert.equal(generateContent.leavesOut(reply(text)), false);
     assert.equal(generateContent.leavesOut(reply({ ...text, groundingMetadata: { groundingChunks: [{}] } })), true);
+    assert.equal(generateContent.leavesOut(reply({ ...text, groundingMetadata: { searchEntryPoint: {} } })), true);
     assert.equal(stream(reply({ content: { parts: [{ executableCode: { code: 'x' } }] }, finishReason: 'STOP' })).leftOut, true);
+  });
+
+  test('has its sources with its words: counted in bytes, through all frames, before a signature', () => {
+    const web = { web: { uri: 'https://a.test/', title: 'A' } };
+    const segment = (text: string, place: object) => ({ segment: { text, ...place }, groundingChunkIndices: [0] });
+    const said = (text: string, more: object = {}) => reply({ content: { parts: [{ text }] }, ...more });
+    const grounded = (...groundingSupports: object[]) => ({ groundingMetadata: { groundingChunks: [web], groundingSupports } });
+    const source = { kind: 'url', url: 'https://a.test/', title: 'A' } as const;
+    const { reply: streamed, leftOut } = stream(
+      said('Zwölf 😀'),
+      said(' Stück.', { groundingMetadata: {} }),
+      reply({
+        content: { parts: [{ text: '', thoughtSignature: 'c2ln' }] },
+        finishReason: 'STOP',
+        ...grounded(segment('Stück.', { startIndex: 12, endIndex: 19 }), segment('elsewhere', { endIndex: 5 })),
+      }),
+    );
+    assert.deepEqual(
+      [streamed.parts[0], leftOut],
+      [{ kind: 'text', text: 'Zwölf 😀 Stück.', citations: [{ source, span: { start: 9, end: 15 } }, { source }] }, false],
+    );
+
+    const parts = [{ text: 'Hm', thought: true }, { text: 'Zwölf.' }];
+    const whole = generateContent.decodeReply(
+      reply({
+        content: { parts },
+        finishReason: 'STOP',
+        ...grounded(segment('ölf', { partIndex: 1, startIndex: 2, endIndex: 6 })),
+      }),
+    );
+    assert.deepEqual(whole.ok && whole.value.parts[1], {
+      kind: 'text',
+      text: 'Zwölf.',
+      citations: [{ source, span: { start: 2, end: 5 } }],
+    });
+  });
+
+  test('that Google read an address for rests on it, once', () => {
+    const read = (url: string) => ({ urlContextMetadata: { urlMetadata: [{ retrievedUrl: url }] } });
+    const text = (more: object) => reply({ content: { parts: [{ text: 'a' }] }, ...more });
+    const cited = { groundingMetadata: { groundingChunks: [{ web: { uri: 'https://a.test/' } }] } };
+    const { reply: said } = stream(
+      text(read('https://a.test/')),
+      text(read('https://b.test/')),
+      text({ finishReason: 'STOP', ...cited }),
+    );
+    const urls = said.parts
+      .flatMap(part => (part.kind === 'text' ? part.citations! : []))
+      .map(({ source }) => source.kind === 'url' && source.url);
+    assert.deepEqual(urls, ['https://a.test/', 'https://b.test/']);
   });
 
   test('ends with an error of its own, in any frame', () => {

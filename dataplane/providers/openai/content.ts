@@ -1,22 +1,42 @@
 // What a delta, or a whole message, says: its pieces in the order in which a model says them.
+import type { Citation } from '#core/chat/citations/citation.ts';
+import { readAnnotation } from '#core/chat/citations/openai.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { recordsOf } from '../wire.ts';
 import type { CallPiece, TextKind } from './parts.ts';
 
-export type Piece = { readonly kind: TextKind; readonly text: string } | ({ readonly kind: 'call' } & CallPiece);
+export type Piece =
+  | { readonly kind: TextKind; readonly text: string }
+  /** Its span is in code points of the message's content. */
+  | { readonly kind: 'citation'; readonly citation: Citation }
+  | ({ readonly kind: 'call' } & CallPiece);
 
 export function contentOf(delta: JsonRecord): Piece[] {
   return [
     ...reasoning(delta),
     ...answer(delta.content),
+    ...citations(delta),
     ...text('refusal', delta.refusal),
     ...calls(delta),
     ...legacyCall(delta),
   ];
 }
 
-/** Citations, sound, and pictures (OpenAI, OpenRouter): the neutral reply has none of them. */
-export const hasMoreThanContent = ({ annotations, audio, images }: JsonRecord): boolean =>
-  isRecord(audio) || [annotations, images].some(list => Array.isArray(list) && list.length > 0);
+/**
+ * Sound, pictures, annotations that cite nothing (OpenRouter's files), and parts of a content that are no text (Mistral's references, which
+ * name results of tools by numbers of its own): the neutral reply has none of them.
+ */
+export const hasMoreThanContent = ({ annotations, audio, images, content }: JsonRecord): boolean =>
+  isRecord(audio) ||
+  recordsOf(images).length > 0 ||
+  recordsOf(annotations).some(annotation => !readAnnotation(annotation)) ||
+  recordsOf(content).some(({ type }) => type !== 'text' && type !== 'thinking');
+
+const citations = ({ annotations }: JsonRecord): Piece[] =>
+  recordsOf(annotations).flatMap(annotation => {
+    const citation = readAnnotation(annotation);
+    return citation ? [{ kind: 'citation', citation }] : [];
+  });
 
 /** DeepSeek and xAI say `reasoning_content`, OpenRouter and Groq `reasoning`; vLLM has changed from the one to the other, with both between. */
 const reasoning = (delta: JsonRecord): Piece[] => text('thinking', delta.reasoning_content || delta.reasoning);

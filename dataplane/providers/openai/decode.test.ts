@@ -295,11 +295,21 @@ describe('finish reasons', () => {
   });
 });
 
-test('citations, sound and pictures are left out, in streams as in whole replies', () => {
+test('sound, pictures and what cites nothing are left out, in streams as in whole replies', () => {
   const cases: [message: object, leftOut: boolean][] = [
     [{ content: 'a' }, false],
     [{ content: 'a', annotations: [], audio: null }, false],
-    [{ content: 'a', annotations: [{ type: 'url_citation' }] }, true],
+    [{ content: 'a', annotations: [{ type: 'url_citation', url_citation: { url: 'https://a.test/' } }] }, false],
+    [{ content: 'a', annotations: [{ type: 'file', file: { hash: 'x' } }] }, true],
+    [
+      {
+        content: [
+          { type: 'text', text: 'a' },
+          { type: 'reference', reference_ids: [1] },
+        ],
+      },
+      true,
+    ],
     [{ content: 'a', audio: { data: 'UklGRg==' } }, true],
     [{ content: 'a', images: [{ type: 'image_url' }] }, true],
   ];
@@ -309,6 +319,50 @@ test('citations, sound and pictures are left out, in streams as in whole replies
     const whole = { choices: [{ index: 0, message, finish_reason: 'stop' }] };
     assert.deepEqual([decoder.leftOut?.(), leavesOut(whole)], [leftOut, leftOut], JSON.stringify(message));
   }
+});
+
+describe('citations', () => {
+  const cites = (url: string, place = {}) => ({ type: 'url_citation', url_citation: { url, ...place } });
+  const cited = (url: string, span?: object) => ({ source: { kind: 'url', url }, ...(span && { span }) });
+  const stop = chunk({}, { finish_reason: 'stop' });
+  const [a, b] = ['https://a.test/', 'https://b.test/'];
+
+  test('count code points of all text, and stand in their own part of it', () => {
+    const { reply } = folded(
+      chunk({ content: '😀 One.' }),
+      chunk({ reasoning: 'Hm' }),
+      chunk({ content: '😀 Two.' }),
+      chunk({ annotations: [cites(a, { start_index: 8, end_index: 11 }), cites(b, { start_index: 0, end_index: 3 })] }),
+      stop,
+    );
+    assert.deepEqual(reply.parts.at(-1), {
+      kind: 'text',
+      text: '😀 Two.',
+      citations: [cited(a, { start: 3, end: 6 }), cited(b)],
+    });
+  });
+
+  test('that come before the text, wait for it; without a text they are left out', () => {
+    const early = chunk({ content: '', annotations: [cites(a, { start_index: 0, end_index: 0 })] });
+    assert.deepEqual(folded(early, chunk({ content: 'One.' }), stop).reply.parts, [
+      { kind: 'text', text: 'One.', citations: [cited(a)] },
+    ]);
+    const decoder = streamDecoder();
+    for (const data of [early, stop]) decoder.push({ event: '', data });
+    assert.equal(decoder.leftOut?.(), true);
+  });
+
+  test('stand between the text and the calls of a whole message, and beside it where a server has a list', () => {
+    const message = {
+      content: 'One.',
+      annotations: [cites(a)],
+      tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }],
+    };
+    const reply = decodeReply({ choices: [{ message, finish_reason: 'tool_calls' }], citations: [b] });
+    assert.deepEqual(reply.ok && reply.value.parts[0], { kind: 'text', text: 'One.', citations: [cited(a)] });
+    const { reply: listed } = folded(chunk({ content: 'One.' }), JSON.stringify({ ...JSON.parse(stop), citations: [a, b] }));
+    assert.deepEqual(listed.parts, [{ kind: 'text', text: 'One.', citations: [cited(a), cited(b)] }]);
+  });
 });
 
 describe('usage', () => {

@@ -1,5 +1,7 @@
 // OpenAI's chunks and whole replies as neutral events: one handler for each thing that a chunk can hold. A whole reply is read as
 // a stream of one chunk, so both mean the same by construction.
+import type { Citation } from '#core/chat/citations/citation.ts';
+import { readSources } from '#core/chat/citations/openai.ts';
 import { fold } from '#core/chat/fold.ts';
 import type { ChatEvent, ChatReply, Finish, Logprobs } from '#core/chat/reply.ts';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
@@ -23,6 +25,8 @@ type State = {
   /** Of choice 0, once it has ended. */
   finish: Finish | undefined;
   leftOut: boolean;
+  /** What the answer rests on, as some servers say beside each piece of it: the last list counts. */
+  sources: readonly Citation[];
 };
 
 const newState = (choices: number): State => ({
@@ -32,6 +36,7 @@ const newState = (choices: number): State => ({
   ended: new Set(),
   finish: undefined,
   leftOut: false,
+  sources: [],
 });
 
 export function streamDecoder(request?: RequestFields): StreamDecoder {
@@ -39,7 +44,7 @@ export function streamDecoder(request?: RequestFields): StreamDecoder {
   return {
     push: message => (state.phase === 'over' ? [] : guarded(state, read(state, message))),
     close: () => (state.phase === 'over' ? [] : closing(state)),
-    leftOut: () => state.leftOut,
+    leftOut: () => state.leftOut || state.parts.hasUncited,
   };
 }
 
@@ -57,6 +62,7 @@ function onChunk(state: State, chunk: JsonRecord): ChatEvent[] {
   const broken = inBandFailure(chunk);
   if (broken) return failed(state, broken);
   const choice = firstChoice(chunk);
+  state.sources = readSources(chunk) ?? state.sources;
   return [
     ...onStart(state, chunk),
     ...(choice ? onChoice(state, choice) : []),
@@ -81,8 +87,16 @@ function onChoice(state: State, choice: JsonRecord): ChatEvent[] {
   return [...content, ...onLogprobs(choice), ...onFinish(state, choice)];
 }
 
-const onPiece = (parts: PartSequence, piece: Piece): ChatEvent[] =>
-  piece.kind === 'call' ? parts.call(piece) : parts.text(piece.kind, piece.text);
+function onPiece(parts: PartSequence, piece: Piece): ChatEvent[] {
+  switch (piece.kind) {
+    case 'call':
+      return parts.call(piece);
+    case 'citation':
+      return parts.cite(piece.citation);
+    default:
+      return parts.text(piece.kind, piece.text);
+  }
+}
 
 function onLogprobs({ logprobs }: JsonRecord): ChatEvent[] {
   return isRecord(logprobs) ? [{ kind: 'logprobs', logprobs: logprobs as Logprobs }] : [];
@@ -94,7 +108,7 @@ function onFinish(state: State, choice: JsonRecord): ChatEvent[] {
   const broken = breakOf(reason);
   if (broken) return failed(state, failure(broken));
   state.finish = finishOf(reason, choice, state.parts.hasCalls);
-  return state.parts.finish();
+  return [...state.sources.flatMap(source => state.parts.cite(source)), ...state.parts.finish()];
 }
 
 /** The answer is over when all its choices are: the connection may break between the end of one and the end of the next. */
@@ -196,7 +210,8 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
 }
 
 const saysSomething = ({ message }: JsonRecord): boolean =>
-  isRecord(message) && contentOf(message).some(piece => piece.kind === 'call' || piece.text !== '');
+  isRecord(message) &&
+  contentOf(message).some(piece => piece.kind === 'call' || (piece.kind !== 'citation' && piece.text !== ''));
 
 function wholeReply(body: unknown): Parsed<JsonRecord> {
   if (!isRecord(body)) return refuse('upstream_bad_response');

@@ -1,6 +1,8 @@
 // Puts the pieces of an answer in sequence. OpenAI's wire may interleave the pieces of parallel tool calls; neutral parts follow
 // one another (core/chat/reply.ts). A piece of another part than the open one is held back until the open call's arguments are
 // whole JSON: until then more of them may come.
+import { type Citation, converted } from '#core/chat/citations/citation.ts';
+import { Measure } from '#core/chat/citations/measure.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { JsonEnd } from './json-end.ts';
 
@@ -12,7 +14,8 @@ export type CallPiece = {
   readonly json: string;
 };
 
-type TextRun = { readonly kind: TextKind; readonly pieces: string[] };
+/** `start`: how much of the answer's text was before it. `citations` wait with the pieces. */
+type TextRun = { readonly kind: TextKind; readonly pieces: string[]; readonly start: number; readonly citations: Citation[] };
 type Call = {
   readonly kind: 'call';
   /** As the wire numbers it; undefined where it does not. */
@@ -36,6 +39,10 @@ export class PartSequence {
   readonly #calls: Call[] = [];
   readonly #held: Part[] = [];
   #heldLength = 0;
+  /** Of the answer's text, which citations count through. */
+  readonly #measure = new Measure('code-points');
+  /** Of a text that is still to come. */
+  #uncited: Citation[] = [];
   #open: Part | undefined;
 
   get hasCalls(): boolean {
@@ -49,11 +56,39 @@ export class PartSequence {
 
   text(kind: TextKind, text: string): ChatEvent[] {
     if (text === '') return [];
+    const start = this.#measure.length;
+    if (kind === 'text') this.#measure.add(text);
     if (this.#open?.kind === kind) return [textDelta(kind, text)];
     const last = this.#held.at(-1);
     if (last?.kind === kind) this.#hold(last, text);
-    else this.#held.push(this.#hold({ kind, pieces: [] }, text));
+    else
+      this.#held.push(this.#hold({ kind, pieces: [], start, citations: kind === 'text' ? this.#uncited.splice(0) : [] }, text));
     return this.#advance();
+  }
+
+  /** @param citation its span in code points of all of the answer's text */
+  cite(citation: Citation): ChatEvent[] {
+    const last = this.#held.at(-1) ?? this.#open;
+    if (last?.kind !== 'text') {
+      this.#uncited.push(citation);
+      return [];
+    }
+    if (last === this.#open) return [this.#cited(citation, last)];
+    last.citations.push(citation);
+    return [];
+  }
+
+  /** There are citations that no text came for. */
+  get hasUncited(): boolean {
+    return this.#uncited.length > 0;
+  }
+
+  #cited(citation: Citation, { start }: TextRun): ChatEvent {
+    const within = (points: number) => {
+      const place = this.#measure.placeOf(points);
+      return place === undefined || place < start ? undefined : place - start;
+    };
+    return { kind: 'citation', citation: converted(citation, within) };
   }
 
   call(piece: CallPiece): ChatEvent[] {
@@ -111,7 +146,12 @@ export class PartSequence {
     this.#open = part;
     const pieces = part.pieces.splice(0);
     for (const piece of pieces) this.#heldLength -= piece.length + PIECE_COST;
-    if (part.kind !== 'call') return [{ kind: `${part.kind}-start` }, ...pieces.map(piece => textDelta(part.kind, piece))];
+    if (part.kind !== 'call')
+      return [
+        { kind: `${part.kind}-start` },
+        ...pieces.map(piece => textDelta(part.kind, piece)),
+        ...part.citations.splice(0).map(citation => this.#cited(citation, part)),
+      ];
     part.state = 'open';
     // Nobody but OpenAI promises an id, and without one the result could not say what it answers.
     part.id ||= `call_${this.#calls.indexOf(part)}`;

@@ -1,5 +1,8 @@
 // The event stream of the Responses wire as neutral events: a reducer with one handler for each wire event.
 // Events as in the types of openai 7.57 for Node, and as vLLM 0.32 sends them.
+import { converted } from '#core/chat/citations/citation.ts';
+import { Measure } from '#core/chat/citations/measure.ts';
+import { readAnnotation } from '#core/chat/citations/openai.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
@@ -21,12 +24,15 @@ type State = {
   /** There was a call of a function. */
   hasCalls: boolean;
   leftOut: boolean;
+  /** Texts by the keys of their parts, with how many annotations they have had. */
+  readonly texts: Map<string, Text>;
 };
 
+type Text = { readonly measure: Measure; annotations: number };
 type Handler = (state: State, event: JsonRecord) => ChatEvent[];
 
 export function streamDecoder(): StreamDecoder {
-  const state: State = { parts: new Parts(), phase: 'before-start', hasCalls: false, leftOut: false };
+  const state: State = { parts: new Parts(), phase: 'before-start', hasCalls: false, leftOut: false, texts: new Map() };
   return {
     push: message => (state.phase === 'over' ? [] : guarded(state, reduce(state, message))),
     close: () => (state.phase === 'over' ? [] : failed(state, failure('upstream_stream_truncated'))),
@@ -85,14 +91,14 @@ const on: Readonly<Record<string, Handler>> = {
     const kind = textKind(recordOf(event.part).type);
     return kind ? state.parts.begin(partKey(event), { kind: `${kind}-start` }) : [];
   },
-  'response.content_part.done': (state, event) => state.parts.end(partKey(event)),
+  'response.content_part.done'(state, event) {
+    const key = partKey(event);
+    return [...annotated(state, key, recordOf(event.part)), ...state.parts.end(key)];
+  },
 
   'response.output_text.delta': (state, event) => [...textDelta(state, event, 'text'), ...logprobsOf(event.logprobs)],
   'response.refusal.delta': (state, event) => textDelta(state, event, 'refusal'),
-  'response.output_text.annotation.added'(state) {
-    state.leftOut = true;
-    return [];
-  },
+  'response.output_text.annotation.added': (state, event) => cited(state, partKey(event), recordOf(event.annotation)),
 
   'response.reasoning_summary_part.added'(state, event) {
     const key = itemKey(event.output_index);
@@ -114,11 +120,35 @@ const textKind = (type: unknown): 'text' | 'refusal' | undefined =>
   type === 'output_text' ? 'text' : type === 'refusal' ? 'refusal' : undefined;
 
 /** Not every server tells of a part before its first piece. */
-function textDelta({ parts }: State, event: JsonRecord, kind: 'text' | 'refusal'): ChatEvent[] {
+function textDelta(state: State, event: JsonRecord, kind: 'text' | 'refusal'): ChatEvent[] {
+  const { parts } = state;
   const [key, text] = [partKey(event), textOf(event.delta)];
   if (text === '') return [];
+  if (kind === 'text') textAt(state, key).measure.add(text);
   return [...parts.begin(key, { kind: `${kind}-start` }), ...parts.add(key, { kind: `${kind}-delta`, text })];
 }
+
+function textAt({ texts }: State, key: string): Text {
+  const text = texts.get(key) ?? { measure: new Measure('code-points'), annotations: 0 };
+  texts.set(key, text);
+  return text;
+}
+
+function cited(state: State, key: string, wire: JsonRecord): ChatEvent[] {
+  const text = textAt(state, key);
+  text.annotations += 1;
+  const citation = readAnnotation(wire);
+  state.leftOut ||= !citation;
+  return citation
+    ? state.parts.add(key, { kind: 'citation', citation: converted(citation, at => text.measure.placeOf(at)) })
+    : [];
+}
+
+/** Those that a whole part has and no event has told. */
+const annotated = (state: State, key: string, { annotations }: JsonRecord): ChatEvent[] =>
+  recordsOf(annotations)
+    .slice(textAt(state, key).annotations)
+    .flatMap(annotation => cited(state, key, annotation));
 
 function thought({ parts }: State, { output_index: at, delta }: JsonRecord): ChatEvent[] {
   const [key, text] = [itemKey(at), textOf(delta)];
@@ -176,13 +206,14 @@ function endedMessage(state: State, key: string, item: JsonRecord): ChatEvent[] 
   return recordsOf(item.content).flatMap((part, index) => {
     const kind = textKind(part.type);
     const its = `${key}.${index}`;
-    if (recordsOf(part.annotations).length > 0) state.leftOut = true;
-    if (!kind || parts.hasBegun(its)) return parts.end(its);
+    if (!kind || parts.hasBegun(its)) return [...annotated(state, its, part), ...parts.end(its)];
     const text = textOf(kind === 'text' ? part.text : part.refusal);
+    if (kind === 'text') textAt(state, its).measure.add(text);
     return [
       ...parts.begin(its, { kind: `${kind}-start` }),
       ...parts.add(its, { kind: `${kind}-delta`, text }),
       ...logprobsOf(part.logprobs),
+      ...annotated(state, its, part),
       ...parts.end(its),
     ];
   });

@@ -170,6 +170,38 @@ describe('a stream', () => {
     assert.equal(decoder.leftOut?.(), true);
   });
 
+  test('has annotations where they come, once, in code points of their own text', () => {
+    const annotation = { type: 'url_citation', start_index: 2, end_index: 5, url: 'https://a.test/', title: '' };
+    const file = { type: 'file_citation', file_id: 'f', filename: 'F', index: 6 };
+    const whole = (content_index: number, part: Json) => ({
+      type: 'response.content_part.done',
+      output_index: 0,
+      content_index,
+      part: { type: 'output_text', ...part },
+    });
+    const told = { type: 'response.output_text.annotation.added', output_index: 0, content_index: 1, annotation };
+    const { parts } = fold(
+      eventsOf(
+        created,
+        text(0, 'Zero.'),
+        text(0, '😀 One', 1),
+        told,
+        text(0, '.', 1),
+        whole(0, { text: 'Zero.', annotations: [] }),
+        whole(1, { text: '😀 One.', annotations: [annotation, file] }),
+        over('completed'),
+      ),
+    ).reply;
+    assert.deepEqual(parts.at(-1), {
+      kind: 'text',
+      text: '😀 One.',
+      citations: [
+        { source: { kind: 'url', url: 'https://a.test/' }, span: { start: 3, end: 6 } },
+        { source: { kind: 'file', id: 'f', name: 'F' }, span: { start: 7, end: 7 } },
+      ],
+    });
+  });
+
   test('that holds back too much is refused', () => {
     const huge = 'x'.repeat(1 << 20);
     const wire = [created, call(0, 1), ...Array.from({ length: 10 }, () => text(1, huge))];
@@ -238,7 +270,7 @@ describe('a whole response', () => {
       assert.equal(decodeReply(body).ok, false);
   });
 
-  test('leaves out what has no neutral form: citations, and items of tools', () => {
+  test('leaves out what has no neutral form: annotations that cite nothing, and items of tools', () => {
     const plain = message([{ type: 'output_text', text: 'x', annotations: [] }]);
     assert.equal(leavesOut(response({ status: 'completed', output: [plain] })), false);
     const cited = message([{ type: 'output_text', text: 'x', annotations: [{ type: 'url_citation' }] }]);

@@ -80,5 +80,8 @@ export class Parts {
   }
 }
 
-const costOf = (event: ChatEvent): number =>
-  EVENT_COST + ('text' in event ? event.text.length : event.kind === 'tool-call-delta' ? event.json.length : 0);
+function costOf(event: ChatEvent): number {
+  if ('text' in event) return EVENT_COST + event.text.length;
+  if (event.kind === 'citation') return EVENT_COST + JSON.stringify(event.citation).length;
+  return EVENT_COST + (event.kind === 'tool-call-delta' ? event.json.length : 0);
+}
