@@ -4,6 +4,7 @@ import dns from 'node:dns';
 import { syncBuiltinESMExports } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ask } from '#platform/http-ask.ts';
 import { createHttpClient, type HttpClient, type HttpError } from '#platform/http-client.ts';
 import { type RawUpstream, startPort } from '#test/support/raw-upstream.ts';
 import { until, within } from '#test/support/until.ts';
@@ -20,9 +21,9 @@ describe('a connection', () => {
     await silent.close();
   });
 
-  const failureOf = (origin: string, connectTimeoutMs: number): Promise<HttpError> =>
+  const failureOf = (origin: string, connectTimeoutMs: number, headers: Record<string, string> = {}): Promise<HttpError> =>
     new Promise((resolve, reject) => {
-      const request = { method: 'POST', origin, path: '/', headers: {}, body: '{}', connectTimeoutMs };
+      const request = { method: 'POST', origin, path: '/', headers, body: '{}', connectTimeoutMs };
       const unexpected = () => reject(new Error('it answered'));
       client.send(request, { onHead: unexpected, onData: unexpected, onEnd: unexpected, onError: resolve });
     });
@@ -45,6 +46,15 @@ describe('a connection', () => {
   test('that is refused has failed before anything was sent', async () => {
     const { kind, code } = await within(10_000, 'the refusal', failureOf('http://127.0.0.1:1', 5000));
     assert.deepEqual([kind, code], ['connect', 'ECONNREFUSED']);
+  });
+
+  test('for a request that nobody can send: it fails as any other, once `send` has returned', async () => {
+    const { url } = silent;
+    for (const headers of [{ 'transfer-encoding': 'x' }, { upgrade: 'h2c' }, { expect: '100-continue' }]) {
+      assert.equal((await failureOf(url, 1000, headers)).kind, 'connect');
+      const request = { method: 'POST', origin: url, path: '/', headers, body: '{}', connectTimeoutMs: 1000 };
+      assert.deepEqual(await ask(client, request, { timeoutMs: 10_000, maxBytes: 100 }), { failed: 'connect' });
+    }
   });
 
   test('to a name is one look-up for all that wait for it: a resolver that is silent takes one thread', async t => {

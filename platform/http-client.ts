@@ -84,7 +84,7 @@ export function createHttpClient({ isForbidden }: HttpClientOptions): HttpClient
       const pool = poolFor(origin, connectTimeoutMs);
       if (pool) pool.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body: bodyStream ?? body }, exchange);
       else queueMicrotask(() => exchange.forbidden());
-      return exchange;
+      return exchange.sent();
     },
     async close() {
       await Promise.all([...pools.values()].map(pool => pool?.destroy()));
@@ -169,9 +169,16 @@ class HttpExchange implements Dispatcher.DispatchHandler, HttpControl {
   readonly #handler: HttpHandler;
   #controller: Dispatcher.DispatchController | undefined;
   #aborted = false;
+  /** `send` has returned. */
+  #isSent = false;
 
   constructor(handler: HttpHandler) {
     this.#handler = handler;
+  }
+
+  sent(): this {
+    this.#isSent = true;
+    return this;
   }
 
   abort(): void {
@@ -208,7 +215,9 @@ class HttpExchange implements Dispatcher.DispatchHandler, HttpControl {
     if (!this.#aborted) this.#handler.onEnd();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error & { code?: string }): void {
+  /** undici refuses what it cannot send at once. */
+  onResponseError(controller: Dispatcher.DispatchController, error: Error & { code?: string }): void {
+    if (!this.#isSent) return queueMicrotask(() => this.onResponseError(controller, error));
     if (!this.#aborted) this.#handler.onError({ kind: this.#kindOf(error.code), code: error.code ?? error.name });
   }
 
