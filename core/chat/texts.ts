@@ -89,6 +89,16 @@ export function textsOfAnswer(json: string, event: string, onProbabilities: Take
   });
 }
 
+const FINISH = /^finish_?reason$/i;
+const IS_FINISHED = /"finish_?reason"\s*:\s*"[^"]/i;
+
+/** Choices that have all their words, each as the places of its words begin, such as `choices[0]`. */
+export function choicesFinishedIn(json: string): readonly string[] {
+  if (!IS_FINISHED.test(json)) return [];
+  const reasons = [...stringsIn(json)].filter(({ key, end, start }) => FINISH.test(key) && end - start > '""'.length);
+  return reasons.map(reason => placeOf(reason).replace(/\.[^.]+$/, ''));
+}
+
 /** Deltas; Google's parts and completions' texts go on without being called so. */
 function isPieceOfText({ key, within }: JsonString): boolean {
   if (key === 'delta') return true;

@@ -111,7 +111,8 @@ export class AskStage implements Stage {
       if (this.#isOver) return;
       const refusal = answer.kind === 'replace' ? undefined : this.#how.refusalOf(answer);
       if (refusal) return this.#refuse(refusal);
-      if (answer.kind === 'replace' && 'texts' in answer) words.replace(answer.texts);
+      const isChanged = answer.kind === 'replace' && 'texts' in answer && words.replace(answer.texts);
+      if (isChanged) for (const frame of frames) frame.hidesProbabilities = true;
     }
     for (const frame of frames) this.#next.push(frame);
     if (!isLast) {

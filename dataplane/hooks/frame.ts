@@ -1,5 +1,5 @@
 // An event of a streamed answer, or a whole answer, with the words in it where they stand: some may be changed, all other bytes stay.
-import { type TextAt, textsOfAnswer } from '#core/chat/texts.ts';
+import { choicesFinishedIn, type TextAt, textsOfAnswer } from '#core/chat/texts.ts';
 import { type Splice, splicedText, textOfString } from '#core/json/strings.ts';
 import { framesOf, type SseFrame } from '../http/sse.ts';
 
@@ -19,6 +19,9 @@ export class Words {
     return this.text === this.#was ? [] : [{ start, end, text: JSON.stringify(this.text) }];
   }
 }
+
+/** The end of a stream of OpenAI's. */
+const DONE = '[DONE]';
 
 export class Frame {
   readonly words: readonly Words[];
@@ -50,7 +53,13 @@ export class Frame {
   }
 
   static #ofEvent({ raw, message }: SseFrame): Frame {
-    return message?.data.startsWith('{') ? new Frame(raw, message.data, message.event) : new Frame(raw, '');
+    const json = message?.data.trim() ?? '';
+    return /^[{[]/.test(json) && json !== DONE ? new Frame(raw, json, message?.event) : new Frame(raw, '');
+  }
+
+  /** Choices of a streamed answer that have all their words, each as the places of its words begin. */
+  get finished(): readonly string[] {
+    return choicesFinishedIn(this.#json);
   }
 
   get size(): number {

@@ -12,7 +12,6 @@ import type { HookOutcome, Ports } from '../ports.ts';
 import type { Trip } from '../trip.ts';
 import { type Answer, askHook, type Replacement } from './ask.ts';
 import { AskStage, type Deciding, ListenStage, type ToldAnswer } from './ask-stage.ts';
-import type { Words } from './frame.ts';
 import { GuardedClient } from './guarded-client.ts';
 import { HoldStage } from './hold-stage.ts';
 import { RewriteStage, type Rewriting } from './rewrite.ts';
@@ -215,10 +214,7 @@ export class HookRun {
     return {
       wanted: [this.#masks.wanted],
       hidesProbabilities: false,
-      by: ({ text }, { at }: Words) => {
-        const value = this.#masks.valueOf(text)!;
-        return at.isJson ? JSON.stringify(value).slice(1, -1) : value;
-      },
+      by: ({ text }) => this.#masks.valueOf(text),
     };
   }
 

@@ -127,6 +127,50 @@ describe('words that are masked as they pass by', () => {
     assert.equal(contentOf(text, 1), 'Call [PHONE_1], please.');
   });
 
+  test('of many choices, or of one that waits for the others, are each one text as well', () => {
+    const text = 'I am jo@example.com, hello.';
+    const choices = Array.from({ length: 24 }, (_, index) => index);
+    const abreast = [...text].flatMap(letter => choices.map(index => event(letter, index)));
+    const others = Array.from({ length: 50 }, () => event('word ', 1));
+    for (const events of [abreast, [event('I am jo@exam'), ...others, event('ple.com, hello.')]]) {
+      const out = masked(events)
+        .out.map(([one]) => one)
+        .join('');
+      assert.equal(contentOf(out), 'I am [EMAIL_1], hello.');
+    }
+  });
+
+  test('of a choice that is finished hold up no other one', () => {
+    const finish = `data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}\n\n`;
+    const { out } = masked([event('Yes', 0), event('No, ', 1), finish, event('not now. ', 1)]);
+    assert.deepEqual(
+      out.map(([, at]) => at),
+      [3, 3, 3, 4],
+    );
+  });
+
+  test('are found however an event is written', () => {
+    const json = JSON.stringify({ choices: [{ index: 0, delta: { content: 'jo@example.com' } }] });
+    for (const data of [`  ${json}`, `\t${json} `, `[${json}]`, json.replaceAll(',', ',\ndata: ')]) {
+      const { out } = masked([`data: ${data}\n\n`]);
+      assert.match(out[0]![0], /\[EMAIL_1\]/, data);
+    }
+  });
+
+  test('stay JSON in the arguments of a tool, also where a number was found', () => {
+    const json = '{"to":"jo@example.com","card":4111111111111111,"\\"card\\"":"4111111111111111"}';
+    const call = (piece: string) => ({ delta: { tool_calls: [{ index: 0, function: { arguments: piece } }] } });
+    for (let cut = 0; cut <= json.length; cut++) {
+      const events = [json.slice(0, cut), json.slice(cut)].map(piece => {
+        const chunk = { choices: [{ index: 0, ...call(piece) }] };
+        return `data: ${JSON.stringify(chunk)}\n\n`;
+      });
+      const all = masked(events).out.map(([one]) => JSON.parse(one.slice(6)).choices[0].delta.tool_calls[0].function.arguments);
+      const { card, ...others } = JSON.parse(all.join(''));
+      assert.deepEqual([card, others], ['[CREDIT_CARD_1]', { to: '[EMAIL_1]', '"card"': '[CREDIT_CARD_1]' }], `${cut}`);
+    }
+  });
+
   test('go on as soon as a word is over', () => {
     const { out } = masked(['Good ', 'morn', 'ing, ', 'Bob', ' is here'].map(piece => event(piece)));
     assert.deepEqual(

@@ -1,21 +1,27 @@
 // Finds things in the words of an answer as it passes by, and puts others in their place, or forbids the answer for them. What is found may
 // be spread over many events: those that it may still be in wait, all others go on at once.
-import { Finder, type Found, findAll, replaced, type Wanted } from '#core/sensitive/finder.ts';
+import { Quotes } from '#core/json/quotes.ts';
+import { Finder, type Found, findAll, type Wanted } from '#core/sensitive/finder.ts';
 import type { Frame, Words } from './frame.ts';
+import { replacedWords } from './replaced-words.ts';
 import type { Next, Stage } from './stage.ts';
 
 export type Rewriting<K> = {
   readonly wanted: readonly Wanted<K>[];
   /** @returns what stands in its place; undefined: the answer is forbidden */
-  readonly by: (found: Found<K>, words: Words) => string | undefined;
+  readonly by: (found: Found<K>) => string | undefined;
   /** Probabilities of tokens would tell what is replaced. */
   readonly hidesProbabilities: boolean;
   /** All of the answer was looked at. */
   readonly onEnd?: () => void;
 };
 
-/** Events with words of other texts, until one that does not go on is taken to be over. */
+/** Events with words of other texts of the same choice, until one that does not go on is taken to be over. */
 const IDLE_EVENTS = 16;
+/** Of several, each goes on at its own pace. */
+const CHOICE = /^(choices|candidates)\[\d+\]/;
+
+const choiceOf = (place: string): string => CHOICE.exec(place)?.[0] ?? '';
 
 type Waiting = { readonly frame: Frame; undecided: number };
 
@@ -43,6 +49,7 @@ export class RewriteStage<K> implements Stage {
       else words.text = this.#rewritten(words);
     }
     if (here.size > 0) this.#endIdle(here);
+    for (const choice of frame.finished) this.#endChoice(choice);
     this.#release();
   }
 
@@ -62,7 +69,8 @@ export class RewriteStage<K> implements Stage {
   #piece(waiting: Waiting, words: Words, here: Set<string>): void {
     const { place } = words.at;
     here.add(place);
-    const text = this.#texts.get(place) ?? new RunningText(this.#how.wanted, (found, first) => this.#by(found, first));
+    const text =
+      this.#texts.get(place) ?? new RunningText(choiceOf(place), words.at.isJson, this.#how.wanted, found => this.#by(found));
     this.#texts.set(place, text);
     text.push(waiting, words);
   }
@@ -70,22 +78,30 @@ export class RewriteStage<K> implements Stage {
   /** Words that stand alone. */
   #rewritten(words: Words): string {
     const found = findAll(words.text, this.#how.wanted);
-    return found.length === 0 ? words.text : replaced(words.text, found, one => this.#by(one, words));
+    return found.length === 0 ? words.text : replacedWords(words.text, found, words.at.isJson, one => this.#by(one));
   }
 
-  #by(found: Found<K>, words: Words): string {
-    const text = this.#how.by(found, words);
+  #by(found: Found<K>): string {
+    const text = this.#how.by(found);
     this.#isOver ||= text === undefined;
     return text ?? '';
   }
 
   #endIdle(here: ReadonlySet<string>): void {
+    const choices = new Set([...here].map(choiceOf));
     for (const [place, text] of this.#texts) {
-      text.idle = here.has(place) ? 0 : text.idle + 1;
-      if (text.idle < IDLE_EVENTS) continue;
-      text.end();
-      this.#texts.delete(place);
+      if (here.has(place)) text.idle = 0;
+      else if (choices.has(text.choice) && ++text.idle === IDLE_EVENTS) this.#end(place, text);
     }
+  }
+
+  #endChoice(choice: string): void {
+    for (const [place, text] of this.#texts) if (text.choice === choice) this.#end(place, text);
+  }
+
+  #end(place: string, text: RunningText<K>): void {
+    text.end();
+    this.#texts.delete(place);
   }
 
   #release(): void {
@@ -97,15 +113,20 @@ type Piece = { readonly waiting: Waiting; readonly words: Words; readonly start:
 
 /** One text, in pieces of many events. */
 class RunningText<K> {
+  readonly choice: string;
   readonly #finder: Finder<K>;
-  readonly #by: (found: Found<K>, words: Words) => string;
+  readonly #by: (found: Found<K>) => string;
+  /** Of a text in JSON. */
+  readonly #quotes: Quotes | undefined;
   readonly #pieces: Piece[] = [];
   /** What was found, and may reach into pieces that are not decided yet. */
   #found: { readonly start: number; readonly end: number; readonly text: string }[] = [];
   #length = 0;
   idle = 0;
 
-  constructor(wanted: readonly Wanted<K>[], by: (found: Found<K>, words: Words) => string) {
+  constructor(choice: string, isJson: boolean, wanted: readonly Wanted<K>[], by: (found: Found<K>) => string) {
+    this.choice = choice;
+    this.#quotes = isJson ? new Quotes() : undefined;
     this.#finder = new Finder(wanted);
     this.#by = by;
   }
@@ -115,6 +136,7 @@ class RunningText<K> {
     this.#length += words.text.length;
     this.#pieces.push({ waiting, words, start, end: this.#length });
     waiting.undecided++;
+    this.#quotes?.push(words.text);
     this.#note(this.#finder.push(words.text));
   }
 
@@ -124,9 +146,10 @@ class RunningText<K> {
 
   #note(found: readonly Found<K>[]): void {
     for (const one of found) {
-      const first = this.#pieces.find(piece => piece.end > one.start)!;
-      this.#found.push({ start: one.start, end: one.end, text: this.#by(one, first.words) });
+      const text = this.#by(one);
+      this.#found.push({ start: one.start, end: one.end, text: this.#quotes?.writtenAt(one.start, text) ?? text });
     }
+    this.#quotes?.isOpenAt(this.#finder.decided);
     while (this.#pieces.length > 0 && this.#pieces[0]!.end <= this.#finder.decided) this.#decide(this.#pieces.shift()!);
   }
 

@@ -3,6 +3,7 @@ import { type TextAsked, textsOfRequest } from '#core/chat/texts.ts';
 import { splicedText, textOfString } from '#core/json/strings.ts';
 import { Finder, type Found, findAll, replaced, type Wanted } from '#core/sensitive/finder.ts';
 import type { SensitiveKind } from '#core/sensitive/kinds.ts';
+import { replacedWords } from './replaced-words.ts';
 
 /** Characters, after which others have their turn: a prompt of some megabytes takes a second. */
 const TURN = 32 * 1024;
@@ -42,7 +43,7 @@ export type Mask = (found: Found<SensitiveKind>) => string;
 export function maskedRequest(json: string, words: readonly FoundAt[], mask: Mask): string {
   const splices = words.map(({ at, text, found }) => {
     const { start, end } = at;
-    return { start, end, text: JSON.stringify(replaced(text, found, mask)) };
+    return { start, end, text: JSON.stringify(replacedWords(text, found, at.isJson, mask)) };
   });
   return splicedText(json, splices);
 }

@@ -38,16 +38,22 @@ export class SpokenWords {
     return this.#distinct().map(({ at, text }) => ({ at, text }));
   }
 
-  /** @param texts one for each of `texts()` */
-  replace(texts: readonly string[]): void {
+  /**
+   * @param texts one for each of `texts()`
+   * @returns whether any is another
+   */
+  replace(texts: readonly string[]): boolean {
+    let isChanged = false;
     const byText = new Map(this.#distinct().map(({ text }, i) => [text, texts[i]!]));
     for (const { text, words } of this.#all) {
       const [first, ...others] = words as [Words, ...Words[]];
       const other = byText.get(text)!;
       if (other === text) continue;
+      isChanged = true;
       first.text = other;
       for (const one of others) one.text = '';
     }
+    return isChanged;
   }
 
   #distinct(): readonly Text[] {

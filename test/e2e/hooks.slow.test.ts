@@ -431,6 +431,9 @@ describe('secrets and personal data', () => {
     });
     const [choice] = (await ask('masked-answers', 'x', { logprobs: true })).json().choices;
     assert.deepEqual([choice.message.content, choice.logprobs], ['[EMAIL_1]', null]);
+    checks.answer(json(200, { verdict: 'replace', texts: ['Nobody.'] }));
+    const [other] = (await ask('after', 'x', { logprobs: true })).json().choices;
+    assert.deepEqual([other.message.content, other.logprobs], ['Nobody.', null]);
   });
 
   test('break a stream off that has begun, and it ends as none that is whole; one that is held is refused', async () => {

@@ -2,9 +2,10 @@
 // be in the whole text, wherever the provider cut it.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { replaced, type Wanted } from '#core/sensitive/finder.ts';
+import type { Wanted } from '#core/sensitive/finder.ts';
 import { charSet, MORE, mayBegin, NO } from '#core/sensitive/matcher.ts';
 import { Frame } from '#dataplane/hooks/frame.ts';
+import { replacedWords } from '#dataplane/hooks/replaced-words.ts';
 import { RewriteStage } from '#dataplane/hooks/rewrite.ts';
 import { recordedStreams } from '#test/support/recorded-streams.ts';
 import { asData, asEvent, streamsIn, withoutRecordings } from '#test/support/recordings.ts';
@@ -33,11 +34,18 @@ function through(body: string, wanted: Wanted<'literal'>): Buffer {
   return Buffer.concat(out);
 }
 
+type Text = { text: string; readonly isJson: boolean };
+
 /** The texts of a stream by their places. */
-function textsIn(body: string | Buffer): ReadonlyMap<string, string> {
-  const texts = new Map<string, string>();
+function textsIn(body: string | Buffer): ReadonlyMap<string, Text> {
+  const texts = new Map<string, Text>();
   for (const { words } of Frame.ofStream(body))
-    for (const { at, text } of words) if (at.isPiece) texts.set(at.place, (texts.get(at.place) ?? '') + text);
+    for (const { at, text } of words) {
+      if (!at.isPiece) continue;
+      const before = texts.get(at.place);
+      if (before) before.text += text;
+      else texts.set(at.place, { text, isJson: at.isJson });
+    }
   return texts;
 }
 
@@ -53,14 +61,14 @@ function samplesOf(text: string): readonly string[] {
 }
 
 /** As one that goes from left to right finds them. */
-function replacedIn(text: string, sample: string): string {
+function replacedIn({ text, isJson }: Text, sample: string): string {
   const found = [];
   for (let at = 0; at < text.length; at++) {
     if (!text.startsWith(sample, at) || !mayBegin(text, at)) continue;
     found.push({ kind: 'literal', start: at, end: at + sample.length, text: sample });
     at += sample.length - 1;
   }
-  return replaced(text, found, () => '[FOUND]');
+  return replacedWords(text, found, isJson, () => '[FOUND]');
 }
 
 const streams = [
@@ -76,9 +84,9 @@ describe('recorded streams', { skip: withoutRecordings }, () => {
     test(name, () => {
       assert.equal(through(body, literal('there is no such text')).toString(), body);
       for (const [place, text] of textsIn(body))
-        for (const sample of samplesOf(text)) {
+        for (const sample of samplesOf(text.text)) {
           const after = textsIn(through(body, literal(sample)));
-          assert.equal(after.get(place), replacedIn(text, sample), `${place}: ${sample}`);
+          assert.equal(after.get(place)?.text, replacedIn(text, sample), `${place}: ${sample}`);
         }
     });
 });
