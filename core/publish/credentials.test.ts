@@ -27,7 +27,7 @@ test('all that is kept has room, nothing that goes is shorter than what stays, a
       for (const ref of gone) assert.ok([...fitting.credentials.keys()].every(kept => lengthOf(kept) <= lengthOf(ref) + 1));
       const needing = Object.keys(providers).filter(id => gone.includes(providers[id]!.auth?.credential ?? ''));
       assert.deepEqual(
-        fitting.leftOut.map(({ id }) => id),
+        fitting.leftOut.filter(({ kind }) => kind === 'LLMProvider').map(({ id }) => id),
         needing,
       );
       assert.deepEqual(
@@ -35,6 +35,32 @@ test('all that is kept has room, nothing that goes is shorter than what stays, a
         Object.keys(providers).filter(id => !needing.includes(id)),
       );
       if (gone.length === 0) assert.equal(fitting.snapshot, snapshot);
+    }),
+  );
+});
+
+test('a route whose hooks have lost their secret stays, so that they fail where they stand, and is told of', () => {
+  fc.assert(
+    fc.property(anySnapshot, any => {
+      const headers = [{ name: 'authorization', value: 'Bearer ', credential: 'team/hook/key' }];
+      const target = { origin: 'https://checks', path: '/', headers, timeout: 1, maxBodyBytes: 1024, window: 64 };
+      const hook = {
+        name: 'policy',
+        when: 'Before',
+        mode: 'Decide',
+        holdStream: false,
+        onFailure: 'Deny',
+        http: target,
+      } as const;
+      const snapshot = { ...any, routes: any.routes.map((route, at) => (at === 0 ? { ...route, hooks: [hook] } : route)) };
+      const fitting = withRoomForCredentials(snapshot, new Map([['team/hook/key', 'x'.repeat(100)]]), 50);
+      assert.equal(fitting.snapshot.routes, snapshot.routes);
+      assert.equal(fitting.credentials.size, 0);
+      const told = fitting.leftOut.filter(({ kind }) => kind === 'LLMRoute').map(({ id }) => id);
+      assert.deepEqual(
+        told,
+        snapshot.routes.slice(0, 1).map(({ id }) => id),
+      );
     }),
   );
 });

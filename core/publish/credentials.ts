@@ -6,7 +6,7 @@ import type { CredentialRef, Snapshot } from '../snapshot/snapshot.ts';
 export type Publishable = {
   readonly snapshot: Snapshot;
   readonly credentials: ReadonlyMap<CredentialRef, string>;
-  /** For whose credentials there is no room. */
+  /** For whose credentials there is no room. A route among them stays: its hooks that go without fail, and are not left out. */
   readonly leftOut: readonly Pick<EntryText, 'kind' | 'id'>[];
 };
 
@@ -30,17 +30,18 @@ export function withRoomForCredentials(
     kept.add(ref);
   }
   if (kept.size === credentials.size) return { snapshot, credentials, leftOut: [] };
-  const lacks = (id: string) => {
-    const { auth } = snapshot.providers[id]!;
-    return auth !== undefined && credentials.has(auth.credential) && !kept.has(auth.credential);
-  };
-  const ids = Object.keys(snapshot.providers);
+  const isGone = (ref: CredentialRef | undefined) => ref !== undefined && credentials.has(ref) && !kept.has(ref);
+  const all = Object.entries(snapshot.providers);
+  const lacking = all.filter(([, { auth }]) => isGone(auth?.credential)).map(([id]) => id);
+  const hookless = snapshot.routes.filter(({ hooks = [] }) =>
+    hooks.some(({ http }) => http?.headers.some(({ credential }) => isGone(credential))),
+  );
   return {
-    snapshot: {
-      ...snapshot,
-      providers: Object.fromEntries(ids.filter(id => !lacks(id)).map(id => [id, snapshot.providers[id]!])),
-    },
+    snapshot: { ...snapshot, providers: Object.fromEntries(all.filter(([id]) => !lacking.includes(id))) },
     credentials: new Map([...credentials].filter(([ref]) => kept.has(ref))),
-    leftOut: ids.filter(lacks).map(id => ({ kind: 'LLMProvider', id })),
+    leftOut: [
+      ...lacking.map(id => ({ kind: 'LLMProvider', id }) as const),
+      ...hookless.map(({ id }) => ({ kind: 'LLMRoute', id }) as const),
+    ],
   };
 }
