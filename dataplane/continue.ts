@@ -8,6 +8,7 @@ import type { JsonView } from '#core/json/view.ts';
 import type { AttemptResult } from './attempt.ts';
 import { InputKnowledge } from './bounds.ts';
 import { isChat } from './exchange.ts';
+import type { Frontend } from './frontends/index.ts';
 import { SCAN_LIMITS } from './open.ts';
 import type { Ports } from './ports.ts';
 import { continuingWireFor } from './providers/index.ts';
@@ -31,7 +32,7 @@ export async function continuationOf(
   // The client's own prefill and ours would be two messages, with an end between them.
   if (request.value.messages.at(-1)?.role === 'assistant') return undefined;
   const text = spoken.text.trimEnd();
-  const body = text === '' ? undefined : withAnswer(call.body, text);
+  const body = text === '' ? undefined : withAnswer(call.body, exchange.frontend, text);
   if (!body) return undefined;
   const asked = request.value.maxOutputTokens;
   const left = asked === undefined ? undefined : Math.max(1, asked - (await ports.estimateTokens(spoken.text)));
@@ -45,13 +46,12 @@ export async function continuationOf(
   };
 }
 
-/** Both dialects name it so. */
-function withAnswer(body: JsonView, content: string): JsonView | undefined {
-  const field = body.fields.get('messages');
-  if (!field) return undefined;
-  const messages = body.bytes.toString('utf8', field.start, field.end);
-  const message = JSON.stringify({ role: 'assistant', content });
-  const edited = editObject(body, new Map([['messages', `${messages.slice(0, -1)},${message}]`]]));
+/** undefined: the dialect has no turns that stand side by side. */
+function withAnswer(body: JsonView, { fields: { turns, spokenTurn } }: Frontend, text: string): JsonView | undefined {
+  const field = body.fields.get(turns);
+  if (!field || !spokenTurn) return undefined;
+  const earlier = body.bytes.toString('utf8', field.start, field.end);
+  const edited = editObject(body, new Map([[turns, `${earlier.slice(0, -1)},${JSON.stringify(spokenTurn(text))}]`]]));
   const scanned = scanObject(edited, SCAN_LIMITS);
   return scanned.ok ? scanned.value : undefined;
 }

@@ -6,6 +6,8 @@ export type BodyFields = {
   readonly instructions: readonly string[];
   /** The conversation itself. */
   readonly turns: string;
+  /** The model's turn that says this, as one more of `turns`, where that is a list. Absent: nothing goes on with a broken answer. */
+  readonly spokenTurn?: (text: string) => Readonly<Record<string, unknown>>;
   /** Lists of tools; an empty one offers none. */
   readonly tools: readonly string[];
   /** Where an answer by a schema is asked for, and what stands there then (with quotes, as in the body). */

@@ -1,6 +1,9 @@
 // `midStream: Continue` from outside: what the next provider is asked, what the client sees, what is billed.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { bedrockConverse } from '#test/dialects/clients/bedrock-converse.ts';
+import { gemini } from '#test/dialects/clients/gemini.ts';
+import { send } from '#test/dialects/send.ts';
 import { chat, chatPath, get, message, messagesPath } from '#test/support/client.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
 import { rowsOf } from '#test/support/ledger-rows.ts';
@@ -127,6 +130,18 @@ test('backends that cannot go on are passed over', async () => {
     ['/v1/messages'],
   );
 });
+
+for (const client of [gemini, bedrockConverse])
+  test(`is gone on with for clients of ${client.dialect}, in whose words the next provider is told what was said`, async () => {
+    first.answer(begun(openaiStream));
+    second.answer(eventStream(wholeStream(anthropicStream, ' there was a toll.')));
+    const ask = { model: 'past', turns: [{ user: [{ kind: 'text' as const, text: 'Tell me a tale.' }] }], stream: true as const };
+    const { bytes } = await send(gateway.url, client, { ...ask, maxTokens: 100 });
+    const { text, finish } = client.readStream(bytes);
+    assert.deepEqual([text, finish], ['Once upon a time there was a toll.', 'stop']);
+    const { role, content } = asked(second).messages.at(-1);
+    assert.deepEqual([role, content[0].text], ['assistant', 'Once upon a time']);
+  });
 
 test('where the next one fails too, the client is told what broke its stream', async () => {
   first.answer(begun(openaiStream));

@@ -14,6 +14,7 @@ export const anthropicMessages: Frontend = {
   fields: {
     instructions: ['system'],
     turns: 'messages',
+    spokenTurn: text => ({ role: 'assistant', content: text }),
     tools: ['tools'],
     schema: { in: ['output_config', 'output_format'], mark: '"json_schema"' },
     outputLimit: limitIn('max_tokens'),

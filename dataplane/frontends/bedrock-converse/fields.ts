@@ -6,6 +6,7 @@ import type { BodyFields } from '../body-fields.ts';
 export const fields: BodyFields = {
   instructions: ['system'],
   turns: 'messages',
+  spokenTurn: text => ({ role: 'assistant', content: [{ text }] }),
   tools: ['toolConfig'],
   schema: { in: ['outputConfig'], mark: '"json_schema"' },
   outputLimit,

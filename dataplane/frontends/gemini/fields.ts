@@ -9,6 +9,7 @@ const both = (name: string): string[] => [name, inSnake(name)];
 export const fields: BodyFields = {
   instructions: both('systemInstruction'),
   turns: 'contents',
+  spokenTurn: text => ({ role: 'model', parts: [{ text }] }),
   tools: ['tools'],
   schema: { in: both('generationConfig'), mark: '"application/json"' },
   outputLimit,

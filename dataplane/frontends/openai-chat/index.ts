@@ -16,6 +16,7 @@ export const openAIChat: Frontend = {
   fields: {
     instructions: [],
     turns: 'messages',
+    spokenTurn: text => ({ role: 'assistant', content: text }),
     tools: ['tools', 'functions'],
     schema: { in: ['response_format'], mark: '"json_schema"' },
     outputLimit: limitIn('max_completion_tokens', 'max_tokens'),
