@@ -114,6 +114,7 @@ const LINGER_MS = 2_000;
 const EVENT_STREAM = 'text/event-stream';
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const NOTHING = Buffer.alloc(0);
+const NO_BODY = collector(0);
 
 export function runAttempt(input: AttemptInput): Promise<AttemptResult> {
   return new Promise(resolve => new Attempt(input, resolve).start());
@@ -133,9 +134,9 @@ class Attempt implements HttpHandler, ClientListener, Running {
   #mode: Mode = 'head';
   #status = 0;
   #headers: HttpHeaders = {};
-  #body = collector(0);
+  #body = NO_BODY;
   #decompress: Decompressor | undefined;
-  readonly #blocks = new SseBlocks(MAX_SSE_LINE_BYTES);
+  #blocks: SseBlocks | undefined;
   readonly #reframer: Reframer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastProgress: number;
@@ -184,7 +185,12 @@ class Attempt implements HttpHandler, ClientListener, Running {
       this.#lastProgress = this.#in.monotonic();
       this.#rearm();
     }
-    this.#decompress = decompressor(String(headers['content-encoding'] ?? ''), MAX_REPLY_BYTES, {
+    const encoding = headers['content-encoding'];
+    if (encoding !== undefined) this.#decompress = this.#decompressor(String(encoding));
+  }
+
+  #decompressor(encoding: string): Decompressor | undefined {
+    return decompressor(encoding, MAX_REPLY_BYTES, {
       data: chunk => this.#bytes(chunk),
       end: () => this.#ended(),
       error: () =>
@@ -295,6 +301,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
   // ------------------------------------------------------------ streams
 
   #streamBytes(chunk: Buffer): void {
+    this.#blocks ??= new SseBlocks(MAX_SSE_LINE_BYTES);
     const block = this.#blocks.push(this.#reframer?.push(chunk) ?? chunk);
     if (block === undefined) return;
     if (block === 'too-long')
@@ -315,7 +322,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
 
   #streamEnded(): void {
     const { relay } = this.#in.stream!;
-    const out = relay.close(this.#blocks.rest());
+    const out = relay.close(this.#blocks?.rest() ?? NOTHING);
     if (out !== undefined && !this.#toClient(out)) return;
     if (this.#mode === 'draining') this.#finish('abandoned');
     else if (relay.state.failure) this.#fail(relay.state.failure);

@@ -179,10 +179,16 @@ export class AttemptBounds {
     this.#price = { audio: input.hasAudio, duration: timeLimit, requests: input.requests, units: input.units };
   }
 
-  async bound(basis: Basis, outputLimit = this.#output.maxTokens): Promise<Bound> {
+  /** At once, unless something has to be counted. */
+  bound(basis: Basis, outputLimit = this.#output.maxTokens): Bound | Promise<Bound> {
     if (this.#input.isFree) return { cost: nanoUsd(0), tokens: tokens(0) };
+    const facts = this.#input.facts(basis);
+    return facts instanceof Promise ? facts.then(told => this.#boundOf(told, outputLimit)) : this.#boundOf(facts, outputLimit);
+  }
+
+  #boundOf(facts: InputFacts, outputLimit: number | undefined): Bound {
     const { model } = this.#candidate;
-    const input = await this.#inputBound(basis);
+    const input = this.#inputBound(facts);
     const output = tokens(outputBound(outputLimit, this.#output.choices, model) + this.#input.predicted);
     return { cost: costBound(input, output, model.price, this.#price), tokens: tokens(input + output) };
   }
@@ -191,13 +197,12 @@ export class AttemptBounds {
   async outputThatFits(left: NanoUsd): Promise<Tokens | undefined> {
     const { model } = this.#candidate;
     const { choices, maxTokens } = this.#output;
-    const fits = fitOutput(left, await this.#inputBound('counted'), choices, model.price, this.#price);
+    const fits = fitOutput(left, this.#inputBound(await this.#input.facts('counted')), choices, model.price, this.#price);
     const asked = maxTokens ?? outputBound(undefined, 1, model);
     return fits !== undefined && fits < asked ? fits : undefined;
   }
 
-  async #inputBound(basis: Basis): Promise<Tokens> {
-    const facts = await this.#input.facts(basis);
+  #inputBound(facts: InputFacts): Tokens {
     const { counted } = facts;
     const own = counted && { ...facts, counted: { ...counted, tokenizer: this.#provider.tokenizer } };
     return inputBound(own ?? facts, this.#candidate.model);

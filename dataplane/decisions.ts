@@ -102,8 +102,9 @@ export class Decisions implements Observer {
     const plans = trip.plan === trip.call.plan ? [trip.plan] : [trip.call.plan, trip.plan];
     const asides = this.#asides.get(trip) ?? nothing;
     const hooks = this.#hooks.get(trip.exchange) ?? nothing;
-    const [{ status }, end] = [client, this.#end(startedAt)];
-    this.#over.add({ id, ...end, path, status, failure: trip.failure?.class, plans, asides, hooks, trip: told(trip) });
+    const { status } = client;
+    const { at, ms } = this.#end(startedAt);
+    this.#over.add({ id, at, ms, path, status, failure: trip.failure?.class, plans, asides, hooks, trip: told(trip) });
   }
 
   hooked(exchange: Exchange, told: HookTold): void {

@@ -69,7 +69,9 @@ function endpointFor(trip: Trip, call: Call, candidate: Candidate, { engines, ra
 
 type Downgrade = { readonly kind: 'downgrade'; readonly refusal: Failure };
 
-async function attempt(task: Task): Promise<AttemptResult | Downgrade> {
+type Tried = AttemptResult | Downgrade;
+
+function attempt(task: Task): Tried | Promise<Tried> {
   const { trip, leg, candidate, call, ports } = task;
   const retryPosition = trip.tried[leg.index]!++;
   const { mock } = call.envelope.controls;
@@ -82,9 +84,14 @@ async function attempt(task: Task): Promise<AttemptResult | Downgrade> {
   const bounds = new AttemptBounds(input, candidate, provider, output, limitsOf(task).request);
   const spend = holdForFallback(trip, candidate, ports);
   if (spend === 'denied') return notSent(trip.failure ?? failure('no_backend', { message: FALLBACKS_SPENT }));
-  const result = await inPlace(task, prepared.value, bounds, retryPosition, spend);
-  if (result.kind === 'downgrade' || !result.sent) spend?.settle(nanoUsd(0));
-  return result;
+  const result = inPlace(task, prepared.value, bounds, retryPosition, spend);
+  return spend ? result.then(tried => unspent(tried, spend)) : result;
+}
+
+/** What was not sent costs nothing. */
+function unspent(tried: Tried, spend: SpendHold): Tried {
+  if (tried.kind === 'downgrade' || !tried.sent) spend.settle(nanoUsd(0));
+  return tried;
 }
 
 /** Takes a place at the provider, where it has limits, for as long as the attempt takes. */
@@ -94,9 +101,10 @@ async function inPlace(
   bounds: AttemptBounds,
   retryPosition: number,
   spend: SpendHold | undefined,
-): Promise<AttemptResult | Downgrade> {
+): Promise<Tried> {
   const { trip, leg, candidate, ports } = task;
-  const pass = await enter(task, bounds);
+  const entering = enter(task, bounds);
+  const pass = entering instanceof Promise ? await entering : entering;
   if (!pass.ok) return notSent(pass.failure);
   let used: number | undefined = 0;
   try {
@@ -121,7 +129,7 @@ async function inPlace(
     const result = await send(task, sendable.value);
     const row = settle(task, begun, record, result, gpu?.leave());
     trip.hold.ended(row);
-    if (spend) void row.then(({ record: { cost } }) => spend.settle(cost ?? nanoUsd(0)));
+    if (spend) void Promise.resolve(row).then(({ record: { cost } }) => spend.settle(cost ?? nanoUsd(0)));
     used = tokensUsed(result);
     return result;
   } finally {
@@ -171,20 +179,24 @@ function beginning(task: Task, { chat, request }: Prepared, retryPosition: numbe
   };
 }
 
-/** When an attempt is over: its row, with what it cost. */
-async function settle(
+/** When an attempt is over: its row, with what it cost; at once where the provider has told of that. */
+function settle(
   task: Task,
   begun: Begun,
   open: CostRecord,
   result: AttemptResult,
   gpuSeconds: number | undefined,
-): Promise<Written> {
-  const { trip, ports } = task;
-  const over = begun.call.envelope.inBackground ? await whenOver(task, begun, result) : result;
-  const row = written(await settledRow(begun, open, over, gpuSeconds, ports.estimateTokens));
-  ports.costLog.record(row.record, row.json, false);
-  ports.observer.attempted(row.record);
-  warnIfDear(trip, begun.candidate, row.record, ports);
+): Written | Promise<Written> {
+  const rowOf = (over: AttemptResult) => settledRow(begun, open, over, gpuSeconds, task.ports.estimateTokens);
+  const row = begun.call.envelope.inBackground ? whenOver(task, begun, result).then(rowOf) : rowOf(result);
+  return row instanceof Promise ? row.then(known => noted(known, task)) : noted(row, task);
+}
+
+function noted(record: CostRecord, { trip, candidate, ports }: Task): Written {
+  const row = written(record);
+  ports.costLog.record(record, row.json, false);
+  ports.observer.attempted(record);
+  warnIfDear(trip, candidate, record, ports);
   return row;
 }
 
@@ -206,12 +218,14 @@ function tokensUsed({ kind, usage, failure }: AttemptResult): number | undefined
 }
 
 /** A place at the provider, where it has limits. */
-async function enter(task: Task, bounds: AttemptBounds): Promise<Parsed<Pass>> {
+function enter(task: Task, bounds: AttemptBounds): Parsed<Pass> | Promise<Parsed<Pass>> {
   const { leg, candidate, call, ports } = task;
   const { provider } = candidate;
   const deadline = ports.monotonic() + limitsOf(task).request;
-  const tokens = provider.limits?.tpm === undefined ? 0 : (await bounds.bound('counted')).tokens;
-  return ports.gate.enter({ provider, tokens, priority: call.key.entry.priority, client: leg.client, deadline });
+  const entrance = { provider, tokens: 0, priority: call.key.entry.priority, client: leg.client, deadline };
+  if (provider.limits?.tpm === undefined) return ports.gate.enter(entrance);
+  const counted = Promise.resolve(bounds.bound('counted'));
+  return counted.then(({ tokens }) => ports.gate.enter({ ...entrance, tokens }));
 }
 
 function warnIfDear({ plan }: Trip, used: Candidate, { usage, cost, fallbackPosition }: CostRecord, ports: Ports): void {

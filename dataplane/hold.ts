@@ -48,7 +48,7 @@ export class Hold {
   #demand: Demand | undefined;
   #held: Bound | undefined;
   #basis: Basis = 'bytes';
-  readonly #rows: Promise<Written>[] = [];
+  readonly #rows: (Written | Promise<Written>)[] = [];
   /** Attempts that were covered and are not over, and what the last of them may cost: beside it another one may be covered (a hedge). */
   #underWay = 0;
   #latest: Bound = nothing;
@@ -73,7 +73,7 @@ export class Hold {
   /** Counts a request that costs nothing: its limits hold, its budgets do not matter. @returns why it may not be answered */
   async coverFree(row: Written): Promise<Failure | undefined> {
     if (this.#held) {
-      this.#rows.push(Promise.resolve(row));
+      this.#rows.push(row);
       return undefined;
     }
     const { attempt, leaseUntil } = row.record;
@@ -84,19 +84,24 @@ export class Hold {
     if (answer.kind === 'unavailable' || answer.kind === 'limited') return this.#refusal(answer, demand);
     this.#demand = demand;
     this.#held = nothing;
-    this.#rows.push(Promise.resolve(row));
+    this.#rows.push(row);
     return undefined;
   }
 
-  /** The row of an attempt that is over, when it is known. */
-  ended(row: Promise<Written>): void {
+  /** The row of an attempt that is over, or is to be known. */
+  ended(row: Written | Promise<Written>): void {
     this.#underWay--;
     this.#rows.push(row);
   }
 
-  /** Gives back what is held, against what the attempts cost. */
-  async settle(): Promise<void> {
-    const rows = await Promise.all(this.#rows);
+  /** Gives back what is held, against what the attempts cost; at once where all of it is known. */
+  settle(): void | Promise<void> {
+    const known = this.#rows.filter(row => !(row instanceof Promise)) as Written[];
+    if (known.length === this.#rows.length) return this.#giveBack(known);
+    return Promise.all(this.#rows).then(rows => this.#giveBack(rows));
+  }
+
+  #giveBack(rows: readonly Written[]): void {
     if (!this.#demand || !this.#held) return;
     const { tenant, id, limits, budgets } = this.#demand;
     this.#ports.admitter.settle({ tenant, id, limits, budgets, ...usedBy(rows) }, this.#key, copiesOf(rows));
@@ -108,9 +113,13 @@ export class Hold {
 
   async #take(intent: Intent): Promise<Covered> {
     const { bounds } = intent;
-    let bound = await bounds.bound('bytes');
-    if (this.#wantsCount(this.#asking(bound, intent.leaseUntil))) bound = await this.#counted(bounds);
-    let asked = await this.#reserve(intent, bound);
+    const rough = bounds.bound('bytes');
+    const bound = rough instanceof Promise ? await rough : rough;
+    const demand = this.#asking(bound, intent.leaseUntil);
+    const first = this.#wantsCount(demand)
+      ? this.#reserve(intent, await this.#counted(bounds))
+      : this.#reserve(intent, bound, demand);
+    let asked = first instanceof Promise ? await first : first;
     if (isRefused(asked.answer) && this.#basis === 'bytes') asked = await this.#reserve(intent, await this.#counted(bounds));
     if (isInTheWay(asked, intent.mayClamp)) {
       await this.#ports.admitter.endingsSettled();
@@ -121,7 +130,10 @@ export class Hold {
       outputLimit = await bounds.outputThatFits(leftOf(asked.demand.budgets, asked.answer.levels));
       if (outputLimit !== undefined) asked = await this.#reserve(intent, await bounds.bound('counted', outputLimit));
     }
-    const { answer, demand, row } = asked;
+    return this.#decided(intent, asked, outputLimit);
+  }
+
+  #decided(intent: Intent, { answer, demand, row, bound }: Asked, outputLimit: Tokens | undefined): Covered {
     if (answer.kind !== 'unavailable') this.#tell(demand, answer.remaining);
     this.failMode = answer.failMode;
     if (answer.kind !== 'granted') {
@@ -129,11 +141,11 @@ export class Hold {
       return { kind: 'refused', failure: this.#refusal(answer, demand) };
     }
     this.#demand = demand;
-    this.#held = asked.bound;
+    this.#held = bound;
     if (answer.copied) this.#copied.add(intent.attempt);
     const budget = exhaustedDowngrade(demand.budgets, answer.levels);
     if (budget < 0) {
-      this.#goes(asked.bound);
+      this.#goes(bound);
       return { kind: 'covered', row, copied: answer.copied, outputLimit };
     }
     return {
@@ -187,16 +199,17 @@ export class Hold {
     return left === undefined || demand.cost * ROUGH_PART > left;
   }
 
-  #counted(bounds: Intent['bounds']): Promise<Bound> {
+  #counted(bounds: Intent['bounds']): Bound | Promise<Bound> {
     this.#basis = 'counted';
     return bounds.bound('counted');
   }
 
-  async #reserve(intent: Intent, bound: Bound): Promise<Asked> {
+  #reserve(intent: Intent, bound: Bound, demand = this.#asking(bound, intent.leaseUntil)): Asked | Promise<Asked> {
     const row = written(intent.row(bound.cost));
-    const demand = this.#asking(bound, intent.leaseUntil);
     const copy = { attempt: intent.attempt, json: row.json };
-    return { bound, row, demand, answer: await this.#ports.admitter.reserve(demand, this.#key, copy) };
+    const answer = this.#ports.admitter.reserve(demand, this.#key, copy);
+    if (answer instanceof Promise) return answer.then(told => ({ bound, row, demand, answer: told }));
+    return { bound, row, demand, answer };
   }
 
   #refusal(answer: Refused, demand: Demand): Failure {

@@ -31,19 +31,20 @@ export async function serve(asked: Exchange, ports: Ports): Promise<void> {
   const trip = new Trip(exchange, request.value, ports);
   hooks?.began(trip);
   try {
-    const isAnswered = isChatTrip(trip) && (await answerOurselves(trip, ports));
-    if (!isAnswered) await travel(trip, ports);
+    const answered = isChatTrip(trip) && answerOurselves(trip, ports);
+    if (!(answered instanceof Promise ? await answered : answered)) await travel(trip, ports);
     if (hooks) await hooks.over();
     ports.observer.served(trip);
   } finally {
     keepAnswer(trip);
     trip.call.batch?.over(trip.failure, trip.attempts > 0);
-    await trip.settle();
+    const settling = trip.settle();
+    if (settling) await settling;
   }
 }
 
 /** @returns true: no upstream has to be asked */
-function answerOurselves(trip: ChatTrip, ports: Ports): Promise<boolean> {
+function answerOurselves(trip: ChatTrip, ports: Ports): boolean | Promise<boolean> {
   const answers = cacheOf(trip, ports);
   return answers ? answerFromCache(trip, answers, ports) : answerOwnCount(trip, ports);
 }
@@ -57,25 +58,25 @@ async function travel(trip: Trip, ports: Ports): Promise<void> {
     const cascade = CascadeRun.of(trip, ports);
     for (let leg: Leg | undefined = cascade ? await cascade.firstLeg() : trip.firstLeg(); leg; ) {
       const result: AttemptResult = await (cascade ? cascade.attempt(leg) : attempt(trip, leg, mayHedge, ports));
-      leg = await nextLeg(trip, leg, result, policy, ports);
+      const next = nextLeg(trip, leg, result, policy, ports);
+      leg = next instanceof Promise ? await next : next;
     }
   } finally {
     stopHeartbeat();
   }
 }
 
-/** Answers, or says what is tried next: the same backend, another one, or another one that goes on with a stream that broke off. */
-async function nextLeg(
+/** Answers, or says what is tried next. */
+function nextLeg(
   trip: Trip,
   leg: Leg,
   result: AttemptResult,
   policy: AttemptPolicy,
   ports: Ports,
-): Promise<Leg | undefined> {
-  const { client } = trip.exchange;
+): Leg | undefined | Promise<Leg | undefined> {
   trip.failure = result.failure;
   if (!result.sent) ports.observer.notSent?.(trip, result.failure!);
-  if (client.gone || result.kind === 'abandoned') {
+  if (trip.exchange.client.gone || result.kind === 'abandoned') {
     trip.failure = failure('client_closed');
     return undefined;
   }
@@ -83,6 +84,18 @@ async function nextLeg(
     answerWhole(trip, result, ports);
     return undefined;
   }
+  return legAfter(trip, leg, result, policy, ports);
+}
+
+/** The same backend, another one, or another one that goes on with a stream that broke off; none: the client is told of the failure. */
+async function legAfter(
+  trip: Trip,
+  leg: Leg,
+  result: AttemptResult,
+  policy: AttemptPolicy,
+  ports: Ports,
+): Promise<Leg | undefined> {
+  const { client } = trip.exchange;
   const continuation = result.kind === 'broken' ? await continuationOf(trip, result, policy, ports) : leg.continuation;
   const step = result.kind === 'broken' && !continuation ? GIVE_UP : stepAfter(trip, result, continuation, policy, ports);
   if (step.kind === 'fail') {

@@ -42,21 +42,22 @@ export function reportedCost({ model }: Candidate, usage: Usage | undefined): Na
 }
 
 /**
- * The row of an attempt that is over. Its usage is the provider's, or counted by us; an attempt that was refused used nothing.
+ * The row of an attempt that is over. Its usage is the provider's, or counted by us, which takes a while; an attempt that was refused used nothing.
  * @param gpuSeconds for models priced by the time of their GPUs
  */
-export async function settledRow(
+export function settledRow(
   begun: Begun,
   open: CostRecord,
   result: AttemptResult,
   gpuSeconds: number | undefined,
   estimate: Estimate,
-): Promise<CostRecord> {
+): CostRecord | Promise<CostRecord> {
   if (result.usage && !result.streamed)
     return settled(begun, open, { result, usage: result.usage, estimated: false, gpuSeconds });
   if (result.kind === 'refused') return settled(begun, open, { result, usage: noUsage, estimated: false, gpuSeconds });
-  const usage = await estimatedUsage(begun, result, estimate).catch(() => noUsage);
-  return settled(begun, open, { result, usage, estimated: true, gpuSeconds });
+  return estimatedUsage(begun, result, estimate)
+    .catch(() => noUsage)
+    .then(usage => settled(begun, open, { result, usage, estimated: true, gpuSeconds }));
 }
 
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */

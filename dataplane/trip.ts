@@ -9,7 +9,7 @@ import type { AttemptResult, Claim, ClientSide } from './attempt.ts';
 import { type Estimate, InputKnowledge } from './bounds.ts';
 import type { Call } from './call.ts';
 import { type ChatExchange, type Exchange, isChat } from './exchange.ts';
-import { Hold, type HoldPorts } from './hold.ts';
+import { type Asking, Hold, type HoldPorts } from './hold.ts';
 import { carriedBy } from './pinned.ts';
 import type { Before } from './relay/translate.ts';
 import type { CacheVisit, Heard } from './visit.ts';
@@ -168,6 +168,7 @@ export class Trip {
   /** Whether an attempt at the candidate is the request's first at its provider, its model, both. */
   isFirst({ provider, model }: Candidate): CostRecord['isFirst'] {
     const seen = this.#attempted;
+    if (seen.length === 0) return FIRST_OF_ALL;
     return {
       ofProvider: !seen.some(c => c.provider.id === provider.id),
       ofModel: !seen.some(c => c.model.name === model.name),
@@ -187,9 +188,9 @@ export class Trip {
   }
 
   /** Once the client has its answer: gives back what is held, when all attempts are over. */
-  async settle(): Promise<void> {
-    if (this.#stragglers.length > 0) await Promise.allSettled(this.#stragglers);
-    await this.hold.settle();
+  settle(): void | Promise<void> {
+    if (this.#stragglers.length === 0) return this.hold.settle();
+    return Promise.allSettled(this.#stragglers).then(() => this.hold.settle());
   }
 
   ended({ duration, failure }: AttemptResult, { purpose }: Leg): void {
@@ -198,6 +199,8 @@ export class Trip {
     if (failure?.possiblyBilled) this.possiblyBilled++;
   }
 }
+
+const FIRST_OF_ALL: CostRecord['isFirst'] = { ofProvider: true, ofModel: true, ofBoth: true };
 
 /** Of a request about a conversation. */
 export type ChatTrip = Trip & { readonly exchange: ChatExchange };
@@ -215,6 +218,8 @@ function standsIn(plan: Plan): boolean {
 }
 
 function holdOf({ id }: Exchange, { key, envelope }: Call, ports: HoldPorts): Hold {
-  const asked = { modelRequested: envelope.model, requestId: id, limitsAlone: false };
-  return new Hold((bound, leaseUntil) => key.demands.of({ ...asked, bound, leaseUntil }), key, ports);
+  const { model: modelRequested } = envelope;
+  const asking: Asking = (bound, leaseUntil) =>
+    key.demands.of({ modelRequested, requestId: id, bound, leaseUntil, limitsAlone: false });
+  return new Hold(asking, key, ports);
 }

@@ -11,20 +11,31 @@ export type Clock = {
 export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 const POOL_BYTES = 16 * 1024;
+/** Of an id, with the bits of its version and its variant. */
+const RANDOM_BYTES = 10;
 
 /** UUIDv7 (RFC 9562, 5.7): 48 bits of epoch milliseconds, then random bits; sorts by time. Random bytes are drawn in blocks, as one draw costs more than the rest. */
 export function uuidV7Source(clock: Clock): () => string {
   const pool = Buffer.alloc(POOL_BYTES);
   let used = POOL_BYTES;
+  let time = { at: Number.NaN, text: '' };
   return () => {
-    if (used + 10 > POOL_BYTES) {
+    if (used + RANDOM_BYTES > POOL_BYTES) {
       randomFillSync(pool);
       used = 0;
     }
-    const time = clock.now().toString(16).padStart(12, '0');
-    const random = pool.toString('hex', used, used + 10);
-    used += 10;
-    const variant = ((Number.parseInt(random[3] ?? '0', 16) & 0x3) | 0x8).toString(16);
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7, 19)}`;
+    const at = clock.now();
+    if (at !== time.at) time = { at, text: timeText(at) };
+    // Version and variant.
+    pool[used] = (pool[used]! & 0x0f) | 0x70;
+    pool[used + 2] = (pool[used + 2]! & 0x3f) | 0x80;
+    const random = pool.toString('hex', used, used + RANDOM_BYTES);
+    used += RANDOM_BYTES;
+    return `${time.text}-${random.slice(0, 4)}-${random.slice(4, 8)}-${random.slice(8)}`;
   };
+}
+
+function timeText(epochMs: number): string {
+  const hex = epochMs.toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }

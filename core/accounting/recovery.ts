@@ -5,7 +5,9 @@ import type { CostRecord, RowState } from './cost-record.ts';
 
 const ranks: Readonly<Record<RowState, number>> = { open: 0, recovered: 1, settled: 2 };
 
-export const rowKey = (row: Pick<CostRecord, 'requestId' | 'attempt'>): string => `${row.requestId}:${row.attempt}`;
+/** Of the first attempt the request's id as it is: a text made anew for each look-up is entered into V8's table of strings each time. */
+export const rowKey = ({ requestId, attempt }: Pick<CostRecord, 'requestId' | 'attempt'>): string =>
+  attempt === 0 ? requestId : `${requestId}:${attempt}`;
 
 /** One row for each attempt: its latest state, and of equal states the last. In the order in which the attempts first appear. */
 export function latestStates(rows: readonly CostRecord[]): readonly CostRecord[] {

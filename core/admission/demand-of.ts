@@ -44,7 +44,7 @@ export class KeyDemands {
       tenant: this.#tenant,
       id: requestId,
       limits: ofModel.limits,
-      budgets: this.#budgetsAt(ofModel, uuidTime(requestId)),
+      budgets: ofModel.budgets.length === 0 ? NO_BUDGETS : this.#budgetsAt(ofModel, uuidTime(requestId)),
       cost: bound.cost,
       tokens: tokens(Math.min(bound.tokens, ofModel.mostTokens)),
       leaseUntil,
@@ -199,6 +199,7 @@ const inPeriod = (demand: Budget['demand'], { start, end }: Span): BudgetDemand 
   ...(end !== undefined && { resetAt: end }),
 });
 
+const NO_BUDGETS: readonly BudgetDemand[] = [];
 const NEVER: Span = { start: epochMillis(0), end: epochMillis(0) };
 
 function intersection(spans: readonly Span[]): Span {

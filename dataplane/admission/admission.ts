@@ -33,7 +33,8 @@ export type Widened =
   | Exclude<Extended, { kind: 'granted' } | { kind: 'lost' }>;
 
 export type Admitter = {
-  reserve(demand: Demand, key: Claimant, row: RowCopy): Promise<Reserved>;
+  /** At once where nobody has to be asked. */
+  reserve(demand: Demand, key: Claimant, row: RowCopy): Reserved | Promise<Reserved>;
   extend(extension: Extension, key: Claimant, rows: readonly RowCopy[]): Promise<Widened>;
   /** Never fails: what cannot be settled now is settled later. */
   settle(settlement: Settlement, key: Claimant, rows: readonly RowCopy[]): void;

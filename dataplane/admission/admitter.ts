@@ -63,20 +63,21 @@ export function admitter(parts: AdmitterParts): Admitter {
     return { kind: 'granted', failMode, copied: false, levels: [], remaining: [] };
   };
 
+  const reserve = async (demand: Demand, key: Claimant, row: RowCopy): Promise<Reserved> => {
+    const answer = await ask(demand, key, row);
+    if (answer === undefined || answer === 'unanswered' || answer.kind === 'unknown') {
+      const decided = await byFailMode(demand, key);
+      // The counters may hold what this request is refused for, and a copy of its row, from which a dead process would be concluded.
+      if (decided.kind === 'unavailable' && answer === 'unanswered') queue.release(demand, key, row);
+      return decided;
+    }
+    carryOver.now();
+    if (answer.kind !== 'limited') local.learn(demand, answer.levels);
+    return { ...answer, failMode: undefined, copied };
+  };
+
   return {
-    async reserve(demand, key, row) {
-      if (!copied && asksNothing(demand)) return { kind: 'granted', failMode: undefined, copied, levels: [], remaining: [] };
-      const answer = await ask(demand, key, row);
-      if (answer === undefined || answer === 'unanswered' || answer.kind === 'unknown') {
-        const decided = await byFailMode(demand, key);
-        // The counters may hold what this request is refused for, and a copy of its row, from which a dead process would be concluded.
-        if (decided.kind === 'unavailable' && answer === 'unanswered') queue.release(demand, key, row);
-        return decided;
-      }
-      carryOver.now();
-      if (answer.kind !== 'limited') local.learn(demand, answer.levels);
-      return { ...answer, failMode: undefined, copied };
-    },
+    reserve: (demand, key, row) => (!copied && asksNothing(demand) ? UNASKED : reserve(demand, key, row)),
     async extend(extension, key, rows) {
       if (!copied && asksNothing(extension)) return { kind: 'granted', copied, failMode: undefined };
       const answer = await counters.extend(extension, rows).catch(() => undefined);
@@ -107,6 +108,8 @@ export function admitter(parts: AdmitterParts): Admitter {
     close: () => queue.close(),
   };
 }
+
+const UNASKED: Reserved = { kind: 'granted', failMode: undefined, copied: false, levels: [], remaining: [] };
 
 /** Where no copy of its row is to be kept either, the counters need not hear of it. */
 const asksNothing = ({ limits, budgets }: Pick<Demand, 'limits' | 'budgets'>): boolean =>

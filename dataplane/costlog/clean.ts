@@ -1,6 +1,7 @@
 // What the databases take of a row: text bounded, well-formed and without NUL, which Postgres takes in no text, and numbers that are some.
 // A row must never be refused for what a client sent. Nearly all are so already.
 import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
+import { rowKey } from '#core/accounting/recovery.ts';
 import { fieldAt, fields, type Kind, rank } from './columns.ts';
 
 const MAX_TAGS = 64;
@@ -52,7 +53,7 @@ const ruled = fields
 export function textOf(rows: readonly CostRecord[], json?: readonly string[]): string {
   const latest = new Map<string, { readonly state: CostRecord['state']; readonly text: string }>();
   for (const [i, row] of rows.entries()) {
-    const key = `${row.requestId.toLowerCase()} ${row.attempt}`;
+    const key = rowKey({ requestId: row.requestId.toLowerCase(), attempt: row.attempt });
     const known = latest.get(key);
     if (known && rank[known.state] >= rank[row.state]) continue;
     latest.set(key, { state: row.state, text: cleaned(row, json?.[i] ?? JSON.stringify(row)) });

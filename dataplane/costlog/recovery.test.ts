@@ -46,7 +46,7 @@ function counters() {
             .slice(0, max)
             .map(row => JSON.stringify(row)),
         forget: async (_tenant, keys) => {
-          const gone = new Set(keys.map(({ requestId, attempt: n }) => `${requestId}:${n}`));
+          const gone = new Set(keys.map(({ requestId, attempt: n }) => rowKey({ requestId, attempt: n })));
           this.copies = this.copies.filter(row => !gone.has(rowKey(row)));
         },
       };

@@ -75,8 +75,8 @@ export class SessionAccount {
   }
 
   /** The session is over. */
-  close(): Promise<void> {
-    return this.#hold.settle();
+  async close(): Promise<void> {
+    await this.#hold.settle();
   }
 
   async #cover(candidate: Candidate, endpoint: string, bound: Bound): Promise<Open | Failure> {
@@ -119,6 +119,6 @@ export class SessionAccount {
     const row = written(settled(begun, record, { result, usage, estimated, gpuSeconds: undefined }));
     this.#ports.costLog.record(row.record, row.json, false);
     this.#ports.observer.attempted(row.record);
-    this.#hold.ended(Promise.resolve(row));
+    this.#hold.ended(row);
   }
 }

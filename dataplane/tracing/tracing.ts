@@ -95,7 +95,7 @@ export class RequestTraces implements Tracing, Observer {
 
   /** The same admitter, watched. */
   admitter(admitter: Admitter): Admitter {
-    const timed = async <T extends Reserved | Widened>(trace: RequestTrace, ask: () => Promise<T>): Promise<T> => {
+    const timed = async <T extends Reserved | Widened>(trace: RequestTrace, ask: () => T | Promise<T>): Promise<T> => {
       const from = this.#at(trace);
       const reserved = await ask();
       const { kind, failMode } = { failMode: undefined, ...reserved };
