@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { anySnapshot } from '#test/support/snapshots.ts';
+import type { Hook } from '../snapshot/snapshot.ts';
+import { millis } from '../units.ts';
 import { withRoomForCredentials } from './credentials.ts';
 
 const anyCredentials = fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 12 });
@@ -42,9 +44,9 @@ test('all that is kept has room, nothing that goes is shorter than what stays, a
 test('a route whose hooks have lost their secret stays, so that they fail where they stand, and is told of', () => {
   fc.assert(
     fc.property(anySnapshot, any => {
-      const headers = [{ name: 'authorization', value: 'Bearer ', credential: 'team/hook/key' }];
-      const target = { origin: 'https://checks', path: '/', headers, timeout: 1, maxBodyBytes: 1024, window: 64 };
-      const hook = {
+      const headers = [{ name: 'authorization', value: 'Bearer ', credential: 'team/hook/key' as const }];
+      const target = { origin: 'https://checks', path: '/', headers, timeout: millis(1), maxBodyBytes: 1024, window: 64 };
+      const hook: Hook = {
         name: 'policy',
         when: 'Before',
         mode: 'Decide',
