@@ -1,4 +1,4 @@
-// What the commands take from the environment (architecture.md, "Environment"), read once and checked.
+// What the commands take from the environment (docs/configuration.md, "Environment"), read once and checked.
 import { hostname } from 'node:os';
 import { isCidr, type UpstreamPolicy, webhookComplaint } from '#core/compile/index.ts';
 import type { Locality } from '#core/plan/context.ts';

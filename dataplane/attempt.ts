@@ -213,7 +213,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
   }
 
   /**
-   * A stream that ends badly, or does not end, after its last word is whole (reliability.md 3.1, row 2). What an error's status says
+   * A stream that ends badly, or does not end, after its last word is whole. What an error's status says
    * holds whatever becomes of its body.
    */
   #broke(reason: Failure): void {

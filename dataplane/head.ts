@@ -1,4 +1,4 @@
-// The response headers of an answer: ours, and LiteLLM's names beside them (gateways.md 2.5).
+// The response headers of an answer: ours, and LiteLLM's names beside them.
 
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { formatUsd } from '#core/accounting/money.ts';

@@ -1,6 +1,6 @@
 // LiteLLM's metrics under its names and labels, so that dashboards made for it work: all of them derived from our own counts when somebody
 // scrapes. Labels that would have no bound, or tell who a client is (end_user, user, user_email, client_ip, user_agent), are left out, as are
-// addresses of upstreams (api_base); to Prometheus a label that is not there is one that is empty. (gateways.md 2.6)
+// addresses of upstreams (api_base); to Prometheus a label that is not there is one that is empty.
 import type { BreakerState } from '#core/health/breaker.ts';
 import type { KeyEntry, ProviderType, Snapshot } from '#core/snapshot/snapshot.ts';
 import type { Derived, MetricSpec, MetricTable, Sample } from '#platform/metrics.ts';

@@ -1,4 +1,4 @@
-// Request controls that come as headers: tags, the threshold of the cache, and LiteLLM's timeout and retries (gateways.md 2.5).
+// Request controls that come as headers: tags, the threshold of the cache, and LiteLLM's timeout and retries.
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Millis, millis } from '#core/units.ts';
 import type { Controls } from './frontends/frontend.ts';

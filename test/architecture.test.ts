@@ -1,4 +1,4 @@
-// Enforces the import table, the purity of core/ and the absence of import cycles (architecture.md, "Layout"), and shows on made-up
+// Enforces the import table, the purity of core/ and the absence of import cycles (ARCHITECTURE.md, "Who may import whom"), and shows on made-up
 // sources that each check can fail.
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ function projectSources(): Sources {
 describe('the project', () => {
   const sources = projectSources();
 
-  test('imports only what the table of architecture.md allows', () => {
+  test('imports only what the table of test/support/architecture.ts allows', () => {
     assert.ok(sources.size > 10, 'the sources were found');
     assert.deepEqual(importViolations(sources), []);
   });

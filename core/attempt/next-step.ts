@@ -66,7 +66,7 @@ function retryStep(failure: Failure, progress: Progress, { retries }: AttemptPol
   if (!retry || !sent || !mayRetry || !retries.on.includes(retry)) return undefined;
   const made = progress.tried[current] ?? 0;
   if (made > retries.attempts) return undefined;
-  // A request that may have been billed already is sent at most once more (reliability.md 3.1, row 14).
+  // A request that may have been billed already is sent at most once more.
   if (failure.possiblyBilled && progress.possiblyBilled > 1) return undefined;
   const after = waitFor(failure, made, retries.backoff, random);
   if (after === undefined || after >= progress.timeLeft || progress.availableIn(current) > after) return undefined;

@@ -1,4 +1,4 @@
-// How busy an endpoint is, as a number to compare it by (kubernetes.md 4.3): 1 is the threshold of saturation.
+// How busy an endpoint is, as a number to compare it by: 1 is the threshold of saturation.
 import { tellsLoad } from './reading.ts';
 import type { EndpointState, EngineSettings } from './state.ts';
 

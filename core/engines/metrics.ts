@@ -1,4 +1,4 @@
-// Which metrics of which engine say what, under all names that its versions have given them: kubernetes.md 4.1 and 4.2, the recordings
+// Which metrics of which engine say what, under all names that its versions have given them. Sources: the recordings
 // of vLLM 0.32, the fixtures of DataDog's integration (Ray), the sources of TensorRT-LLM, SGLang and TGI. Adding an engine is adding data.
 import type { Connection } from '../snapshot/snapshot.ts';
 

@@ -1,4 +1,4 @@
-// How an endpoint of engines stands, by what its probes have said so far (kubernetes.md 4.4). Pure: a state, a probe and the time make
+// How an endpoint of engines stands, by what its probes have said so far. Pure: a state, a probe and the time make
 // the next state.
 import type { Connection } from '../snapshot/snapshot.ts';
 import { type EngineReading, type Reading, tellsLoad } from './reading.ts';

@@ -48,7 +48,7 @@ export type EngineLoad = {
   readonly usable: number;
   /** All usable ones are. With hysteresis. */
   readonly saturated: boolean;
-  /** `load` (kubernetes.md 4.3) of the least loaded usable endpoint: 1 is the threshold of saturation. */
+  /** `load` (core/engines/load.ts) of the least loaded usable endpoint: 1 is the threshold of saturation. */
   readonly load: number;
 };
 

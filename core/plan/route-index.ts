@@ -1,4 +1,4 @@
-// Which route a request takes. Routes are sorted once by precedence (resources.md, "which route wins"); the first that
+// Which route a request takes. Routes are sorted once by precedence (docs/configuration.md, "Which route, which backend"); the first that
 // matches wins. Every refusal has a reason in words, so that `tollgate explain` tells the same story as the data plane.
 import type { Operation } from '../chat/dialect.ts';
 import type { KeyEntry, RouteEntry, RouteMatch } from '../snapshot/snapshot.ts';

@@ -14,7 +14,7 @@ export type StatusCondition = {
   readonly lastTransitionTime: string;
 };
 
-/** Whether requests can be served by it now; `reason` is one of the table in resources.md. */
+/** Whether requests can be served by it now; `reason` is one of the table in docs/kubernetes.md. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string; readonly message: string };
 
 export type ConditionInput = {

@@ -1,4 +1,4 @@
-// The table of conditions (resources.md) as cases, and what holds for all of them.
+// The table of conditions (docs/kubernetes.md) as cases, and what holds for all of them.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// /user/daily/activity and its sisters for teams and tags: sums by day with what they are made of (gateways.md 2.2).
+// /user/daily/activity and its sisters for teams and tags: sums by day with what they are made of.
 import { ok, type Parsed } from '#core/failure.ts';
 import type { FigureFilter, FigureReport, Figures, GroupBy } from '../costlog/ledger.ts';
 import { type AdminRoute, type Answer, type Call, ownFilter, wrong } from './call.ts';

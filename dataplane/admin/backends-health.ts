@@ -1,4 +1,4 @@
-// GET /health: how every backend is, by what is known of it. LiteLLM's shape (gateways.md 2.3), which asks each model something; here
+// GET /health: how every backend is, by what is known of it. LiteLLM's shape, which asks each model something; here
 // no upstream is asked: requests and probes tell enough, and cost nothing more.
 import { refuse } from '#core/failure.ts';
 import type { Health, TargetHealth } from '#core/health/health.ts';

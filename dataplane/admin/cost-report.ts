@@ -1,4 +1,4 @@
-// GET /cost/report: the ledger's sums, as architecture.md states them, in JSON or with the same columns in CSV.
+// GET /cost/report: the ledger's sums, in JSON or with the same columns in CSV.
 import { ok, type Parsed } from '#core/failure.ts';
 import type { FigureReport, Figures, GroupBy } from '../costlog/ledger.ts';
 import { type AdminRoute, type Answer, type Call, ownFilter, wrong } from './call.ts';

@@ -9,7 +9,7 @@ export type Readiness = {
   readonly degraded: () => readonly string[];
 };
 
-/** LiteLLM's answer, a JSON string (gateways.md 2.3). */
+/** LiteLLM's answer, a JSON string. */
 export const livenessPage: Page = () => ({ status: 200, body: '"I\'m alive!"' });
 
 /** 200 with what is degraded; 503 only while the process is going down or has no configuration yet. */

@@ -1,4 +1,4 @@
-// LiteLLM's fields of a key (gateways.md 2.1) as what a TenantKey says. Every field is honoured, named among the ignored ones because
+// LiteLLM's fields of a key as what a TenantKey says. Every field is honoured, named among the ignored ones because
 // it changes nothing here, or refused because ignoring it would give more than was asked for.
 import { zoneName } from '#core/accounting/periods.ts';
 import { failure, ok, type Parsed } from '#core/failure.ts';

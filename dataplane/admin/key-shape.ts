@@ -1,4 +1,4 @@
-// A key as LiteLLM shows it (gateways.md 2.1), from the object, what is in force of it, and what it has spent.
+// A key as LiteLLM shows it, from the object, what is in force of it, and what it has spent.
 
 import { ok, type Parsed } from '#core/failure.ts';
 import { scaled } from '#core/resources/quantity.ts';

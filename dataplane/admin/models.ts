@@ -16,7 +16,7 @@ type AdminPorts = Pick<Ports, 'config' | 'digest' | 'now'> & {
   readonly isMasterKey: (headers: Parameters<typeof authenticate>[1]) => boolean;
 };
 
-/** LiteLLM's constants (gateways.md 2.3): clients compare whole objects. */
+/** LiteLLM's constants: clients compare whole objects. */
 const CREATED = 1677610602;
 
 export function modelsPage(ports: AdminPorts): Page {
@@ -112,7 +112,7 @@ function namesOf(route: RouteEntry, { snapshot }: LiveConfig): readonly string[]
   return [...exact, ...behind.filter(takes)];
 }
 
-/** LiteLLM's shape (gateways.md 2.3), without what would tell where the upstream lives. */
+/** LiteLLM's shape, without what would tell where the upstream lives. */
 function modelInfo({ name, provider, model }: Listed): unknown {
   const can = (capability: ModelEntry['capabilities'][number]) => model.capabilities.includes(capability);
   return {

@@ -1,4 +1,4 @@
-// /spend/* and /global/spend/*: LiteLLM's views of what was spent (gateways.md 2.2), all from the ledger's sums and rows.
+// /spend/* and /global/spend/*: LiteLLM's views of what was spent, all from the ledger's sums and rows.
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { epochMillis } from '#core/units.ts';
 import type { FigureFilter, FigureReport, Figures, GroupBy, RowQuery } from '../costlog/ledger.ts';

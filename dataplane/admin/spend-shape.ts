@@ -1,4 +1,4 @@
-// One row of the cost log as LiteLLM's SpendLogs (gateways.md 2.2), camelCase where it has that.
+// One row of the cost log as LiteLLM's SpendLogs, camelCase where it has that.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import type { EpochMillis } from '#core/units.ts';

@@ -1,4 +1,4 @@
-// Reads the request controls that all dialects share (architecture.md, "Request controls") and says how to take ours out of
+// Reads the request controls that all dialects share (docs/configuration.md, "Request controls") and says how to take ours out of
 // the body. It runs on every request, so it costs one table look-up per field that is present and nothing for absent ones.
 import { type Failure, failure, ok, type Parsed } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';

@@ -48,7 +48,7 @@ export type StateName = {
   readonly param: string;
 };
 
-/** Request controls of the body (architecture.md, "Request controls"), the same in all dialects. */
+/** Request controls of the body (docs/configuration.md, "Request controls"), the same in all dialects. */
 export type Controls = {
   /** `metadata`, string values only. */
   readonly metadata: Readonly<Record<string, string>>;

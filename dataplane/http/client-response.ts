@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { StreamFraming } from '../frontends/frontend.ts';
 
-/** At most this long between two bytes of a stream (reliability.md 3.1, row 6: 15 s). */
+/** At most this long between two bytes of a stream. */
 const HEARTBEAT_MS = 14_000;
 /** A client that takes nothing for this long is given up. */
 const CLIENT_STALL_MS = 60_000;

@@ -23,7 +23,7 @@ export type Listener = {
 /** Not imported: an `import` reads every name of the module, and some of these make Node load its own `fetch` and WebSocket, 4 MiB. */
 const { createServer } = process.getBuiltinModule('node:http');
 
-/** reliability.md 3.1 row 17 and 5.2 rows 15 and 18: node's defaults are for other servers. */
+/** Node's defaults are for other servers. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const CHECK_INTERVAL_MS = 2_000;
@@ -134,7 +134,7 @@ class Connections {
   }
 }
 
-/** A host name or address with an optional port; anything else in Host is an attempt to be read differently by somebody (reliability.md 5.2 #5). */
+/** A host name or address with an optional port; anything else in Host is an attempt to be read differently by somebody. */
 const HOST = /^(?:[a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 function dispatch(handler: Handler, req: IncomingMessage, res: ServerResponse): void {

@@ -1,5 +1,5 @@
-// Takes out of a provider's error text what the client of a gateway must not see: keys, organization ids, hosts and URLs
-// (reliability.md 5.2, #23). Works word by word with anchored patterns, so its time is linear in the text.
+// Takes out of a provider's error text what the client of a gateway must not see: keys, organization ids, hosts and URLs.
+// Works word by word with anchored patterns, so its time is linear in the text.
 
 const INPUT_MAX = 4096;
 const OUTPUT_MAX = 1000;

@@ -1,4 +1,4 @@
-// The disk is full: requests are refused before a row would be lost, and taken again once there is room. reliability.md 2.2, invariant 12.
+// The disk is full: requests are refused before a row would be lost, and taken again once there is room. docs/invariants.md, 12.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // kill -9 at any moment of a request: what the provider billed is in the ledger, to the nano-dollar where its usage reached us, and at
-// the reservation, flagged, where it did not; once, and in the counters too. reliability.md 2.2, invariants 1, 3 and 7.
+// the reservation, flagged, where it did not; once, and in the counters too. docs/invariants.md, 1, 3 and 7.
 //   TOLLGATE_SEED=17 node --test test/chaos/kill.slow.test.ts     repeats one seed; TOLLGATE_SOAK=1 runs them all
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';

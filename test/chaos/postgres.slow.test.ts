@@ -1,5 +1,5 @@
 // Postgres away, hanging, and not there at the start: requests go on, and every row is in the ledger once it is back, once.
-// reliability.md 2.2, invariant 11.
+// docs/invariants.md, 11.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,5 @@
 // Redis flushed, hanging, restarted empty, replaced by a stale copy, absent: each key's fail mode is obeyed and seen, requests stay as fast
-// as they were, and the counters come back to what the ledger says. reliability.md 2.2, invariants 8 to 10.
+// as they were, and the counters come back to what the ledger says. docs/invariants.md, 8 to 10.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-// Clients that mean harm (reliability.md 5.2): refused or served as stated, the memory of the gateway bounded, and others unharmed.
+// Clients that mean harm: refused or served as stated, the memory of the gateway bounded, and others unharmed.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-// The states that probes tell apart (kubernetes.md 4.4) against the simulated engine: hours of it in moments, as neither side has a clock
+// The states that probes tell apart against the simulated engine: hours of it in moments, as neither side has a clock
 // of its own. What real processes make of it is in test/e2e/engines*.slow.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// The import rules of architecture.md as data, and the checks that read them. Sources come in as text, so that the checks can be
+// The import rules (ARCHITECTURE.md, "Who may import whom") as data, and the checks that read them. Sources come in as text, so that the checks can be
 // checked: architecture.test.ts runs them over the project and over made-up violations.
 import path from 'node:path';
 import { importsOf } from './imports.ts';
@@ -200,7 +200,7 @@ const importRules: readonly Rule[] = [
 export function importViolations(sources: Sources, rules = importRules): string[] {
   return [...sources].flatMap(([file, text]) => {
     const rule = rules.find(candidate => glob(candidate.from).test(file));
-    if (!rule) return [`${file}: no import rule covers this file; the layout of architecture.md has a place for it`];
+    if (!rule) return [`${file}: no import rule covers this file; ARCHITECTURE.md has a place for it`];
     const name = glob(rule.from).exec(file)?.[1];
     const allowed = rule.may.map(pattern => glob(name ? pattern.replaceAll('<name>', name) : pattern));
     return importsOf(text).flatMap(({ specifier, line }) => {

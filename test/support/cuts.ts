@@ -1,4 +1,4 @@
-// What must hold for a client whose upstream's stream was cut somewhere (reliability.md 3.1, rows 1 and 2), told apart from the
+// What must hold for a client whose upstream's stream was cut somewhere, told apart from the
 // gateway's own readers.
 import assert from 'node:assert/strict';
 import type { Frontend } from '#dataplane/frontends/frontend.ts';

@@ -3,7 +3,7 @@
 import { byScore } from './order.ts';
 import type { Figure, Standing, Strategy } from './strategy.ts';
 
-/** For a hosted provider without `maxConcurrency`: that of llm-d's concurrency detector (kubernetes.md 4.3). */
+/** For a hosted provider without `maxConcurrency`: that of llm-d's concurrency detector. */
 const CONCURRENCY = 100;
 
 const loadOf = ({ health, candidate }: Standing): number =>

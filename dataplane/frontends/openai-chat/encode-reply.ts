@@ -1,5 +1,5 @@
 // A neutral reply as a `chat.completion`. Nothing that OpenAI itself would not send: what the client gets comes back to us in the
-// next turn, and strict upstreams refuse fields they do not know (gateways.md, section 7). So thinking is not shown in this
+// next turn, and strict upstreams refuse fields they do not know. So thinking is not shown in this
 // dialect; it counts in the usage.
 
 import { type Citation, spanIn } from '#core/chat/citations/citation.ts';

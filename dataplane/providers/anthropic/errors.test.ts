@@ -13,7 +13,7 @@ const classify = (status: number, body: string, headers: Record<string, string> 
 const html = '<html><head><title>413 Request Entity Too Large</title></head><body><center>nginx</center></body></html>';
 const invalid = (message: string) => envelope('invalid_request_error', message);
 
-/** reliability.md 3.2 to 3.4, the ones that look alike included. */
+/** One row a form, those that look alike included. */
 const cases: readonly [status: number, body: string, cls: FailureClass][] = [
   [400, invalid('prompt is too long: 210000 tokens > 200000 maximum'), 'context_length_exceeded'],
   [400, invalid('input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000'), 'context_length_exceeded'],

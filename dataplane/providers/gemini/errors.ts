@@ -37,7 +37,7 @@ const statusOfRpc: Readonly<Record<string, number>> = {
 /** The first that matches. */
 const rules: readonly Rule<Facts>[] = [
   { class: 'upstream_redirect', when: f => f.status >= 300 && f.status < 400 },
-  // Not before midnight in California, or before somebody pays (reliability.md 3.2).
+  // Not before midnight in California, or before somebody pays.
   { class: 'upstream_quota_exhausted', when: f => f.status === 429 && (isPerDay(f) || isUnpaid(f)) },
   { class: 'upstream_rate_limited', when: status(429) },
   { class: 'upstream_overloaded', when: status(503, 529) },

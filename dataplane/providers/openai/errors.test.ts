@@ -1,4 +1,4 @@
-// What each form of error answer means: one row per form (reliability.md 3.2 to 3.4), those that must not match included.
+// What each form of error answer means: one row per form, those that must not match included.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FailureClass } from '#core/failure.ts';

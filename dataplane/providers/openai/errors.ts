@@ -1,5 +1,5 @@
 // What an error answer of an OpenAI-shaped wire means: an ordered table of forms, the first that fits holds. Sources of the forms:
-// reliability.md 3.2 to 3.4, the recordings of vLLM 0.32, and the documentation of the providers named.
+// the recordings of vLLM 0.32, and the documentation of the providers named.
 import { type Failure, failure, failures } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { both, either, isForClient, type Rule, status } from '../error-rules.ts';

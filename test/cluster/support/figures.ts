@@ -7,7 +7,7 @@ import path from 'node:path';
 import { goBuild } from '../../../tools/places.ts';
 
 export type Figure = {
-  /** Of the goals of the design (kubernetes.md, section 7), with a letter where one has several figures; or a word. */
+  /** The goal's number in docs/cluster-report.md, with a letter where one has several figures; or a word. */
   readonly row: string;
   readonly goal: string;
   readonly measured: string;
