@@ -1,6 +1,7 @@
 // Which words may stand for each other: synonyms in their usual senses, derivations of one root, and antonyms. The table is made from
 // WordNet by cli/gen-thesaurus.ts; words are stems of stem.ts.
 import { stemOf } from './stem.ts';
+import { WordLines } from './word-lines.ts';
 
 export interface Thesaurus {
   /** Both have a usual sense in common. */
@@ -14,40 +15,39 @@ export interface Thesaurus {
   isAdjective(word: string): boolean;
 }
 
-type Relation = 'synonyms' | 'derived' | 'antonyms' | 'nouns' | 'verbs' | 'adjectives';
+const SECTIONS = ['nouns', 'verbs', 'adjectives', 'synonyms', 'derived', 'antonyms'] as const;
+type Section = (typeof SECTIONS)[number];
 
-/** Of the text of the asset: a line `#synonyms`, `#derived` or `#antonyms`, then one group of stems a line. */
+/** Of the text of the asset: sections that begin with a line `#nouns`, `#synonyms`, ... The first three list stems; of the others each line is a group. */
 export function thesaurusOf(text: string): Thesaurus {
-  const groups: Record<Relation, Map<string, number[]>> = {
-    synonyms: new Map(),
-    derived: new Map(),
-    antonyms: new Map(),
-    nouns: new Map(),
-    verbs: new Map(),
-    adjectives: new Map(),
+  const words = new WordLines(text);
+  const sections = sectionsOf(words);
+  const linesIn = (section: Section, word: string): readonly number[] => {
+    const { from, to } = sections[section];
+    return words.linesOf(word, from, to);
   };
-  let relation: Relation = 'synonyms';
-  for (const [line, words] of text.split('\n').entries()) {
-    if (words.startsWith('#')) relation = words.slice(1) as Relation;
-    else
-      for (const word of words.split(' ')) {
-        const known = groups[relation].get(word);
-        if (known) known.push(line);
-        else groups[relation].set(word, [line]);
-      }
-  }
-  const related = (relation: Relation, a: string, b: string): boolean => {
-    const [ofA, ofB] = [groups[relation].get(a), groups[relation].get(b)];
-    return ofA !== undefined && ofB !== undefined && ofA.some(line => ofB.includes(line));
+  const isIn = (section: Section, word: string): boolean => linesIn(section, word).length > 0;
+  const related = (section: Section, a: string, b: string): boolean => {
+    const ofA = linesIn(section, a);
+    return ofA.length > 0 && linesIn(section, b).some(line => ofA.includes(line));
   };
   return {
     synonyms: (a, b) => related('synonyms', a, b) || compared(a, b, (x, y) => related('synonyms', x, y)),
     derived: (a, b) => related('derived', a, b),
     antonyms: (a, b) => related('antonyms', a, b) || compared(a, b, (x, y) => related('antonyms', x, y)),
-    has: word => groups.nouns.has(word) || groups.verbs.has(word) || groups.adjectives.has(word),
-    isVerb: word => groups.verbs.has(word),
-    isAdjective: word => groups.adjectives.has(word),
+    has: word => isIn('nouns', word) || isIn('verbs', word) || isIn('adjectives', word),
+    isVerb: word => isIn('verbs', word),
+    isAdjective: word => isIn('adjectives', word),
   };
+}
+
+type Lines = { readonly from: number; readonly to: number };
+
+/** Between which lines each is; one that the text does not have is nowhere. */
+function sectionsOf(words: WordLines): Readonly<Record<Section, Lines>> {
+  const headings = SECTIONS.map(section => words.lineOf(`#${section}`) ?? Number.POSITIVE_INFINITY);
+  const linesOf = (from: number): Lines => ({ from, to: Math.min(...headings.filter(line => line > from)) });
+  return Object.fromEntries(SECTIONS.map((section, i) => [section, linesOf(headings[i]!)])) as Record<Section, Lines>;
 }
 
 /** Two comparatives or two superlatives are related as their adjectives are: largest and biggest. */

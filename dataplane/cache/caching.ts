@@ -22,7 +22,7 @@ export type Caching = {
 
 /** About 1.2 KB an entry with the built-in embedder. */
 const MAX_INDEX_BYTES = 128 * 1024 * 1024;
-/** Tables of words and vectors are 20 MB and a quarter of a second, which a start does without; a question that comes sooner loads them. */
+/** Tables of words and vectors are 6 MB and a tenth of a second, which a start does without; a question that comes sooner loads them. */
 const PREPARE_AFTER_MS = 5_000;
 /** Answers that are overheard at one moment, all together. */
 const ALLOWANCE_BYTES = 64 * 1024 * 1024;

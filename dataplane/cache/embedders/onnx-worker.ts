@@ -29,7 +29,7 @@ const MAX_TOKENS = 256;
 const { folder, runtime } = workerData as WorkerData;
 const { InferenceSession, Tensor } = createRequire(import.meta.url)(runtime) as Runtime;
 const vocabulary = vocabularyOf(readFileSync(path.join(folder, 'vocab.txt'), 'utf8'));
-const [first, last] = [vocabulary.ids.get('[CLS]') ?? 0, vocabulary.ids.get('[SEP]') ?? 0];
+const [first, last] = [vocabulary.idOf('[CLS]') ?? 0, vocabulary.idOf('[SEP]') ?? 0];
 const session = await InferenceSession.create(readFileSync(path.join(folder, 'model.onnx')), { intraOpNumThreads: 1 });
 
 async function embed(text: string): Promise<Float32Array> {

@@ -1,7 +1,8 @@
 // The tokeniser of BERT and of what descends from it: lower case, no accents, signs by themselves, and words cut into the longest pieces of
 // the vocabulary. Checked against reference vectors in static.test.ts. Linear but for words over the limit, which are unknown.
+import { WordLines } from '#core/cache/word-lines.ts';
 
-export type Vocabulary = { readonly ids: ReadonlyMap<string, number>; readonly unknown: number };
+export type Vocabulary = { readonly idOf: (piece: string) => number | undefined; readonly unknown: number };
 
 const MAX_WORD = 100;
 const SEPARATE = /[\p{P}\p{S}]|[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
@@ -10,9 +11,8 @@ const SPACE = /\s/;
 
 /** Of a vocabulary file: one piece a line, the line's number is its id. */
 export function vocabularyOf(text: string): Vocabulary {
-  const ids = new Map<string, number>();
-  for (const [id, piece] of text.split('\n').entries()) if (piece !== '') ids.set(piece, id);
-  return { ids, unknown: ids.get('[UNK]') ?? -1 };
+  const pieces = new WordLines(text);
+  return { idOf: piece => pieces.lineOf(piece), unknown: pieces.lineOf('[UNK]') ?? -1 };
 }
 
 /** Ids of the pieces, without those that mark beginning and end; at most `limit`. */
@@ -66,8 +66,8 @@ function isPlain(text: string): boolean {
   return true;
 }
 
-function addPieces(word: string, { ids, unknown }: Vocabulary, out: number[]): void {
-  const whole = ids.get(word);
+function addPieces(word: string, { idOf, unknown }: Vocabulary, out: number[]): void {
+  const whole = idOf(word);
   if (whole !== undefined) {
     out.push(whole);
     return;
@@ -81,7 +81,7 @@ function addPieces(word: string, { ids, unknown }: Vocabulary, out: number[]): v
     let end = word.length;
     let id: number | undefined;
     for (; end > start; end--) {
-      id = ids.get(start === 0 ? word.slice(0, end) : `##${word.slice(start, end)}`);
+      id = idOf(start === 0 ? word.slice(0, end) : `##${word.slice(start, end)}`);
       if (id !== undefined) break;
     }
     if (id === undefined) {
