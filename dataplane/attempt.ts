@@ -1,6 +1,6 @@
 // One attempt: one request to one upstream, until its answer is delivered, refused or broken. Streams go to the client from here,
 // as they arrive; whole answers are handed back. Nothing here decides what happens next.
-import type { Usage } from '#core/chat/usage.ts';
+import type { ToolCalls, Usage } from '#core/chat/usage.ts';
 import { type Failure, failure, type Parsed } from '#core/failure.ts';
 import type { Millis } from '#core/units.ts';
 import { collector, type Decompressor, decompressor } from '#platform/body.ts';
@@ -89,6 +89,8 @@ export type AttemptResult = {
   readonly upstreamStatus: number;
   readonly upstreamHeaders: HttpHeaders;
   readonly usage: Usage | undefined;
+  /** Calls of the provider's own tools that a stream showed. */
+  readonly toolCalls?: ToolCalls | undefined;
   readonly model: string | undefined;
   readonly upstreamId: string | undefined;
   /**
@@ -491,6 +493,7 @@ class Attempt implements HttpHandler, ClientListener, Running {
       upstreamStatus: this.#status,
       upstreamHeaders: this.#headers,
       usage: said?.usage ?? this.#usage,
+      toolCalls: state?.toolCalls,
       model: said?.model,
       upstreamId: said?.upstreamId,
       streamed: isUncounted ? { sample: this.#sampled(), bytes: this.#streamedBytes } : undefined,

@@ -10,6 +10,7 @@ import {
   outputBound,
   type PriceFacts,
 } from '#core/admission/bound.ts';
+import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type Millis, type NanoUsd, nanoUsd, type Tokens, tokens } from '#core/units.ts';
@@ -163,6 +164,7 @@ export class AttemptBounds {
   readonly #candidate: Candidate;
   readonly #provider: Pick<Wire, 'tokenizer'>;
   readonly #output: OutputAsked;
+  readonly #tools: ToolsAsked | undefined;
   readonly #price: PriceFacts;
 
   constructor(
@@ -171,12 +173,14 @@ export class AttemptBounds {
     provider: Pick<Wire, 'tokenizer'>,
     output: OutputAsked,
     timeLimit: Millis,
+    tools?: ToolsAsked,
   ) {
     this.#input = input;
     this.#candidate = candidate;
     this.#provider = provider;
     this.#output = output;
-    this.#price = { audio: input.hasAudio, duration: timeLimit, requests: input.requests, units: input.units };
+    this.#tools = tools;
+    this.#price = { audio: input.hasAudio, duration: timeLimit, requests: input.requests, units: input.units, tools };
   }
 
   /** At once, unless something has to be counted. */
@@ -202,7 +206,8 @@ export class AttemptBounds {
     return fits !== undefined && fits < asked ? fits : undefined;
   }
 
-  #inputBound(facts: InputFacts): Tokens {
+  #inputBound(told: InputFacts): Tokens {
+    const facts: InputFacts = this.#tools ? { ...told, carried: 'unknown' } : told;
     const { counted } = facts;
     const own = counted && { ...facts, counted: { ...counted, tokenizer: this.#provider.tokenizer } };
     return inputBound(own ?? facts, this.#candidate.model);

@@ -2,6 +2,8 @@
 // is sent, and written down again when it is over. Nothing here decides what happens next.
 import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
 import { dearFallbackAlert } from '#core/admission/alerts.ts';
+import { unknownTool } from '#core/admission/tool-bound.ts';
+import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, failure, policyOf as failurePolicyOf, ok, type Parsed, refuse } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
@@ -23,6 +25,7 @@ import { planAt } from './pinned.ts';
 import type { Observation, Pass, Ports, SpendHold } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type Begun, openRow, settledRow } from './settle.ts';
+import { unknownToolFailure } from './tools-planned.ts';
 import { type Leg, primaryOf, type Trip } from './trip.ts';
 import { targetOf } from './upstream-request.ts';
 
@@ -79,9 +82,11 @@ function attempt(task: Task): Tried | Promise<Tried> {
   const prepared = prepareFor(task);
   // A fallback that cannot carry the request is no news for the client; what sent the request there is.
   if (!prepared.ok) return notSent(trip.failure ?? prepared.failure);
-  const { provider, output } = prepared.value;
+  const { provider, output, tools } = prepared.value;
+  const unpriced = tools && unpricedTools(task, tools);
+  if (unpriced) return notSent(trip.failure ?? unpriced);
   const input = leg.continuation?.input ?? trip.input;
-  const bounds = new AttemptBounds(input, candidate, provider, output, limitsOf(task).request);
+  const bounds = new AttemptBounds(input, candidate, provider, output, limitsOf(task).request, tools);
   const spend = holdForFallback(trip, candidate, ports);
   if (spend === 'denied') return notSent(trip.failure ?? failure('no_backend', { message: FALLBACKS_SPENT }));
   const result = inPlace(task, prepared.value, bounds, retryPosition, spend);
@@ -92,6 +97,13 @@ function attempt(task: Task): Tried | Promise<Tried> {
 function unspent(tried: Tried, spend: SpendHold): Tried {
   if (tried.kind === 'downgrade' || !tried.sent) spend.settle(nanoUsd(0));
   return tried;
+}
+
+/** Why a route that wants to know prices does not let a tool of the provider's be called. */
+function unpricedTools({ trip, candidate: { model } }: Task, tools: ToolsAsked): Failure | undefined {
+  if (trip.plan.route?.onUnknownPrice !== 'Deny' || !model.price) return undefined;
+  const unknown = unknownTool(tools, model.price);
+  return unknown && unknownToolFailure(unknown, model);
 }
 
 /** Takes a place at the provider, where it has limits, for as long as the attempt takes. */
@@ -159,7 +171,7 @@ function prepareFor({ trip, leg, candidate, call, endpoint, ports, held }: Task,
   return prepared.ok && held ? ok(held.prepared(prepared.value)) : prepared;
 }
 
-function beginning(task: Task, { chat, request }: Prepared, retryPosition: number): Begun {
+function beginning(task: Task, { chat, request, tools }: Prepared, retryPosition: number): Begun {
   const { trip, leg, call, candidate, ports } = task;
   const at = ports.now() as EpochMillis;
   return {
@@ -167,6 +179,7 @@ function beginning(task: Task, { chat, request }: Prepared, retryPosition: numbe
     call,
     candidate,
     chat,
+    tools,
     endpoint: request.origin,
     attempt: trip.attempts,
     purpose: leg.purpose,

@@ -29,6 +29,7 @@ import type { Pin } from './pins/pins.ts';
 import type { Ports } from './ports.ts';
 import { served } from './providers/index.ts';
 import { headerControls, tagsOf } from './request-headers.ts';
+import { withToolsPriced } from './tools-planned.ts';
 
 export const SCAN_LIMITS = { maxDepth: 128, interpreted: interpretedFields, isUtf8 };
 
@@ -63,9 +64,11 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
       ? planPassed(exchange.call.endpoint, config, key.value, envelope, facts, ports)
       : planAll(config, key.value, modelsOf(envelope), facts, ports);
   if (!planned.ok) return planned;
+  const priced = withToolsPriced(planned.value, exchange, body.value);
+  if (!priced.ok) return priced;
   const pin = envelope.names ? await pinOf(envelope, key.value.entry.tenant, ports.pins) : nowhere;
   if (!pin.ok) return pin;
-  const plan = planAt(planned.value, pin.value, envelope);
+  const plan = planAt(priced.value, pin.value, envelope);
   if (!plan.ok) return plan;
   const call: Call = { config, key: key.value, body: body.value, envelope, tags, facts, plan: plan.value, pin: pin.value };
   return makesBatch(exchange) ? withBatch(call, ports) : ok(call);

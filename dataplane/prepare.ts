@@ -1,8 +1,10 @@
 // From a call and a candidate to one upstream request: bytes passed through where both sides speak the same dialect, else decoded
 // once and encoded for the target.
+import { isUnbounded } from '#core/admission/tool-bound.ts';
 import { withCacheMarks } from '#core/chat/cache-marks.ts';
 import type { ChatReply } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
+import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import { noUsage } from '#core/chat/usage.ts';
 import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { editObject } from '#core/json/edit.ts';
@@ -102,6 +104,7 @@ function passThrough(task: Task): Parsed<Prepared> {
   const goOn = continuationEdits(task, edited(call.body, edits));
   if (!goOn.ok) return goOn;
   for (const [name, value] of goOn.value) edits.set(name, value);
+  const tools = exchange.action === 'generate' ? boundedTools(task, edits) : undefined;
   const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
   const body = editObject(call.body, edits);
   const count = exchange.action === 'count-tokens' ? provider.tokenCount?.(target.model) : undefined;
@@ -112,10 +115,20 @@ function passThrough(task: Task): Parsed<Prepared> {
     request: post(address, count ? JSON.stringify(count.body(JSON.parse(body.toString()))) : body, target),
     dropped: [],
     output: provider.outputAsked(edited(call.body, edits)),
+    tools,
     read: bytes =>
       exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes, count),
     relay: stream ? sameDialectRelay(task) : undefined,
   });
+}
+
+/** What the provider runs by itself. Where the request does not bound that and the price does, the provider is told so as well. */
+function boundedTools({ call, provider, target: { model } }: Task, edits: Map<string, string | null>): ToolsAsked | undefined {
+  const asked = provider.toolsAsked?.(edited(call.body, edits), model);
+  const most = model.price?.maxToolCalls;
+  if (!asked || most === undefined || !isUnbounded(asked)) return asked;
+  for (const [name, value] of provider.toolLimit?.(edited(call.body, edits), most) ?? nothing) edits.set(name, value);
+  return provider.toolsAsked?.(edited(call.body, edits), model);
 }
 
 function sameDialectRelay(task: Task): Relay {
@@ -253,6 +266,7 @@ function translate(task: Task): Parsed<Prepared> {
     ),
     dropped: encoded.value.dropped,
     output: provider.outputAsked(fields),
+    tools: action === 'generate' ? provider.toolsAsked?.(fields, target.model) : undefined,
     read: bytes =>
       action === 'generate'
         ? readTranslated(task, bytes, reply => frontend.encodeReply(reply, context).body)

@@ -1,9 +1,11 @@
 // An attempt's row in the cost log: open before it is sent; afterwards, off the client's path, with its usage and its cost.
-import { costOf, ratesFor } from '#core/accounting/cost.ts';
+import { costOf, ratesFor, unpricedIn } from '#core/accounting/cost.ts';
 import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
 import { outputBound } from '#core/admission/bound.ts';
+import { callsAtMost, untoldCalls } from '#core/admission/tool-bound.ts';
 import type { AnyDialect, Operation } from '#core/chat/dialect.ts';
-import { noUsage, type Usage } from '#core/chat/usage.ts';
+import type { ToolsAsked } from '#core/chat/tools-asked.ts';
+import { billedTools, noUsage, type ToolCalls, toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, type NanoUsd, nanoUsd, tokens } from '#core/units.ts';
 import type { AttemptResult } from './attempt.ts';
@@ -22,6 +24,8 @@ export type Begun = {
   readonly candidate: Candidate;
   /** How its conversations are read; absent: there is none. */
   readonly chat: Provider | undefined;
+  /** See Prepared. */
+  readonly tools?: ToolsAsked | undefined;
   /** Origin of the endpoint. */
   readonly endpoint: string;
   /** From 0. */
@@ -38,7 +42,7 @@ export type Begun = {
 /** The cost of what the provider reported; null: the price is not known; undefined: the usage is not known. */
 export function reportedCost({ model }: Candidate, usage: Usage | undefined): NanoUsd | null | undefined {
   if (!usage || model.price?.gpu) return undefined;
-  return model.price ? costOf(usage, model.price) : null;
+  return model.price && unpricedIn(usage, model.price).length === 0 ? costOf(usage, model.price) : null;
 }
 
 /**
@@ -53,12 +57,39 @@ export function settledRow(
   estimate: Estimate,
 ): CostRecord | Promise<CostRecord> {
   if (result.usage && !result.streamed)
-    return settled(begun, open, { result, usage: result.usage, estimated: false, gpuSeconds });
+    return settled(begun, open, { result, usage: withUntold(begun, result.usage), estimated: false, gpuSeconds });
   if (result.kind === 'refused') return settled(begun, open, { result, usage: noUsage, estimated: false, gpuSeconds });
   return estimatedUsage(begun, result, estimate)
     .catch(() => noUsage)
+    .then(counted => withUntold(begun, withSeen(begun, result, counted)))
     .then(usage => settled(begun, open, { result, usage, estimated: true, gpuSeconds }));
 }
+
+/** Where answers of a wire do not count the calls of a tool. */
+function withUntold({ tools, candidate }: Begun, usage: Usage): Usage {
+  if (!tools) return usage;
+  const untold = untoldCalls(tools, candidate.model.price);
+  return Object.keys(untold).length > 0 ? { ...usage, toolCalls: { ...untold, ...usage.toolCalls } } : usage;
+}
+
+/** Calls that a stream showed before it was left, or that may have been made where nothing was to be seen. */
+function withSeen(begun: Begun, result: AttemptResult, usage: Usage): Usage {
+  const seen = isUnseen(begun, result) ? unseenCalls(begun, result) : (result.toolCalls ?? {});
+  const told = usage.toolCalls ?? {};
+  const most = billedTools.map(tool => [tool, Math.max(seen[tool] ?? 0, told[tool] ?? 0)] as const);
+  return { ...usage, ...toolCallsIn(most) };
+}
+
+/** As many as the request allows, and no more than the time does. */
+function unseenCalls({ tools, candidate }: Begun, { duration }: AttemptResult): ToolCalls {
+  const { price } = candidate.model;
+  const inTime = Math.ceil((duration * CALLS_PER_SECOND) / 1000);
+  const most = tools && price ? callsAtMost(tools, price) : [];
+  return toolCallsIn(most.map(([tool, count]) => [tool, Math.min(count, inTime)] as const)).toolCalls ?? {};
+}
+
+/** Of one tool, which the model waits for. */
+const CALLS_PER_SECOND = 1;
 
 /** Counts what went in and what came out with our own tokenizer: for streams that were left or cut, and for providers that tell nothing. */
 async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Estimate): Promise<Usage> {
@@ -68,9 +99,7 @@ async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Est
     const { tokens: inputUncached } = await exchange.frontend.count(call.body, estimate);
     return { ...noUsage, inputUncached };
   }
-  const isLeft = (result.kind === 'abandoned' || result.kind === 'lost') && !result.streamed && !result.reply;
-  const isUnseen = isLeft || call.envelope.inBackground === true;
-  const output = tokens(isUnseen ? unseenTokens(begun, result) : await outputTokens(result, chat, estimate));
+  const output = tokens(isUnseen(begun, result) ? unseenTokens(begun, result) : await outputTokens(result, chat, estimate));
   // Some wires begin with the count of the input, cached tokens and all, and a placeholder for that of the output.
   if (result.usage) return { ...result.usage, output: tokens(Math.max(result.usage.output, output)) };
   const request = exchange.frontend.decode(call.body);
@@ -78,6 +107,12 @@ async function estimatedUsage(begun: Begun, result: AttemptResult, estimate: Est
     ? await estimateInputTokens(request.value, estimate)
     : tokens(await estimate(call.body.bytes.toString()));
   return { ...noUsage, inputUncached, output };
+}
+
+/** Nobody knows what was answered, and it may be billed. */
+function isUnseen({ call }: Begun, { kind, streamed, reply }: AttemptResult): boolean {
+  const isLeft = (kind === 'abandoned' || kind === 'lost') && !streamed && !reply;
+  return isLeft || call.envelope.inBackground === true;
 }
 
 /** A form that never came to its end was nothing that a provider could work on. */
@@ -219,6 +254,7 @@ export function settled(
 ): CostRecord {
   const { price } = candidate.model;
   const cost = price ? costOf(usage, price, gpuSeconds) : null;
+  const isPartlyPriced = price !== undefined && unpricedIn(usage, price).length > 0;
   return {
     ...open,
     state: 'settled',
@@ -229,6 +265,7 @@ export function settled(
     usage,
     estimated,
     cost,
+    ...(isPartlyPriced && { partlyPriced: true as const }),
     exceeded: cost !== null && cost > open.reserved,
     rates: price && ratesFor(usage, price),
     gpuSeconds,

@@ -1,4 +1,5 @@
 // What every request to an upstream has in common, whatever is asked for: what it is made of, what comes of it, its body and its headers.
+import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import type { JsonView } from '#core/json/view.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
@@ -25,6 +26,8 @@ export type Prepared = {
   readonly dropped: readonly string[];
   /** What the body that goes upstream asks for at most. */
   readonly output: OutputAsked;
+  /** What of it is run by the provider itself, and billed by the call. */
+  readonly tools?: ToolsAsked | undefined;
 };
 
 export type Preparation = {
@@ -65,7 +68,13 @@ export const edited = (body: JsonView, edits: ReadonlyMap<string, string | null>
     if (edit === undefined) return body.get(name);
     return edit === null ? undefined : JSON.parse(edit);
   },
+  json: name => edits.get(name) ?? textOf(body, name),
 });
+
+const textOf = ({ bytes, fields }: JsonView, name: string): string => {
+  const { start, end } = fields.get(name)!;
+  return bytes.toString('latin1', start, end);
+};
 
 export function post({ origin, path, headers }: Address, body: Buffer | string, { provider }: Target): HttpRequest {
   headers['content-type'] = 'application/json';

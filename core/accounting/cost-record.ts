@@ -80,6 +80,8 @@ export type CostRecord = {
   readonly estimated: boolean;
   /** null: the price of the model is not known. 0 while the row is open. */
   readonly cost: NanoUsd | null;
+  /** Calls of tools are not in the cost, as nobody knows their price. */
+  readonly partlyPriced?: true;
   /** What was held for this attempt before it was sent. */
   readonly reserved: NanoUsd;
   /** It cost more than was reserved. */

@@ -7,6 +7,10 @@ import type { Price, Rates } from '../snapshot/snapshot.ts';
 const most = ({ mostTogether }: ToolsAsked, tool: ToolAsked, price: Price): number | undefined =>
   tool.most ?? mostTogether ?? price.maxToolCalls;
 
+/** Some tool may be called as often as the model likes, as far as the request goes. */
+export const isUnbounded = ({ tools, mostTogether }: ToolsAsked): boolean =>
+  mostTogether === undefined && tools.some(tool => tool.most === undefined);
+
 /** Nano-dollars. What is not known counts nothing: `unknownTool` tells of it. */
 export function toolBound(asked: ToolsAsked, { perToolCall = {} }: Rates, price: Price): number {
   let sum = 0;
@@ -31,6 +35,10 @@ export function unknownTool(asked: ToolsAsked, price: Price): UnknownTool | unde
   }
   return undefined;
 }
+
+/** How often each may be called, as far as anybody said. */
+export const callsAtMost = (asked: ToolsAsked, price: Price): readonly (readonly [BilledTool, number])[] =>
+  asked.tools.map(tool => [tool.tool, most(asked, tool, price) ?? 0] as const);
 
 /** The calls of an answer that tells nothing of them. */
 export const untoldCalls = (asked: ToolsAsked, price: Price | undefined): ToolCalls =>

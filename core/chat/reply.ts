@@ -2,7 +2,7 @@
 import type { Failure } from '../failure.ts';
 import type { Citation } from './citations/citation.ts';
 import type { AssistantPart } from './request.ts';
-import type { Usage } from './usage.ts';
+import type { BilledTool, Usage } from './usage.ts';
 
 export type FinishReason =
   | 'stop'
@@ -63,8 +63,8 @@ export type ChatEvent =
   | { readonly kind: 'part-end' }
   /** A part that arrives in one piece and has no deltas; it opens and closes itself. */
   | { readonly kind: 'redacted-thinking'; readonly data: string }
-  /** The provider runs a tool of its own (a search, code): the model has begun. What it does has no neutral form. */
-  | { readonly kind: 'server-tool' }
+  /** The provider runs a tool of its own (a search, code): the model has begun. What it does has no neutral form. `billed`: as one call of this. */
+  | { readonly kind: 'server-tool'; readonly billed?: BilledTool }
   | { readonly kind: 'logprobs'; readonly logprobs: Logprobs }
   /** `alone`: the wire event held nothing but the usage (OpenAI's last chunk under `include_usage`). */
   | { readonly kind: 'usage'; readonly usage: Usage; readonly alone: boolean }

@@ -11,6 +11,7 @@ export type ToolAsked = {
   readonly isUntold?: true;
 };
 
+/** What such tools bring is read by the model besides the body; also where none of them is billed by the call. */
 export type ToolsAsked = {
   readonly tools: readonly ToolAsked[];
   /** Calls of all tools together, at most. */

@@ -1,7 +1,7 @@
 // The columns of the table `attempts`: where a row of the cost log has what is in them, and how it is read back from them.
 import type { CostRecord } from '#core/accounting/cost-record.ts';
 import type { AnyDialect, Operation } from '#core/chat/dialect.ts';
-import { promptTokens } from '#core/chat/usage.ts';
+import { promptTokens, type Usage } from '#core/chat/usage.ts';
 import type { FailureClass } from '#core/failure.ts';
 import { epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
 
@@ -87,6 +87,8 @@ const columns = {
   possibly_billed: ['boolean', 'possiblyBilled'],
   first_token_ms: ['real', 'firstToken'],
   duration_ms: ['duration', 'duration'],
+  tool_calls: ['json', 'usage.toolCalls'],
+  partly_priced: ['boolean', 'partlyPriced'],
 } as const satisfies Record<string, readonly [Kind, Path] | Made>;
 
 type Name = keyof typeof columns;
@@ -145,6 +147,9 @@ export const onConflict = `on conflict (request_id, attempt) do update set
   ${columnNames.map(name => `${name} = excluded.${name}`).join(', ')}
 where ${rankOf('attempts')} < ${rankOf('excluded')}`;
 
+const toolCallsOf = (json: string | undefined): Pick<Usage, 'toolCalls'> =>
+  json === undefined ? {} : { toolCalls: JSON.parse(json) };
+
 /** @param stored as either database gives it: numbers may be bigints, JSON is text, booleans may be 0 and 1 */
 export function recordOf(stored: Row): CostRecord {
   const get = stored as Record<Name, never>;
@@ -189,9 +194,11 @@ export function recordOf(stored: Row): CostRecord {
       reasoning: tokens(number('reasoning_tokens')),
       audioInput: tokens(number('audio_input_tokens')),
       audioOutput: tokens(number('audio_output_tokens')),
+      ...toolCallsOf(some('tool_calls')),
     },
     estimated: flag('estimated'),
     cost: get.cost_nano_usd === null ? null : nanoUsd(number('cost_nano_usd')),
+    ...(flag('partly_priced') && { partlyPriced: true as const }),
     reserved: nanoUsd(number('reserved_nano_usd')),
     exceeded: flag('exceeded'),
     leaseUntil: epochMillis(number('lease_until')),

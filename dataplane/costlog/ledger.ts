@@ -74,7 +74,7 @@ export type Figures = {
   readonly fallbackCostNano: bigint;
   /** Rows whose tokens are ours or whose cost is a reservation. */
   readonly estimatedRows: number;
-  /** Rows with usage and no price. */
+  /** Rows with usage and no price, or with calls of tools that have none. */
   readonly unpricedRows: number;
 };
 

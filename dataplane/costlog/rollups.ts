@@ -17,7 +17,7 @@ export const measures = {
   saved_nano_usd: settled('1 = 1', 'a.saved_nano_usd'),
   fallback_cost_nano_usd: settled('a.fallback_position > 0 and a.cost_nano_usd is not null', 'a.cost_nano_usd'),
   estimated_rows: settled('(a.estimated or a.recovered)', '1'),
-  unpriced_rows: settled('a.cost_nano_usd is null and a.prompt_tokens + a.completion_tokens > 0', '1'),
+  unpriced_rows: settled('(a.partly_priced or (a.cost_nano_usd is null and a.prompt_tokens + a.completion_tokens > 0))', '1'),
 };
 export type Measure = keyof typeof measures;
 export const measureNames = Object.keys(measures) as readonly Measure[];

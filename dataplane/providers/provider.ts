@@ -3,6 +3,7 @@
 import type { Dialect, UnaryDialect, UnaryOperation } from '#core/chat/dialect.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
+import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import type { Connection, ModelEntry, ProviderEntry } from '#core/snapshot/snapshot.ts';
@@ -106,7 +107,12 @@ export type ReplyFacts = {
 };
 
 /** Top-level fields of a request body in the provider's own dialect. */
-export type RequestFields = { has(name: string): boolean; get(name: string): unknown };
+export type RequestFields = {
+  has(name: string): boolean;
+  get(name: string): unknown;
+  /** Of a field that is there, its JSON as it stands, each byte a letter; absent where the body is no text yet. */
+  json?(name: string): string;
+};
 
 /** How much an answer may have at most: tokens of one choice (absent: as much as the model gives), and how many choices. */
 export type OutputAsked = { readonly maxTokens?: number; readonly choices: number };
@@ -212,6 +218,10 @@ export type Provider<C extends Connection = Connection> = Wire<C> & {
   leavesOut(body: unknown): boolean;
   /** The same reading as decodeReply's, without building the reply. Refuses an error object in a 200. */
   inspectReply(body: unknown): Parsed<ReplyFacts>;
+  /** What a body asks to be run by itself of what it bills by the call. Absent, or undefined: nothing. */
+  toolsAsked?(body: RequestFields, model: ModelEntry): ToolsAsked | undefined;
+  /** Edits by which such tools are called no more often than this, where the body sets no bound. Absent, or none: the wire has none. */
+  toolLimit?(body: RequestFields, most: number): ReadonlyMap<string, string>;
   /**
    * @param request the body that is answered, where it passed through as it was
    * @param model for a wire whose answers do not name it

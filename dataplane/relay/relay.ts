@@ -1,7 +1,7 @@
 // What stands between the upstream's stream and the client: decides which bytes may go out, and notes what the stream says about
 // itself (usage, finish, failure). Two of a kind: `passthrough.ts` for equal dialects, `translate.ts` for different ones.
 import { type ChatEvent, type Finish, isContent } from '#core/chat/reply.ts';
-import type { Usage } from '#core/chat/usage.ts';
+import { type BilledTool, type ToolCalls, toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import type { StreamEncoder } from '../frontends/frontend.ts';
 import { messagesOf } from '../http/sse.ts';
@@ -106,6 +106,8 @@ export class RelayState {
   upstreamId: string | undefined;
   model: string | undefined;
   usage: Usage | undefined;
+  /** Calls of the provider's own tools, as they were seen. */
+  readonly #toolCalls: (readonly [BilledTool, number])[] = [];
   finish: Finish | undefined;
   /** The wire's own terminator was seen. */
   ended = false;
@@ -130,6 +132,9 @@ export class RelayState {
       case 'usage':
         this.usage = event.usage;
         break;
+      case 'server-tool':
+        if (event.billed) this.#toolCalls.push([event.billed, 1]);
+        break;
       case 'finish':
         this.finish = event.finish;
         break;
@@ -141,6 +146,10 @@ export class RelayState {
         this.settle();
         break;
     }
+  }
+
+  get toolCalls(): ToolCalls | undefined {
+    return toolCallsIn(this.#toolCalls).toolCalls;
   }
 
   /** At the end of the stream: an answer without content is either a verdict of its own, or no answer. */

@@ -18,7 +18,7 @@ export type Rule = {
 const extensionPoint = ['core/chat/**', 'core/unary/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
 /** The request loop is serve.ts; these are its steps, one file each. */
 const loopSteps =
-  'dataplane/{answer,aside,attempt,background,batches,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,keeping,last-stage,needs,open,overheard,pinned,prepare,prepare-passed,prepare-unary,replay,scorer,settle,trip,upstream-request,visit,waterfall}.ts';
+  'dataplane/{answer,aside,attempt,background,batches,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,keeping,last-stage,needs,open,overheard,pinned,prepare,prepare-passed,prepare-unary,replay,scorer,settle,tools-planned,trip,upstream-request,visit,waterfall}.ts';
 const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 
@@ -155,7 +155,7 @@ const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/providers/<name>/**',
       'dataplane/providers/*/index.ts',
-      'dataplane/providers/{error-rules,leaving-out,provider,retry-after,scrub,turns,wire}.ts',
+      'dataplane/providers/{error-rules,leaving-out,listed-tools,provider,retry-after,scrub,turns,wire}.ts',
       // AWS's frames and signatures: no domain in them, and a hash of Node's.
       'platform/aws-{event-stream,signature}.ts',
     ],

@@ -19,7 +19,7 @@ export const anthropicMessages: Frontend = {
     schema: { in: ['output_config', 'output_format'], mark: '"json_schema"' },
     outputLimit: limitIn('max_tokens'),
     parts: typedParts,
-    others: ['max_tokens'],
+    others: ['max_tokens', 'mcp_servers'],
   },
   inspect,
   decode: decodeRequest,

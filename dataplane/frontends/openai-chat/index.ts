@@ -21,7 +21,7 @@ export const openAIChat: Frontend = {
     schema: { in: ['response_format'], mark: '"json_schema"' },
     outputLimit: limitIn('max_completion_tokens', 'max_tokens'),
     parts: typedParts,
-    others: ['max_completion_tokens', 'max_tokens', 'n', 'stream_options'],
+    others: ['max_completion_tokens', 'max_tokens', 'n', 'stream_options', 'web_search_options', 'search_parameters', 'plugins'],
   },
   inspect,
   decode: decodeRequest,

@@ -19,7 +19,7 @@ export const openAIResponses: Frontend = {
     schema: { in: ['text'], mark: '"json_schema"' },
     outputLimit: limitIn('max_output_tokens'),
     parts: typedParts,
-    others: ['max_output_tokens', 'previous_response_id', 'conversation', 'prompt', 'store', 'background'],
+    others: ['max_output_tokens', 'max_tool_calls', 'previous_response_id', 'conversation', 'prompt', 'store', 'background'],
   },
   inspect,
   decode: decodeRequest,

@@ -8,6 +8,7 @@ import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { ReplyFacts } from '../provider.ts';
 import { countOf, entryOf, recordsOf, textOf } from '../wire.ts';
 import { failureOfErrorObject } from './errors.ts';
+import { ShownTools } from './tools.ts';
 import { usageOf } from './usage.ts';
 
 export function decodeReply(body: unknown): Parsed<ChatReply> {
@@ -19,8 +20,14 @@ export function decodeReply(body: unknown): Parsed<ChatReply> {
     model: textOf(wire.model),
     parts: recordsOf(content).flatMap(partsOf),
     finish: finishOf(wire) ?? { reason: 'stop', isAssumed: true },
-    ...(isRecord(usage) && { usage: usageOf(usage) }),
+    ...(isRecord(usage) && { usage: usageOf(usage, shownIn(content)) }),
   });
+}
+
+function shownIn(content: unknown): ShownTools {
+  const shown = new ShownTools();
+  for (const block of recordsOf(content)) shown.note(block);
+  return shown;
 }
 
 export function inspectReply(body: unknown): Parsed<ReplyFacts> {
@@ -29,7 +36,7 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
   const { id, model, usage, content, stop_reason: reason } = message.value;
   const filtered = reason === 'refusal';
   return ok({
-    ...(isRecord(usage) && { usage: usageOf(usage) }),
+    ...(isRecord(usage) && { usage: usageOf(usage, shownIn(content)) }),
     ...(typeof id === 'string' && { id }),
     ...(typeof model === 'string' && { model }),
     filtered,

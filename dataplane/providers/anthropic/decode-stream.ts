@@ -8,6 +8,7 @@ import type { SseMessage, StreamDecoder } from '../provider.ts';
 import { entryOf, recordOf, recordsOf, textOf } from '../wire.ts';
 import { argumentsOf, finishOf } from './decode-reply.ts';
 import { failureOfErrorObject } from './errors.ts';
+import { ShownTools } from './tools.ts';
 import { mergeUsage, usageOf } from './usage.ts';
 
 type Events = readonly ChatEvent[];
@@ -20,6 +21,7 @@ type State = {
   messageId: string | undefined;
   open: OpenBlock | undefined;
   usage: JsonRecord;
+  readonly shown: ShownTools;
   finished: boolean;
   /** An error or the end was told: nothing follows. */
   closed: boolean;
@@ -30,7 +32,15 @@ type State = {
 type Handler = (state: State, event: JsonRecord) => Events;
 
 export function streamDecoder(): StreamDecoder {
-  const state: State = { messageId: undefined, open: undefined, usage: {}, finished: false, closed: false, leftOut: false };
+  const state: State = {
+    messageId: undefined,
+    open: undefined,
+    usage: {},
+    shown: new ShownTools(),
+    finished: false,
+    closed: false,
+    leftOut: false,
+  };
   return {
     push: message => (state.closed ? [] : reduce(state, message)),
     close: () => (state.closed ? [] : closeStream(state)),
@@ -113,10 +123,11 @@ const blockStarts: Readonly<Record<string, Handler>> = {
   },
 };
 
-const opaqueStart: Handler = state => {
+const opaqueStart: Handler = (state, block) => {
   state.leftOut = true;
   state.open = { kind: 'opaque', wholeInput: '' };
-  return [];
+  const billed = state.shown.note(block);
+  return billed ? [{ kind: 'server-tool', billed }] : [];
 };
 
 const deltas: Readonly<Record<string, Handler>> = {
@@ -146,7 +157,7 @@ const signature = (value: unknown): Events => (textOf(value) ? [{ kind: 'thinkin
 function usageEvents(state: State, usage: unknown): Events {
   if (!isRecord(usage)) return [];
   state.usage = mergeUsage(state.usage, usage);
-  return [{ kind: 'usage', usage: usageOf(state.usage), alone: false }];
+  return [{ kind: 'usage', usage: usageOf(state.usage, state.shown), alone: false }];
 }
 
 function closeBlock(state: State): Events {

@@ -10,6 +10,7 @@ import { classify } from './errors.ts';
 import { telling } from './keeps.ts';
 import { abilitiesOf } from './models.ts';
 import type { AnthropicConnection, AnthropicTarget } from './target.ts';
+import { toolLimit, toolsAsked } from './tools.ts';
 
 const noEdits: ReadonlyMap<string, string | null> = new Map();
 
@@ -39,6 +40,8 @@ export const anthropic: Provider<AnthropicConnection> = {
   decodeReply,
   leavesOut,
   inspectReply,
+  toolsAsked,
+  toolLimit,
   streamDecoder,
   // A quote inside a JSON string is escaped, so `"type":` and `"error":` are always keys, never text of an answer.
   notable:
@@ -57,3 +60,4 @@ export { withoutReferences } from './references.ts';
 export { closedSchema } from './schema.ts';
 export type { AnthropicTarget } from './target.ts';
 export { planThinking } from './thinking.ts';
+export { toolLimit, toolsAsked } from './tools.ts';

@@ -1,8 +1,9 @@
 // Anthropic's usage objects as the gateway's usage record.
-import type { Usage } from '#core/chat/usage.ts';
+import { toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import type { JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 import { countOf, recordOf, recordsOf } from '../wire.ts';
+import type { ShownTools } from './tools.ts';
 
 /**
  * Folds the usage of a later stream event into that of the earlier ones. Counts are cumulative totals of the message and are
@@ -17,8 +18,11 @@ export function mergeUsage(before: JsonRecord, later: JsonRecord): JsonRecord {
   return merged;
 }
 
-/** `input_tokens` does not hold what was read from or written to the cache: the classes are disjoint on the wire already. */
-export function usageOf(wire: JsonRecord): Usage {
+/**
+ * `input_tokens` does not hold what was read from or written to the cache: the classes are disjoint on the wire already.
+ * @param shown of the answer's blocks
+ */
+export function usageOf(wire: JsonRecord, shown: ShownTools): Usage {
   const compactions = recordsOf(wire.iterations).filter(isCompaction).map(countsOf);
   const total = compactions.reduce(add, countsOf(wire));
   return {
@@ -30,7 +34,13 @@ export function usageOf(wire: JsonRecord): Usage {
     reasoning: tokens(Math.min(total.reasoning, total.output)),
     audioInput: tokens(0),
     audioOutput: tokens(0),
+    ...toolCallsIn(shown.calls(searchesIn(wire))),
   };
+}
+
+function searchesIn({ server_tool_use: tools }: JsonRecord): number | undefined {
+  const told = recordOf(tools).web_search_requests;
+  return told === undefined || told === null ? undefined : countOf(told);
 }
 
 /**

@@ -2,7 +2,7 @@
 // body, and the frames of a stream have Anthropic's events in them.
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
-import { anthropic, withoutReferences } from '../anthropic/index.ts';
+import { anthropic, toolLimit, toolsAsked, withoutReferences } from '../anthropic/index.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { ClientHeaders, EncodedRequest, Provider, RequestFields, StreamDecoder } from '../provider.ts';
 import { addressOf } from './address.ts';
@@ -114,6 +114,8 @@ export const claude: Provider<BedrockConnection> = {
   decodeReply: anthropic.decodeReply,
   leavesOut: anthropic.leavesOut,
   inspectReply: anthropic.inspectReply,
+  toolsAsked,
+  toolLimit,
   tokenCount: model => (isProfileOfOnesOwn(model) ? undefined : tokenCount),
   streamDecoder,
   notable: new RegExp(`${anthropic.notable.source}|^event: (?:error|\\w*Exception)$`, 'm'),

@@ -10,6 +10,7 @@ import { encode } from './encode.ts';
 import { classify } from './errors.ts';
 import { converseFraming } from './framing.ts';
 import type { BedrockConnection } from './target.ts';
+import { toolsAsked } from './tools.ts';
 
 const noEdits: ReadonlyMap<string, string | null> = new Map();
 
@@ -37,9 +38,10 @@ export const converse: Provider<BedrockConnection> = {
   decodeReply,
   leavesOut,
   inspectReply,
+  toolsAsked,
   streamDecoder,
-  // Frames have names (framing.ts): all but those of content.
-  notable: /^event: (?!contentBlock(?:Start|Delta|Stop)$)/m,
+  // Frames have names (framing.ts): all but those of content, whose start may be that of a tool.
+  notable: /^event: (?!contentBlock(?:Delta|Stop)$)/m,
   classify,
 };
 

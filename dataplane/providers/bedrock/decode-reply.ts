@@ -8,6 +8,7 @@ import type { ModelEntry } from '#core/snapshot/snapshot.ts';
 import type { ReplyFacts } from '../provider.ts';
 import { countOf, entryOf, recordOf, recordsOf, textOf } from '../wire.ts';
 import { unwrapped } from './redacted.ts';
+import { callsOf } from './tools.ts';
 import { usageOf } from './usage.ts';
 
 /** @param model the wire has no name of it, and no id */
@@ -22,7 +23,7 @@ export function decodeReply(body: unknown, model?: ModelEntry): Parsed<ChatReply
     model: model?.upstreamName ?? '',
     parts: content.flatMap(partsOf),
     finish,
-    ...(usage && { usage: usageOf(usage) }),
+    ...(usage && { usage: { ...usageOf(usage), ...callsOf(content) } }),
   });
 }
 
@@ -34,7 +35,7 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
   if (finish && 'class' in finish) return { ok: false, failure: finish };
   const filtered = finish?.reason === 'content-filter';
   return ok({
-    ...(usage && { usage: usageOf(usage) }),
+    ...(usage && { usage: { ...usageOf(usage), ...callsOf(content) } }),
     filtered,
     empty: !filtered && !content.some(saysSomething) && countOf(usage?.outputTokens) === 0,
   });

@@ -1,6 +1,7 @@
 // The event stream of ConverseStream as neutral events: a reducer with one handler for each wire event.
 import { readConverseCitation } from '#core/chat/citations/converse.ts';
 import type { ChatEvent } from '#core/chat/reply.ts';
+import { type BilledTool, toolCallsIn } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { ModelEntry } from '#core/snapshot/snapshot.ts';
@@ -9,6 +10,7 @@ import { entryOf, recordOf, textOf } from '../wire.ts';
 import { finishOf, isClientTool } from './decode-reply.ts';
 import { troubleIn } from './errors.ts';
 import { unwrapped } from './redacted.ts';
+import { calledIn } from './tools.ts';
 import { usageOf } from './usage.ts';
 
 type Events = readonly ChatEvent[];
@@ -24,6 +26,8 @@ type OpenBlock = {
 type State = {
   readonly model: string;
   started: boolean;
+  /** Of tools that Bedrock runs. */
+  readonly calls: [BilledTool, number][];
   open: OpenBlock | undefined;
   finished: boolean;
   /** An error or the end was told: nothing follows. */
@@ -38,6 +42,7 @@ export function streamDecoder(_request?: unknown, model?: ModelEntry): StreamDec
   const state: State = {
     model: model?.upstreamName ?? '',
     started: false,
+    calls: [],
     open: undefined,
     finished: false,
     closed: false,
@@ -84,7 +89,9 @@ const on: Readonly<Record<string, Handler>> = {
 
   /** The last event. */
   metadata(state, { usage }) {
-    const told: Events = isRecord(usage) ? [{ kind: 'usage', usage: usageOf(usage), alone: true }] : [];
+    const told: Events = isRecord(usage)
+      ? [{ kind: 'usage', usage: { ...usageOf(usage), ...toolCallsIn(state.calls) }, alone: true }]
+      : [];
     if (!state.finished) return [...start(state), ...told];
     state.closed = true;
     return [...told, { kind: 'end' }];
@@ -106,7 +113,9 @@ function openStarted(state: State, block: JsonRecord, index: unknown): Events {
   // A block that says at its start what it is has no neutral form but for a tool call; one that does not is told by its deltas.
   if (Object.keys(block).length === 0) return [];
   openOpaque(state, index);
-  return isRecord(block.toolUse) ? [{ kind: 'server-tool' }] : [];
+  const billed = calledIn(block);
+  if (billed) state.calls.push([billed, 1]);
+  return isRecord(block.toolUse) ? [{ kind: 'server-tool', ...(billed && { billed }) }] : [];
 }
 
 function openOpaque(state: State, index: unknown): void {

@@ -4,7 +4,7 @@ import type { ChatRequest } from '#core/chat/request.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import { isRecord, parseRecord } from '#core/json/record.ts';
 import type { ModelEntry } from '#core/snapshot/snapshot.ts';
-import { type AnthropicTarget, anthropic, withoutReferences } from '../anthropic/index.ts';
+import { type AnthropicTarget, anthropic, toolLimit, toolsAsked, withoutReferences } from '../anthropic/index.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { Address, AddressOptions, EncodedRequest, Provider, RequestFields, TokenCount, UpstreamError } from '../provider.ts';
 import { acceptOf, addressOf, authorize } from './address.ts';
@@ -79,6 +79,8 @@ export const claude: Provider<GeminiConnection> = {
   decodeReply: anthropic.decodeReply,
   leavesOut: anthropic.leavesOut,
   inspectReply: anthropic.inspectReply,
+  toolsAsked,
+  toolLimit,
   tokenCount,
   streamDecoder: anthropic.streamDecoder,
   notable: anthropic.notable,

@@ -15,6 +15,7 @@ import { failureOfErrorObject } from './errors.ts';
 import { finishOf, finishReasonOf, isBlocked, isBroken } from './finish.ts';
 import { logprobsOf } from './logprobs.ts';
 import { PartialArgs } from './partial-args.ts';
+import { ShownTools } from './tools.ts';
 import { usageOf } from './usage.ts';
 
 type Events = readonly ChatEvent[];
@@ -28,6 +29,7 @@ type State = {
   id: string;
   calls: number;
   hasContent: boolean;
+  readonly shown: ShownTools;
   /** Some servers put a reason to end on every frame: only the end of the stream tells which was the last. */
   hasGoneOn: boolean;
   /** Not told yet. */
@@ -53,6 +55,7 @@ const newState = (choices: number): State => ({
   id: '',
   calls: 0,
   hasContent: false,
+  shown: new ShownTools(),
   hasGoneOn: false,
   usage: undefined,
   choices,
@@ -92,7 +95,8 @@ function onAnswer(state: State, answer: JsonRecord): Events {
   const events: ChatEvent[] = onStart(state, answer);
   if (candidate && state.finish && saysSomething(candidate)) goOn(state);
   if (candidate && state.finish === undefined) events.push(...onCandidate(state, candidate));
-  state.usage = usageOf(answer.usageMetadata) ?? state.usage;
+  state.shown.note(answer);
+  state.usage = usageOf(answer.usageMetadata, state.shown) ?? state.usage;
   return [...events, ...told(state), ...onEnds(state, answer)];
 }
 
@@ -313,7 +317,9 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
   const answer = answerOf(body);
   if (!answer.ok) return answer;
   const { responseId, modelVersion, candidates } = answer.value;
-  const usage = usageOf(answer.value.usageMetadata);
+  const shown = new ShownTools();
+  shown.note(answer.value);
+  const usage = usageOf(answer.value.usageMetadata, shown);
   const all = recordsOf(candidates);
   const isSomething = all.some(saysSomething);
   const filtered =

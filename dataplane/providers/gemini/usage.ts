@@ -1,14 +1,15 @@
 // Google's `usageMetadata` as the gateway's usage record.
-import { noUsage, type Usage } from '#core/chat/usage.ts';
+import { noUsage, toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 import { countOf, recordsOf } from '../wire.ts';
+import type { ShownTools } from './tools.ts';
 
 /**
  * The counts of a stream are cumulative. `promptTokenCount` has what was read from the cache; what tools of Google's own read comes on top of
  * it. Thoughts are billed as output and are not among the candidates' tokens. Vertex's first frames have a record without any count.
  */
-export function usageOf(wire: unknown): Usage | undefined {
+export function usageOf(wire: unknown, shown: ShownTools): Usage | undefined {
   if (!isRecord(wire) || !('promptTokenCount' in wire || 'candidatesTokenCount' in wire)) return undefined;
   const prompt = countOf(wire.promptTokenCount);
   const cacheRead = Math.min(prompt, countOf(wire.cachedContentTokenCount));
@@ -25,6 +26,7 @@ export function usageOf(wire: unknown): Usage | undefined {
     reasoning: tokens(Math.min(output, thoughts)),
     audioInput: tokens(Math.min(inputUncached, Math.max(0, audioIn))),
     audioOutput: tokens(Math.min(output, audioOf(wire.candidatesTokensDetails))),
+    ...toolCallsIn(shown.calls()),
   };
 }
 

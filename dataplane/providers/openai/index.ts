@@ -14,6 +14,7 @@ import { outputAsked, outputLimitField } from './output.ts';
 import { passthroughEdits } from './passthrough.ts';
 import { openAIProfile, wiresOfModel } from './profile.ts';
 import { responsesWire } from './responses/index.ts';
+import { toolsAsked } from './tools.ts';
 import { declared, type Spoken } from './wires.ts';
 
 export { addressBelow, CHAT_COMPLETIONS, credentialHeaders } from './address.ts';
@@ -41,6 +42,7 @@ export const openAIDialect = {
   decodeReply,
   leavesOut,
   inspectReply,
+  toolsAsked,
   streamDecoder,
   notable,
   telling,

@@ -1,5 +1,5 @@
 // The usage object of OpenAI's wire, in the spellings of those who speak it.
-import { noUsage, type Usage } from '#core/chat/usage.ts';
+import { noUsage, toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 
@@ -26,6 +26,7 @@ export function usageOf(value: unknown): Usage | undefined {
     reasoning: tokens(Math.min(output, reasoning)),
     audioInput: tokens(Math.min(inputUncached, count(inputDetails.audio_tokens))),
     audioOutput: tokens(Math.min(output, count(outputDetails.audio_tokens))),
+    ...toolCallsIn([['webSearch', searches(value)]]),
   };
 }
 
@@ -36,6 +37,17 @@ const cachedTokens = (usage: JsonRecord, details: JsonRecord): number =>
 /** xAI leaves reasoning out of `completion_tokens` and bills it as output; its total tells. */
 function reasoningBesides(usage: JsonRecord, prompt: number, completion: number, reasoning: number): number {
   return reasoning > 0 && count(usage.total_tokens) === prompt + completion + reasoning ? reasoning : 0;
+}
+
+/** OpenRouter's searches, xAI's sources, Perplexity's queries where it looks for long: without that they are in its price of a request. */
+function searches({
+  server_tool_use: tools,
+  num_sources_used: sources,
+  num_search_queries: queries,
+  ...rest
+}: JsonRecord): number {
+  const requests = isRecord(tools) ? tools.web_search_requests : undefined;
+  return first(requests, sources, 'reasoning_tokens' in rest && 'citation_tokens' in rest ? queries : 0);
 }
 
 const first = (...values: unknown[]): number => values.map(count).find(value => value > 0) ?? 0;

@@ -8,7 +8,7 @@ import { recordsOf, textOf } from '../../wire.ts';
 import { inBandFailure } from '../errors.ts';
 import { streamDecoder } from './decode-stream.ts';
 import { failureOf, finishOf } from './finish.ts';
-import { usageOf } from './usage.ts';
+import { usageIn } from './usage.ts';
 
 export function decodeReply(body: unknown): Parsed<ChatReply> {
   const read = wholeReply(body);
@@ -43,7 +43,7 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
   const response = read.value;
   const broken = failureOf(response);
   if (broken) return { ok: false, failure: broken };
-  const usage = usageOf(response.usage);
+  const usage = usageIn(response);
   const finish = finishOf(response, false);
   return ok({
     empty: finish?.reason === 'stop' && !(usage && usage.output > 0) && !recordsOf(response.output).some(saysSomething),

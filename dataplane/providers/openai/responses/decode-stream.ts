@@ -13,13 +13,16 @@ import { failureOf, finishOf } from './finish.ts';
 import { PARAGRAPH, signatureOfItem, thoughtOf } from './items.ts';
 import { logprobsOf } from './logprobs.ts';
 import { Parts } from './parts.ts';
-import { usageOf } from './usage.ts';
+import { ShownTools } from './tools.ts';
+import { usageIn } from './usage.ts';
 
-/** Frames that the same-dialect path has to read: the end of a response in all its forms, and errors. */
-export const notable = /"response\.(?:completed|incomplete|failed|cancelled)"|"error"/;
+/** Frames that the same-dialect path has to read: the end of a response in all its forms, errors, and calls of tools that are billed. */
+export const notable =
+  /"response\.(?:completed|incomplete|failed|cancelled)"|"error"|"(?:web_search|x_search|file_search|code_interpreter|shell|image_generation)_call"/;
 
 type State = {
   readonly parts: Parts;
+  readonly shown: ShownTools;
   phase: 'before-start' | 'answering' | 'over';
   /** There was a call of a function. */
   hasCalls: boolean;
@@ -32,7 +35,14 @@ type Text = { readonly measure: Measure; annotations: number };
 type Handler = (state: State, event: JsonRecord) => ChatEvent[];
 
 export function streamDecoder(): StreamDecoder {
-  const state: State = { parts: new Parts(), phase: 'before-start', hasCalls: false, leftOut: false, texts: new Map() };
+  const state: State = {
+    parts: new Parts(),
+    shown: new ShownTools(),
+    phase: 'before-start',
+    hasCalls: false,
+    leftOut: false,
+    texts: new Map(),
+  };
   return {
     push: message => (state.phase === 'over' ? [] : guarded(state, reduce(state, message))),
     close: () => (state.phase === 'over' ? [] : failed(state, failure('upstream_stream_truncated'))),
@@ -63,7 +73,7 @@ const started: Handler = (state, { response }) => {
 const over: Handler = (state, event) => {
   if (!isRecord(event.response)) return failed(state, failure('upstream_bad_response'));
   const { response } = event;
-  const usage = usageOf(response.usage);
+  const usage = usageIn(response);
   const start = started(state, event);
   const counted: ChatEvent[] = usage ? [{ kind: 'usage', usage, alone: false }] : [];
   const broken = failureOf(response);
@@ -195,9 +205,11 @@ function ended(state: State, key: string, item: JsonRecord): ChatEvent[] {
         ...parts.end(key),
       ];
     }
-    default:
+    default: {
       state.leftOut = true;
-      return [];
+      const billed = state.shown.note(item);
+      return billed ? [{ kind: 'server-tool', billed }] : [];
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import { decodeReply, inspectReply, leavesOut } from './decode-reply.ts';
 import { notable, streamDecoder } from './decode-stream.ts';
 import { encodeResponsesFor } from './encode.ts';
 import { keepsOf, telling } from './keeps.ts';
+import { toolLimit, toolsAsked } from './tools.ts';
 
 const RESPONSES = '/responses';
 
@@ -36,6 +37,8 @@ export function responsesWire<C extends Connection>(
     decodeReply,
     leavesOut,
     inspectReply,
+    toolsAsked,
+    toolLimit,
     streamDecoder,
     notable,
     telling,

@@ -6,7 +6,7 @@ import type { Connection } from '#core/snapshot/snapshot.ts';
 import type { Address, Keeps, KeptKey, Target, Telling } from '../../provider.ts';
 import { recordOf, recordsOf, textOf } from '../../wire.ts';
 import { failureOf, finishOf } from './finish.ts';
-import { usageOf } from './usage.ts';
+import { usageIn, usageOf } from './usage.ts';
 
 export const telling: Telling = {
   mark: /"response\.(?:created|completed|incomplete|failed|cancelled|output_item\.done)"/,
@@ -18,7 +18,7 @@ export const keepsOf = <C extends Connection>(addressOf: (target: Target<C>, pat
   address: (target, id, below) => addressOf(target, `/responses/${encodeURIComponent(id)}${below}`),
   stateOf: reply => {
     const response = recordOf(reply);
-    const usage = usageOf(response.usage);
+    const usage = usageIn(response);
     return { isOver: (failureOf(response) ?? finishOf(response, false)) !== undefined, ...(usage && { usage }) };
   },
 });

@@ -1,10 +1,16 @@
 // The usage object of the Responses wire as the gateway's usage record.
 import { noUsage, type Usage } from '#core/chat/usage.ts';
-import { isRecord } from '#core/json/record.ts';
+import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 import { countOf, recordOf } from '../../wire.ts';
+import { callsOf } from './tools.ts';
 
-/** `input_tokens` holds what was read from and written to the cache; `output_tokens` holds the reasoning. */
+/** Of a whole response, with the calls of tools. `input_tokens` holds what was read from and written to the cache; `output_tokens` holds the reasoning. */
+export function usageIn(response: JsonRecord): Usage | undefined {
+  const usage = usageOf(response.usage);
+  return usage && { ...usage, ...callsOf(response) };
+}
+
 export function usageOf(value: unknown): Usage | undefined {
   if (!isRecord(value) || !('input_tokens' in value || 'output_tokens' in value)) return undefined;
   const [inputDetails, outputDetails] = [recordOf(value.input_tokens_details), recordOf(value.output_tokens_details)];
