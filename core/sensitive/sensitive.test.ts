@@ -297,6 +297,22 @@ describe('masks', () => {
     assert.equal(restore(placeholders.join(' '), masks), '[EMAIL_1] c@d.org');
   });
 
+  test('what looks like a placeholder in the request comes back as what it is', () => {
+    const text = 'The log has [EMAIL_1], [EMAIL_2 and [EMAIL_4]; I am a@b.co, he is c@d.org, she e@f.net.';
+    const masks = new Masks({ asked: () => text });
+    assert.equal(
+      mask(text, masks),
+      'The log has [EMAIL_1], [EMAIL_2 and [EMAIL_4]; I am [EMAIL_2], he is [EMAIL_3], she [EMAIL_5].',
+    );
+    assert.equal(restore(mask(text, masks), masks), text);
+  });
+
+  test('of a request that goes on with others are its own', () => {
+    const masks = new Masks({ tag: '0A9' });
+    assert.equal(mask('a@b.co 4111111111111111', masks), '[EMAIL_0A9_1] [CREDIT_CARD_0A9_1]');
+    assert.equal(restore('[EMAIL_1] [EMAIL_0A9_1]', masks), '[EMAIL_1] a@b.co');
+  });
+
   test('placeholders that nobody gave out stay', () => {
     const masks = new Masks();
     mask('a@b.co', masks);

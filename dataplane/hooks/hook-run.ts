@@ -28,7 +28,7 @@ export class HookRun {
   readonly #hooks: readonly Hook[];
   readonly #call: Call;
   readonly #ports: Ports;
-  readonly #masks = new Masks();
+  readonly #masks: Masks;
   #tags: Call['tags'];
   readonly #client: GuardedClient | undefined;
   #trip: Trip | undefined;
@@ -38,6 +38,10 @@ export class HookRun {
     this.#call = call;
     this.#ports = ports;
     this.#tags = call.tags;
+    this.#masks = new Masks({
+      asked: () => call.body.bytes.toString(),
+      ...(goesOn(call) && { tag: exchange.id.slice(-TAG_LENGTH).toUpperCase() }),
+    });
     this.#client =
       isChat(exchange) && exchange.action === 'generate' && this.#looksAtAnswers ? this.#guarded(exchange) : undefined;
     this.exchange = this.#client ? { ...exchange, client: this.#client } : exchange;
@@ -302,6 +306,13 @@ export class HookRun {
     this.#ports.observer.hooked?.(this.exchange, { route: this.#call.plan.route!.id, hook: name, when, outcome, startedAt, ms });
   }
 }
+
+/** Of the random end of a request's id. */
+const TAG_LENGTH = 6;
+
+/** With what a provider has of earlier requests, and of their placeholders. */
+const goesOn = ({ envelope }: Call): boolean =>
+  envelope.names?.some(({ kind }) => kind === 'response' || kind === 'conversation' || kind === 'item') === true;
 
 /** undefined: the client has left meanwhile. */
 function whileHere<T>(client: Client, answer: Promise<T>): Promise<T | undefined> {

@@ -81,7 +81,11 @@ before(async () => {
         upstream.url,
         routes.map(({ metadata: { name } }) => ({ name, capabilities: ['Chat', 'Tools', 'JSONSchema', 'Embeddings'] })),
       ),
+      provider('openai', 'OpenAI', upstream.url, ['responding']),
       routes,
+      route('responding', 'responding', [{ name: 'm', providerRef: { name: 'openai' } }], {
+        hooks: [sensitive('Before', 'Mask', { restore: true })],
+      }),
     ),
   });
 });
@@ -348,6 +352,27 @@ describe('secrets and personal data', () => {
     const answer = await ask('masked', `Send ${key}`);
     const [{ message: said }] = answer.json().choices;
     assert.deepEqual(JSON.parse(said.tool_calls[0].function.arguments), { key });
+  });
+
+  test('that another request had are not taken for those of one that goes on with it', async () => {
+    const responses = async (more: object) => {
+      const answer = await post(`${gateway.url}/v1/responses`, { model: 'responding', ...more });
+      assert.equal(answer.status, 200, answer.text);
+      return answer.json();
+    };
+    const answered = (text: string) =>
+      json(200, {
+        ...{ id: `resp_${text.length}`, object: 'response', created_at: 1, model: 'responding', status: 'completed' },
+        output: [{ type: 'message', id: 'm', role: 'assistant', status: 'completed', content: [{ type: 'output_text', text }] }],
+        usage: { input_tokens: 1, output_tokens: 1, total_tokens: 2 },
+      });
+    upstream.answer(answered('First [EMAIL_1].'));
+    const first = await responses({ input: `I am ${MAIL}` });
+    assert.equal(first.output[0].content[0].text, `First ${MAIL}.`);
+    upstream.answer(answered('Then [EMAIL_1].'));
+    const second = await responses({ input: 'Now ann@example.com', previous_response_id: first.id });
+    assert.equal(second.output[0].content[0].text, 'Then [EMAIL_1].');
+    assert.match(sentUpstream()[1].input, /^Now \[EMAIL_[0-9A-F]{6}_1\]$/);
   });
 
   test('that the model knew by itself stay masked, as does what is not to come back; tags tell hooks nothing more', async () => {
