@@ -351,6 +351,8 @@ function modelProblem(
     return invalid('Budget 0 is invalid. This model only works in thinking mode.');
   if (thinking?.thinkingLevel?.toUpperCase() === 'MINIMAL' && /-pro|gemini-4/.test(model))
     return invalid('Thinking level MINIMAL is not supported for this model. Please retry with other thinking level.');
+  if (config.responseLogprobs && platform === 'vertex' && version >= 3)
+    return invalid('Unable to submit request because Logprobs is not supported for this model.');
   if ((config.presencePenalty || config.frequencyPenalty) && version === 2.5 && platform === 'gemini')
     return invalid('Penalty is not enabled for this model');
   return model.startsWith('gemma') && systemInstruction

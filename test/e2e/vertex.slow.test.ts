@@ -34,7 +34,7 @@ function fileWith(name: string, content: string): string {
   return file;
 }
 
-const models = { flash: 'gemini-3.8-flash', claude: 'claude-sonnet-4-5@20250929' };
+const models = { flash: 'gemini-3.8-flash', older: 'gemini-2.5-flash', claude: 'claude-sonnet-4-5@20250929' };
 
 function resources(): Resource[] {
   const named = Object.entries(models).map(([name, upstreamName]) => ({ name, upstreamName }));
@@ -46,6 +46,15 @@ function resources(): Resource[] {
     ...tenantKey(),
     ...named.map(({ name }) =>
       route(name, name, [{ name: 'google', providerRef: { name: 'google' }, model: name }], { retries: { attempts: 0 } }),
+    ),
+    route(
+      'sure',
+      'sure',
+      ['older', 'claude'].map(name => ({ name, providerRef: { name: 'google' }, model: name })),
+      {
+        retries: { attempts: 0 },
+        cascade: { steps: [{ backend: 'older', accept: { minConfidence: '0.01' } }, { backend: 'claude' }] },
+      },
     ),
   ];
 }
@@ -122,6 +131,25 @@ describe('with an identity', () => {
     const folderOf =
       '/v1beta1/projects/my-project/locations/europe-west4/publishers/google/models/gemini-3.8-flash:generateContent';
     assert.deepEqual(new Set(simulator.requests().map(({ path }) => path)), new Set([folderOf]));
+  });
+
+  test('a cascade asks how sure a model is, and its client is not told what it did not ask for', async () => {
+    simulator.reset();
+    const { models } = new GoogleGenAI({ apiKey: clientKey, httpOptions: { baseUrl: gateway.url } });
+    const asked = { model: 'sure', contents: 'Hello' };
+    const whole = await models.generateContent(asked);
+    assert.equal(whole.modelVersion, 'gemini-2.5-flash');
+    assert.equal(whole.candidates?.[0]?.logprobsResult, undefined);
+    const streamed = [];
+    for await (const chunk of await models.generateContentStream(asked)) streamed.push(chunk);
+    assert.equal(streamed.map(({ text }) => text).join(''), whole.text);
+    assert.ok(streamed.every(({ candidates }) => candidates?.[0]?.logprobsResult === undefined));
+    assert.match(
+      (await openai(gateway).chat.completions.create({ model: 'sure', messages: says('Hello') })).model,
+      /gemini-2\.5-flash/,
+    );
+    for (const { body } of simulator.requests())
+      assert.deepEqual((body as Record<string, unknown>).generationConfig, { responseLogprobs: true });
   });
 
   test("Anthropic's models pass through in their own dialect: whole, streamed, counted", async () => {

@@ -43,13 +43,18 @@ const withoutAbsent = (fields: Json): Record<string, unknown> =>
 /** Google's limit (ai.google.dev, GenerationConfig). */
 const STOP_MAX = 5;
 
-function sampling(request: ChatRequest, { penalties }: ModelAbilities, onVertex: boolean, limits: LeavingOut): Json {
+function sampling(
+  request: ChatRequest,
+  { penalties, logprobs: tells }: ModelAbilities,
+  onVertex: boolean,
+  limits: LeavingOut,
+): Json {
   const { temperature, topP, topK, frequencyPenalty, presencePenalty, seed } = request.sampling;
   const taken = <T>(value: T | undefined, name: string, can: boolean): T | undefined =>
     value === undefined || can ? value : limits.leaveOut(name);
   const takesPenalties = penalties || onVertex;
   const stop = taken(request.stop.length > 0 ? request.stop : undefined, 'stop', request.stop.length <= STOP_MAX);
-  const logprobs = taken(request.logprobs, 'logprobs', onVertex);
+  const logprobs = taken(request.logprobs, 'logprobs', onVertex && tells);
   return {
     temperature,
     topP,

@@ -4,13 +4,13 @@ import { recordOf } from '../wire.ts';
 import { address, authorize } from './address.ts';
 import { claude, isClaude } from './claude.ts';
 import { isForeign } from './clean-history.ts';
+import { confidence } from './confidence.ts';
 import { tokenCount, vertexTokenCount } from './count-tokens.ts';
 import { choicesOf, decodeReply, inspectReply, leavesOut, streamDecoder } from './decode.ts';
 import { embeddingsOf } from './embed.ts';
 import { encode } from './encode.ts';
 import { classify } from './errors.ts';
 import type { GeminiConnection } from './target.ts';
-import { toolsAsked } from './tools.ts';
 
 const noEdits: ReadonlyMap<string, string | null> = new Map();
 
@@ -42,15 +42,14 @@ export const generateContent: Provider<GeminiConnection> = {
   decodeReply,
   leavesOut,
   inspectReply,
-  toolsAsked,
   streamDecoder,
   tokenCount: ({ upstreamName }) => tokenCount(upstreamName),
   // A quote inside a JSON string is escaped, so these are always keys, never text of an answer.
-  notable: /"finishReason"\s*:|"promptFeedback"\s*:|"error"\s*:|"groundingMetadata"\s*:/,
+  notable: /"finishReason"\s*:|"promptFeedback"\s*:|"error"\s*:/,
   classify,
 };
 
-const onVertex: Provider<GeminiConnection> = { ...generateContent, tokenCount: () => vertexTokenCount };
+const onVertex: Provider<GeminiConnection> = { ...generateContent, tokenCount: () => vertexTokenCount, confidence };
 
 const forGoogle = [generateContent] as const;
 const forVertex = [onVertex] as const;

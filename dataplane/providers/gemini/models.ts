@@ -10,6 +10,8 @@ export type ModelAbilities = {
   readonly mixed: boolean;
   /** At Google's own API; Vertex takes them for all. */
   readonly penalties: boolean;
+  /** Of its answers' tokens, at Vertex; Google's own API tells them of none. */
+  readonly logprobs: boolean;
   /** Gemma has no system prompt: it stands at the begin of the first turn. */
   readonly systemInstruction: boolean;
 };
@@ -34,6 +36,8 @@ export function abilitiesOf(upstreamName: string): ModelAbilities {
     demandsSignatures: isNew,
     mixed: isNew,
     penalties: version !== 2.5,
+    // "Logprobs is not supported for this model" (GoogleCloudPlatform/generative-ai#2947, of Gemini 3.5).
+    logprobs: version >= 2 && version < 3,
     systemInstruction: !isGemma,
   };
 }
