@@ -235,6 +235,29 @@ describe('a further attempt', () => {
   });
 });
 
+describe('what was done beside an attempt', () => {
+  test('is reserved for beside what that may cost, and settled with it', async () => {
+    const { hold, asked, settled } = await stage([budget(60)]);
+    await hold.cover(intent(0));
+    assert.equal(await hold.besides(await costing(1, 15)), undefined);
+    assert.deepEqual(
+      asked.map(({ cost }) => cost),
+      [40, 15],
+    );
+    hold.ended(costing(0, 25));
+    await hold.settle();
+    assert.deepEqual(settled, [{ cost: 40, tokens: 0, rows: [1, 0] }]);
+  });
+  test('counts where there is no room for it as well, and says so', async () => {
+    const { hold, settled } = await stage([budget(50)]);
+    await hold.cover(intent(0));
+    assert.equal((await hold.besides(await costing(1, 15)))?.class, 'budget_exceeded');
+    hold.ended(costing(0, 0));
+    await hold.settle();
+    assert.deepEqual(settled, [{ cost: 15, tokens: 0, rows: [1, 0] }]);
+  });
+});
+
 test('the end settles the cost of all attempts together, and forgets the row of one that was never sent', async () => {
   const { hold, settled, forgotten } = await stage([budget(1000)]);
   await hold.cover(intent(0));

@@ -88,6 +88,18 @@ export class Hold {
     return undefined;
   }
 
+  /** What was done beside attempts that are covered, and is told when it is done: it counts, whether there is room for it or not. @returns why nothing more may be done */
+  async besides(row: Written): Promise<Failure | undefined> {
+    this.#rows.push(row);
+    if (!this.#held) return undefined;
+    const rows = await Promise.all(this.#rows);
+    const done = usedBy(rows);
+    const beside = this.#underWay > 0 ? this.#latest : nothing;
+    const all = { cost: nanoUsd(done.cost + beside.cost), tokens: tokens(done.tokens + beside.tokens) };
+    const extended = await this.#extend(all, this.#held, row.record.leaseUntil, rows);
+    return 'class' in extended ? extended : undefined;
+  }
+
   /** The row of an attempt that is over, or is to be known. */
   ended(row: Written | Promise<Written>): void {
     this.#underWay--;
@@ -160,26 +172,38 @@ export class Hold {
     const [before, bound] = await Promise.all([Promise.all(this.#rows), intent.bounds.bound(this.#basis)]);
     const done = usedBy(before);
     const used = { cost: done.cost + beside.cost, tokens: done.tokens + beside.tokens };
-    const more = {
-      cost: nanoUsd(Math.max(0, used.cost + bound.cost - held.cost)),
-      tokens: tokens(Math.max(0, used.tokens + bound.tokens - held.tokens)),
-    };
+    const all = { cost: nanoUsd(used.cost + bound.cost), tokens: tokens(used.tokens + bound.tokens) };
     const row = written(intent.row(bound.cost));
-    const { tenant, id, limits, budgets } = this.#demand!;
-    const extension = { tenant, id, limits, budgets, ...more, leaseUntil: intent.leaseUntil };
-    const extended = await this.#ports.admitter.extend(extension, this.#key, copiesOf([...before, row]));
-    if (extended.kind === 'granted' || extended.kind === 'unavailable') this.failMode ??= extended.failMode;
-    if (extended.kind === 'unavailable') return { kind: 'refused', failure: unavailable() };
-    if (extended.kind === 'limited')
-      return { kind: 'refused', failure: failure('rate_limit_exceeded', { retryAfter: millis(1000) }) };
-    if (extended.kind === 'exhausted') {
-      const message = `Budget ${budgets[extended.budget]?.name} has no room for a further attempt of this request.`;
-      return { kind: 'refused', failure: failure('budget_exceeded', { message, status: this.#ports.budgetExceededStatus }) };
-    }
-    this.#held = { cost: nanoUsd(held.cost + more.cost), tokens: tokens(held.tokens + more.tokens) };
+    const extended = await this.#extend(all, held, intent.leaseUntil, [...before, row]);
+    if ('class' in extended) return { kind: 'refused', failure: extended };
     if (extended.copied) this.#copied.add(intent.attempt);
     this.#goes(bound);
     return { kind: 'covered', row, copied: extended.copied, outputLimit: undefined };
+  }
+
+  /** Reserves what is missing of all that the request takes. @returns why it cannot */
+  async #extend(
+    all: Bound,
+    held: Bound,
+    leaseUntil: EpochMillis,
+    rows: readonly Written[],
+  ): Promise<Failure | { readonly copied: boolean }> {
+    const more = {
+      cost: nanoUsd(Math.max(0, all.cost - held.cost)),
+      tokens: tokens(Math.max(0, all.tokens - held.tokens)),
+    };
+    const { tenant, id, limits, budgets } = this.#demand!;
+    const extension = { tenant, id, limits, budgets, ...more, leaseUntil };
+    const extended = await this.#ports.admitter.extend(extension, this.#key, copiesOf(rows));
+    if (extended.kind === 'granted' || extended.kind === 'unavailable') this.failMode ??= extended.failMode;
+    if (extended.kind === 'unavailable') return unavailable();
+    if (extended.kind === 'limited') return failure('rate_limit_exceeded', { retryAfter: millis(1000) });
+    if (extended.kind === 'exhausted') {
+      const message = `Budget ${budgets[extended.budget]?.name} has no room for a further attempt of this request.`;
+      return failure('budget_exceeded', { message, status: this.#ports.budgetExceededStatus });
+    }
+    this.#held = { cost: nanoUsd(held.cost + more.cost), tokens: tokens(held.tokens + more.tokens) };
+    return { copied: extended.copied };
   }
 
   #tell({ limits }: Demand, remaining: readonly number[]): void {

@@ -1,6 +1,6 @@
 // What a session costs, as it goes: each response is a row of the ledger, written down and covered before it can begin, and settled when it is
 // told to be over. One reservation is for all of them, and grows.
-import { type CostRecord, written } from '#core/accounting/cost-record.ts';
+import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
 import { costBound, outputBound } from '#core/admission/bound.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
@@ -61,17 +61,15 @@ export class SessionAccount {
   end(ending: Ending): void {
     const open = this.#open;
     this.#open = undefined;
-    if (open) this.#settle(open, ending);
+    if (open) this.#hold.ended(Promise.resolve(this.#ended(open, ending)));
   }
 
   /** What was done beside the responses: nobody asked for it by itself, and it is told when it is done. */
-  async besides(candidate: Candidate, endpoint: string, usage: Usage | undefined): Promise<Failure | undefined> {
-    const { price } = candidate.model;
-    const covered = await this.#cover(candidate, endpoint, { cost: nanoUsd(0), tokens: tokens(0) });
-    if ('class' in covered) return covered;
-    const known = usage !== undefined && price !== undefined;
-    this.#settle(covered, { ...nothingUsed, usage: usage ?? noUsage, estimated: !known });
-    return undefined;
+  besides(candidate: Candidate, endpoint: string, usage: Usage, estimated: boolean): Promise<Failure | undefined> {
+    const begun = this.#next(candidate, endpoint);
+    const record = openRow(begun, nanoUsd(0));
+    const row = this.#ended({ begun, record, since: this.#ports.monotonic() }, { ...nothingUsed, usage, estimated });
+    return this.#hold.besides(row);
   }
 
   /** The session is over. */
@@ -80,20 +78,9 @@ export class SessionAccount {
   }
 
   async #cover(candidate: Candidate, endpoint: string, bound: Bound): Promise<Open | Failure> {
-    const at = this.#ports.now() as EpochMillis;
-    const attempt = this.#attempts++;
-    const isFirst = attempt === 0;
-    const begun: RowBegun = {
-      ...this.#base,
-      attempt,
-      candidate,
-      endpoint,
-      at,
-      leaseUntil: epochMillis(at + LEASE_MS),
-      isFirst: { ofProvider: isFirst, ofModel: isFirst, ofBoth: isFirst },
-    };
+    const begun = this.#next(candidate, endpoint);
     const covered = await this.#hold.cover({
-      attempt,
+      attempt: begun.attempt,
       bounds: { bound: async () => bound, outputThatFits: async () => undefined },
       leaseUntil: begun.leaseUntil,
       mayClamp: false,
@@ -106,7 +93,23 @@ export class SessionAccount {
     return { begun, record, since: this.#ports.monotonic() };
   }
 
-  #settle({ begun, record, since }: Open, { usage, estimated, ...ending }: Ending): void {
+  #next(candidate: Candidate, endpoint: string): RowBegun {
+    const at = this.#ports.now() as EpochMillis;
+    const attempt = this.#attempts++;
+    const isFirst = attempt === 0;
+    return {
+      ...this.#base,
+      attempt,
+      candidate,
+      endpoint,
+      at,
+      leaseUntil: epochMillis(at + LEASE_MS),
+      isFirst: { ofProvider: isFirst, ofModel: isFirst, ofBoth: isFirst },
+    };
+  }
+
+  /** Its row, written down. */
+  #ended({ begun, record, since }: Open, { usage, estimated, ...ending }: Ending): Written {
     const result = {
       kind: ending.kind,
       failure: ending.failure,
@@ -119,6 +122,6 @@ export class SessionAccount {
     const row = written(settled(begun, record, { result, usage, estimated, gpuSeconds: undefined }));
     this.#ports.costLog.record(row.record, row.json, false);
     this.#ports.observer.attempted(row.record);
-    this.#hold.ended(row);
+    return row;
   }
 }

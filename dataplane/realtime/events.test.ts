@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { failure } from '#core/failure.ts';
 import { parseRecord } from '#core/json/record.ts';
-import { asksForResponse, errorEvent, modelsAskedBy, toldBy } from './events.ts';
+import { asksForResponse, errorEvent, eventOf, modelsAskedBy, toldBy } from './events.ts';
 
 const audio = `{"type":"response.output_audio.delta","delta":"${'A'.repeat(3200)}"}`;
 
@@ -18,7 +18,8 @@ describe("a server's event", () => {
       { kind: 'session', transcriber: 'w' },
     ],
     ['{"type":"session.created","session":{"input_audio_transcription":{"model":"w"}}}', { kind: 'session', transcriber: 'w' }],
-    ['{"type":"error","error":{"code":"x"}}', { kind: 'error' }],
+    ['{"type":"error","error":{"code":"x","event_id":null}}', { kind: 'error', about: undefined }],
+    ['{"type":"error","error":{"code":"x","event_id":"e_1"}}', { kind: 'error', about: 'e_1' }],
     ['{"type":"rate_limits.updated","rate_limits":[]}', { kind: 'other' }],
     ['no JSON', { kind: 'other' }],
     ['[]', { kind: 'other' }],
@@ -37,12 +38,26 @@ describe("a client's event", () => {
   test('asks for models wherever that stands, and whatever stands before it', () => {
     const text =
       '{"session":{"type":"realtime","model":"m","audio":{"input":{"transcription":{"model":"w"}}}},"type":"session.update"}';
-    assert.deepEqual(modelsAskedBy(parseRecord(text)!), { session: 'm', transcriber: 'w' });
-    assert.deepEqual(modelsAskedBy(parseRecord('{"type":"response.create","session":{"model":"m"}}')!), {});
+    assert.deepEqual(modelsAskedBy(parseRecord(text)!), { session: 'm', transcribers: ['w'] });
+    assert.deepEqual(modelsAskedBy(parseRecord('{"type":"response.create","session":{"model":"m"}}')!), { transcribers: [] });
+    const both = { audio: { input: { transcription: { model: 'a' } } }, input_audio_transcription: { model: 'b' } };
+    assert.deepEqual(modelsAskedBy({ type: 'session.update', session: both }).transcribers, ['a', 'b']);
   });
-  test('of two types is of the last, as its reader has it', () => {
-    assert.equal(asksForResponse(parseRecord('{"type":"input_audio_buffer.append","type":"response.create"}')!), true);
-    assert.equal(asksForResponse(parseRecord('{"response":{"type":"x"},"type":"response.create"}')!), true);
+  test('is one that all who read it read alike', () => {
+    const read = (text: string, isBinary = false) => eventOf(Buffer.from(text), isBinary);
+    const event = read('{"response":{"type":"x"},"type":"response.create"}');
+    assert.equal(event.ok && asksForResponse(event.value), true);
+    for (const text of [
+      '{"type":"input_audio_buffer.append","type":"response.create"}',
+      '{"type":"response.create","x":NaN}',
+      '{"type":"response.create",}',
+      '[{"type":"response.create"}]',
+      '\ufeff{"type":"response.create"}',
+      '{"Type":"response.create"}',
+      'no JSON',
+    ])
+      assert.equal(read(text).ok, false, text);
+    assert.equal(read('{"type":"response.create"}', true).ok, false);
   });
 });
 

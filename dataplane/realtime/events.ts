@@ -1,7 +1,9 @@
 // What of a realtime session's events (`openai` 7.57, resources/realtime) says what it costs, and what may not be asked for. Others go by.
+import { isUtf8 } from 'node:buffer';
 import { noUsage, promptTokens, type Usage } from '#core/chat/usage.ts';
-import { type Failure, failures } from '#core/failure.ts';
+import { type Failure, failures, ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord, type JsonRecord, parseRecord } from '#core/json/record.ts';
+import { scanObject } from '#core/json/scan.ts';
 import { tokens } from '#core/units.ts';
 import { meterOf } from '../passthrough/meters.ts';
 
@@ -28,7 +30,7 @@ export type Told =
   | { readonly kind: 'transcribed'; readonly usage: Usage | undefined }
   | { readonly kind: 'session'; readonly transcriber: string | undefined }
   | { readonly kind: 'output'; readonly tokens: number }
-  | { readonly kind: 'error' }
+  | { readonly kind: 'error'; readonly about: string | undefined }
   | { readonly kind: 'other' };
 
 const OTHER: Told = { kind: 'other' };
@@ -48,10 +50,10 @@ export function toldBy(text: string): Told {
     case 'conversation.item.input_audio_transcription.completed':
       return { kind: 'transcribed', usage: meterOf('transcription').usageIn(event, NOT_ASKED) };
     case 'error':
-      return { kind: 'error' };
+      return { kind: 'error', about: isRecord(event.error) ? idIn(event.error) : undefined };
     case 'session.created':
     case 'session.updated':
-      return { kind: 'session', transcriber: transcriberIn(event) };
+      return { kind: 'session', transcriber: transcribersIn(event)[0] };
     default:
       return OTHER;
   }
@@ -76,26 +78,40 @@ const AUDIO_CHARACTERS_PER_INPUT_TOKEN = 1000;
 export const addedBy = ({ type }: JsonRecord, size: number): number =>
   type === 'input_audio_buffer.append' ? Math.ceil(size / AUDIO_CHARACTERS_PER_INPUT_TOKEN) : size;
 
-/** Which model writes down what is heard, before and since the API's first release. */
-function transcriberIn({ session }: JsonRecord): string | undefined {
-  if (!isRecord(session)) return undefined;
+/** Which models write down what is heard: where the API has it since its first release, and where it had it before. */
+function transcribersIn({ session }: JsonRecord): readonly string[] {
+  if (!isRecord(session)) return [];
   const input = isRecord(session.audio) && isRecord(session.audio.input) ? session.audio.input : {};
-  const settings = isRecord(input.transcription) ? input.transcription : session.input_audio_transcription;
-  return isRecord(settings) && typeof settings.model === 'string' ? settings.model : undefined;
+  return [input.transcription, session.input_audio_transcription].flatMap(settings =>
+    isRecord(settings) && typeof settings.model === 'string' ? settings.model : [],
+  );
 }
 
 /** Models that a client's event asks for. */
-export function modelsAskedBy(event: JsonRecord): { readonly session?: string; readonly transcriber?: string } {
-  if (event.type !== 'session.update' && event.type !== 'transcription_session.update') return {};
+export function modelsAskedBy(event: JsonRecord): { readonly session?: string; readonly transcribers: readonly string[] } {
+  if (event.type !== 'session.update' && event.type !== 'transcription_session.update') return { transcribers: [] };
   const session = isRecord(event.session) ? event.session : {};
-  const transcriber = transcriberIn(event);
-  return {
-    ...(typeof session.model === 'string' && { session: session.model }),
-    ...(transcriber !== undefined && { transcriber }),
-  };
+  return { transcribers: transcribersIn(event), ...(typeof session.model === 'string' && { session: session.model }) };
 }
 
 export const asksForResponse = ({ type }: JsonRecord): boolean => type === 'response.create';
+
+/** By which an error says what it is about, where the client gave one. */
+export const idIn = ({ event_id: id }: JsonRecord): string | undefined => (typeof id === 'string' ? id : undefined);
+
+const LIMITS = { maxDepth: 128, interpreted: new Set(['type', 'session', 'response', 'item', 'event_id']), isUtf8 };
+
+/** An event of a client as every reader has it: one object, no name twice. Else nobody knows what it asks for. */
+export function eventOf(data: Buffer, isBinary: boolean): Parsed<JsonRecord> {
+  if (isBinary) return refuse('invalid_request', { message: 'Events are text: a binary message is none.' });
+  const event = scanObject(data, LIMITS);
+  return event.ok ? ok(event.value.whole()) : event;
+}
+
+/** Seconds of what was heard, where nobody says what to write it down cost. @param heard tokens of audio */
+export const estimatedTranscription = (heard: number): Usage =>
+  meterOf('transcription').estimate({ ...NOT_ASKED, bytes: heard * BYTES_PER_HEARD_TOKEN });
+const BYTES_PER_HEARD_TOKEN = 800;
 
 /** What a response used that was not told of: what had come out, and all that may have gone in. */
 export const estimatedUsage = (input: number, output: number): Usage => ({

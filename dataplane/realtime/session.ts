@@ -2,12 +2,25 @@
 // before the client sees it, and where no further response is covered, the session ends with an event that says so.
 import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
-import { type JsonRecord, parseRecord } from '#core/json/record.ts';
+import type { JsonRecord } from '#core/json/record.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import type { WebSocket } from '#platform/websocket.ts';
+import { referencesIn } from '../frontends/references.ts';
 import { modelByEitherName } from '../passthrough/batch.ts';
 import { type Ending, nothingUsed, type SessionAccount } from './account.ts';
-import { addedBy, asksForResponse, carriedOn, errorEvent, estimatedUsage, modelsAskedBy, type Told, toldBy } from './events.ts';
+import {
+  addedBy,
+  asksForResponse,
+  carriedOn,
+  errorEvent,
+  estimatedTranscription,
+  estimatedUsage,
+  eventOf,
+  idIn,
+  modelsAskedBy,
+  type Told,
+  toldBy,
+} from './events.ts';
 import { Pipe } from './side.ts';
 
 export type SessionParts = {
@@ -49,11 +62,17 @@ export class RealtimeSession {
   #isActive = false;
   /** One was asked for, and it is not known yet what came of that. */
   #isAsked = false;
+  /** What its event was called. */
+  #askedBy: string | undefined;
   /** Tokens that came out of it so far. */
   #output = 0;
   /** Tokens that the model has read and said before, and what was added since. */
   #context = 0;
   #transcriber: string | undefined;
+  /** Tokens of audio that came in since something was written down. */
+  #heard = 0;
+  /** The session is over once what the upstream has said is accounted for. */
+  #atLast: (() => void) | undefined;
   readonly #over: Promise<void>;
   #resolve: () => void = () => {};
 
@@ -98,26 +117,36 @@ export class RealtimeSession {
   #fromClient(data: Buffer, isBinary: boolean): void {
     if (this.#isClosing) return;
     // All of it is parsed: what is looked for may stand anywhere.
-    const event = isBinary ? undefined : parseRecord(data.toString());
-    if (!event) return this.#toUpstream.send(data, isBinary);
-    this.#context += addedBy(event, data.length);
-    const why = this.#isTwice(event) ? TWICE : this.#whyNot(event);
-    if (why) this.#toClient.send(errorEvent(why), false);
-    else this.#toUpstream.send(this.#named(event) ?? data, false);
+    const read = eventOf(data, isBinary);
+    if (!read.ok) return this.#toClient.send(errorEvent(read.failure), false);
+    const event = read.value;
+    const why = this.#whyNot(event) ?? (this.#isTwice(event) ? TWICE : undefined);
+    if (why) return this.#toClient.send(errorEvent(why), false);
+    const added = addedBy(event, data.length);
+    this.#context += added;
+    if (event.type === 'input_audio_buffer.append') this.#heard += added;
+    this.#toUpstream.send(this.#named(event) ?? data, false);
   }
 
   /** It asks for a response while another is asked for: only one is covered. */
   #isTwice(event: JsonRecord): boolean {
     if (!asksForResponse(event)) return false;
-    const isTwice = this.#isActive || this.#isAsked;
+    if (this.#isActive || this.#isAsked) return true;
     this.#isAsked = true;
-    return isTwice;
+    this.#askedBy = idIn(event);
+    return false;
   }
 
   #whyNot(event: JsonRecord): Failure | undefined {
     const { provider, model } = this.#parts.candidate;
-    const { session = model.name, transcriber } = modelsAskedBy(event);
-    if (transcriber !== undefined && !this.#parts.mayTranscribe(this.#transcribing(transcriber)))
+    const { session = model.name, transcribers } = modelsAskedBy(event);
+    const [reference] = referencesIn(event);
+    if (reference)
+      return failure('unsupported_parameter', {
+        message: `${reference.param}: a session cannot name what is stored.`,
+      });
+    const transcriber = transcribers.find(name => !this.#parts.mayTranscribe(this.#transcribing(name)));
+    if (transcriber !== undefined)
       return failure('model_not_allowed', {
         message: `This key may not use the model '${transcriber.slice(0, 256)}' at ${provider.id}.`,
       });
@@ -167,6 +196,7 @@ export class RealtimeSession {
       }
     } finally {
       this.#isBusy = false;
+      this.#atLast?.();
     }
   }
 
@@ -174,6 +204,7 @@ export class RealtimeSession {
   #note(told: Told): Promise<Failure | undefined> | undefined {
     switch (told.kind) {
       case 'began':
+        if (this.#isActive) return this.#unasked();
         this.#isActive = true;
         this.#isAsked = false;
         this.#output = 0;
@@ -189,7 +220,7 @@ export class RealtimeSession {
       case 'transcribed':
         return this.#transcribed(told.usage);
       case 'error':
-        this.#isAsked = false;
+        if (told.about === undefined || told.about === this.#askedBy) this.#isAsked = false;
         return undefined;
       case 'other':
         return undefined;
@@ -206,12 +237,27 @@ export class RealtimeSession {
 
   #transcribed(usage: Usage | undefined): Promise<Failure | undefined> {
     const { account, candidate, endpoint } = this.#parts;
-    return account.besides(this.#transcriber ? this.#transcribing(this.#transcriber) : candidate, endpoint, usage);
+    const by = this.#transcriber ? this.#transcribing(this.#transcriber) : candidate;
+    const isKnown = usage !== undefined && by.model.price !== undefined;
+    const heard = this.#heard;
+    this.#heard = 0;
+    return account.besides(by, endpoint, usage ?? estimatedTranscription(heard), !isKnown);
+  }
+
+  /** A second response beside the one that is covered: what has gone into it is paid, and the session is over. */
+  async #unasked(): Promise<Failure> {
+    const { account, candidate, endpoint } = this.#parts;
+    await account.besides(candidate, endpoint, this.#estimatedUsage(0), true);
+    return TWICE;
   }
 
   #estimated(kind: Ending['kind']): Ending {
+    return { kind, usage: this.#estimatedUsage(this.#output), estimated: true };
+  }
+
+  #estimatedUsage(output: number): Usage {
     const { contextWindow = Number.POSITIVE_INFINITY } = this.#parts.candidate.model;
-    return { kind, usage: estimatedUsage(Math.min(this.#context, contextWindow), this.#output), estimated: true };
+    return estimatedUsage(Math.min(this.#context, contextWindow), output);
   }
 
   // ------------------------------------------------------------ ends
@@ -224,14 +270,14 @@ export class RealtimeSession {
   }
 
   #left(code: 'client_closed'): void {
-    this.#close(CODES.goingAway, code, failure(code));
+    this.#closeAfterwards(CODES.goingAway, code, failure(code));
   }
 
   #ended(code: number, reason: string): void {
     const isAgreed = code >= 1000 && code < 1004;
     // 1005 and 1006 are never sent: there was no word, and none is made up.
     const told = isAgreed || code >= 3000 ? code : CODES.broken;
-    this.#close(
+    this.#closeAfterwards(
       told,
       reason.slice(0, 100),
       isAgreed ? undefined : failure('upstream_reset', this.#isActive ? { possiblyBilled: true } : {}),
@@ -243,6 +289,12 @@ export class RealtimeSession {
     if (!this.#hasAnswered) return client.terminate();
     this.#hasAnswered = false;
     client.ping();
+  }
+
+  /** When a side has left: what the other one said before counts. */
+  #closeAfterwards(code: number, reason: string, why: Failure | undefined): void {
+    if (!this.#isBusy) return this.#close(code, reason, why);
+    this.#atLast ??= () => this.#close(code, reason, why);
   }
 
   #close(code: number, reason: string, why: Failure | undefined): void {

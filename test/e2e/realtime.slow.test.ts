@@ -19,6 +19,7 @@ import { clientKey, patient, provider, providerSecret, route, tenantKey, yamlOf 
 import { until } from '#test/support/until.ts';
 
 const POOR = 'sk-test-poor-2f1d9c4be87a4f0fa6de9b1c5d3e7f8000';
+const LISTENER = 'sk-test-listener-2f1d9c4be87a4f0fa6de9b1c5d3e7f';
 const ONE = 'sk-test-one-2f1d9c4be87a4f0fa6de9b1c5d3e7f80001';
 const TALKER = 'sk-test-talker-2f1d9c4be87a4f0fa6de9b1c5d3e7f80';
 const price = { inputPerMTok: '4', audioInputPerMTok: '32', outputPerMTok: '16', audioOutputPerMTok: '64' };
@@ -49,6 +50,7 @@ const yaml = (hosted: string): string =>
     tenantKey('one', ONE, { tenant: 'one', limits: { maxConcurrency: 1 } }),
     tenantKey('talker', TALKER, { tenant: 'talker', models: { allow: ['voice'] } }),
     // One response of 1,100 tokens at the dearest rates is 38,400 microdollars: there is room for that, and not for much more.
+    tenantKey('listener', LISTENER, { tenant: 'listener', budgets: [{ name: 'all', amount: '0.041', period: 'Total' }] }),
     tenantKey('poor', POOR, { tenant: 'poor', budgets: [{ name: 'all', amount: '0.041', period: 'Total' }] }),
   );
 
@@ -269,6 +271,27 @@ describe('a realtime session', () => {
     await talker.close();
   });
 
+  test('of which only what is said is written down ends as well when there is nothing left to pay with', async () => {
+    const client = new Client('voice', LISTENER);
+    await client.got('session.created');
+    client.send({ type: 'session.update', session: { audio: { input: { transcription: { model: 'whisper-1' } } } } });
+    await client.got('session.updated');
+    for (let i = 1; !client.events.some(({ type }) => type === 'error'); i++) {
+      assert.ok(i < 5, 'there is room for one of 20 seconds beside a response');
+      client.send({ type: 'input_audio_buffer.append', audio: 'A'.repeat(64_000 * 20) });
+      client.send({ type: 'input_audio_buffer.commit' });
+      await client.got('conversation.item.input_audio_transcription.completed', i);
+      await until(
+        'it is accounted for',
+        () => rowsIn(gateway.dataFolder, `request_id = '${client.id}' and model = 'whisper'`).length >= i,
+      );
+    }
+    assert.equal(((await client.got('error')).error as { code: string }).code, 'budget_exceeded');
+    assert.equal(await client.closed, 1008);
+    const all = await settledRows(client, 3);
+    assert.deepEqual(all.map(({ cost }) => cost).toSorted(), [0, 2_000_000, 2_000_000]);
+  });
+
   test('that the provider breaks off ends so for the client, and is paid as far as it came', async () => {
     const client = new Client('cut');
     await client.got('session.created');
@@ -309,7 +332,8 @@ describe('a realtime session', () => {
       Array.from({ length: 200 }, (_, i) => `${i}`),
     );
     client.socket.send('no JSON at all');
-    assert.equal(((await client.got('error')).error as { code: string }).code, 'invalid_json');
+    client.socket.send(Buffer.from('{"type":"response.create"}'), { binary: true });
+    assert.equal(((await client.got('error', 2)).error as { code: string }).code, 'invalid_request');
     client.socket.send(Buffer.alloc(17 * 1024 * 1024, 'x'));
     assert.ok([1006, 1009, 1001].includes(await client.closed));
   });
