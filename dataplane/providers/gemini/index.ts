@@ -11,6 +11,7 @@ import { embeddingsOf } from './embed.ts';
 import { encode } from './encode.ts';
 import { classify } from './errors.ts';
 import type { GeminiConnection } from './target.ts';
+import { toolsAsked } from './tools.ts';
 
 const noEdits: ReadonlyMap<string, string | null> = new Map();
 
@@ -42,10 +43,11 @@ export const generateContent: Provider<GeminiConnection> = {
   decodeReply,
   leavesOut,
   inspectReply,
+  toolsAsked,
   streamDecoder,
   tokenCount: ({ upstreamName }) => tokenCount(upstreamName),
   // A quote inside a JSON string is escaped, so these are always keys, never text of an answer.
-  notable: /"finishReason"\s*:|"promptFeedback"\s*:|"error"\s*:/,
+  notable: /"finishReason"\s*:|"promptFeedback"\s*:|"error"\s*:|"groundingMetadata"\s*:/,
   classify,
 };
 
