@@ -2,7 +2,8 @@
 // `output_text` of Responses. Their places count code points, as Python does. Types of openai 7.x; OpenRouter adds what was found (`content`).
 import { isCount, recordsOf, textOf } from '../../json/lenient.ts';
 import { isRecord, type JsonRecord } from '../../json/record.ts';
-import { addressOf, type Citation, type CitedSource, type Span } from './citation.ts';
+import { addressOf, type Citation, type CitedSource, converted, type Span, spanIn } from './citation.ts';
+import { Measure } from './measure.ts';
 
 /** Its span is in code points. undefined: of a kind that is not known here. */
 export function readAnnotation(wire: JsonRecord): Citation | undefined {
@@ -11,6 +12,15 @@ export function readAnnotation(wire: JsonRecord): Citation | undefined {
   const span = spanOf(about);
   const quote = textOf(about.content);
   return source && { source, ...(quote !== '' && { quote }), ...(span && { span }) };
+}
+
+/** Those of a text that is all there. */
+export function readAnnotations(list: unknown, text: string): readonly Citation[] {
+  const read = recordsOf(list).flatMap(annotation => readAnnotation(annotation) ?? []);
+  if (read.length === 0) return [];
+  const measure = new Measure('code-points');
+  measure.add(text);
+  return read.map(citation => converted(citation, points => measure.placeOf(points)));
 }
 
 function sourceOf(type: unknown, about: JsonRecord): CitedSource | undefined {
@@ -53,6 +63,19 @@ export function readSources({ search_results: results, citations }: JsonRecord):
 export function chatAnnotation({ source }: Citation, { start, end }: Span): JsonRecord | undefined {
   const address = addressOf(source);
   return address && { type: 'url_citation', url_citation: { start_index: start, end_index: end, ...address } };
+}
+
+/** @param measure in code points, of the text that has it. undefined: the wire has no word for it. */
+export function annotationIn(citation: Citation, measure: Measure): JsonRecord | undefined {
+  const span = spanIn(citation, measure.length);
+  return responsesAnnotation(citation, { start: measure.before(span.start) ?? 0, end: measure.before(span.end) ?? 0 });
+}
+
+export function annotationsIn(text: string, citations: readonly Citation[] = []): readonly JsonRecord[] {
+  if (citations.length === 0) return [];
+  const measure = new Measure('code-points');
+  measure.add(text);
+  return citations.map(citation => annotationIn(citation, measure)).filter(annotation => annotation !== undefined);
 }
 
 /** @param span in code points. undefined: the wire has no word for it. */

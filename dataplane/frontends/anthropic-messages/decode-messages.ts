@@ -1,4 +1,5 @@
 // The messages of this dialect as neutral ones: blocks become parts, and each tool result becomes a message of its own.
+import { readAnthropicCitation } from '#core/chat/citations/anthropic.ts';
 import { isUnsigned } from '#core/chat/foreign.ts';
 import type {
   AssistantPart,
@@ -10,6 +11,7 @@ import type {
   TextPart,
   UserPart,
 } from '#core/chat/request.ts';
+import { recordsOf } from '#core/json/lenient.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { aBoolean, aList, aName, anObject, aString, type Faults, invalid, optional, present, required } from '../reading.ts';
 
@@ -94,6 +96,12 @@ const readText: BlockReader<TextPart> = ({ faults }, block, path) =>
     cache: cacheMarkOf(block),
   });
 
+const readAnswer: BlockReader<TextPart> = (reading, block, path) => {
+  const read = readText(reading, block, path);
+  const citations = recordsOf(block.citations).flatMap(citation => readAnthropicCitation(citation) ?? []);
+  return read && citations.length > 0 ? { ...read, citations } : read;
+};
+
 const readImage: BlockReader<ImagePart> = (reading, block, path) => {
   const source = readSource(reading, block.source, `${path}.source`);
   return source && present({ kind: 'image' as const, source, cache: cacheMarkOf(block) });
@@ -131,7 +139,7 @@ const userPart: BlockReader<UserPart> = (reading, block, path) => {
 };
 
 const assistantParts: ReadonlyMap<unknown, BlockReader<AssistantPart>> = new Map<unknown, BlockReader<AssistantPart>>([
-  ['text', readText],
+  ['text', readAnswer],
   [
     'thinking',
     ({ faults }, block, path) => {

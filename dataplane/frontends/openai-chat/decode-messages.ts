@@ -1,4 +1,5 @@
 // The messages of a chat completions body as neutral messages: one reader per role.
+import { readAnnotations } from '#core/chat/citations/openai.ts';
 import type { AssistantPart, Message, TextPart, ToolCallPart } from '#core/chat/request.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { aList, aName, anObject, aString, type Faults, invalid, optional, present, required, unsupported } from '../reading.ts';
@@ -52,7 +53,7 @@ const readAssistant: RoleReader = (faults, message, path, calls) => {
     role: 'assistant' as const,
     content: [
       ...readReasoning(message),
-      ...readAnswer(faults, message.content, `${path}.content`),
+      ...withCitations(readAnswer(faults, message.content, `${path}.content`), message.annotations),
       ...readRefusal(faults, message.refusal, `${path}.refusal`),
       ...readCalls(faults, message.tool_calls, `${path}.tool_calls`),
       ...readLegacyCall(faults, message.function_call, `${path}.function_call`, calls),
@@ -83,6 +84,14 @@ function readAnswer(faults: Faults, content: unknown, path: string): readonly As
     const isRefusal = isRecord(part) && part.type === 'refusal';
     return isRefusal ? readRefusal(faults, part.refusal, `${path}[${i}].refusal`) : readText(faults, part, `${path}[${i}]`);
   });
+}
+
+/** What an answer rested on is told of its content, which comes back as one text; if it does not, nobody knows of which. */
+function withCitations(parts: readonly AssistantPart[], annotations: unknown): readonly AssistantPart[] {
+  const [part] = parts;
+  if (parts.length !== 1 || part?.kind !== 'text') return parts;
+  const citations = readAnnotations(annotations, part.text);
+  return citations.length > 0 ? [{ ...part, citations }] : parts;
 }
 
 const readText = (faults: Faults, part: unknown, path: string): readonly TextPart[] => readTextParts(faults, [part], path, path);

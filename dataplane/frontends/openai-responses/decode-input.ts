@@ -1,5 +1,6 @@
 // The input of a Responses body as neutral messages: one reader per type of item. What the model said in one turn, its reasoning and its
 // calls included, are items side by side here, and one message there.
+import { readAnnotations } from '#core/chat/citations/openai.ts';
 import type { AssistantPart, DocumentPart, ImagePart, Message, TextPart, UserPart } from '#core/chat/request.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { isDataURL, readDataURL, readFileSource } from '../data-url.ts';
@@ -139,6 +140,12 @@ const readText: PartReader<TextPart> = (faults, part, path) => ({
   text: required(faults, part.text, `${path}.text`, aString, ''),
 });
 
+const readAnswer: PartReader<TextPart> = (faults, part, path) => {
+  const read = readText(faults, part, path);
+  const citations = read && readAnnotations(part.annotations, read.text);
+  return read && citations && citations.length > 0 ? { ...read, citations } : read;
+};
+
 const readImage: PartReader<ImagePart> = (faults, part, path) => {
   const detail = optional(faults, part.detail, `${path}.detail`, aString);
   const id = optional(faults, part.file_id, `${path}.file_id`, aName);
@@ -173,6 +180,7 @@ const userParts: ReadonlyMap<unknown, PartReader<UserPart>> = new Map<unknown, P
   ['input_audio', readAudio],
 ]);
 const assistantParts: ReadonlyMap<unknown, PartReader<AssistantPart>> = new Map<unknown, PartReader<AssistantPart>>([
-  ...textParts,
+  ['input_text', readText],
+  ['output_text', readAnswer],
   ['refusal', readRefusal],
 ]);

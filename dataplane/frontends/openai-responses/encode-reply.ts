@@ -1,10 +1,8 @@
 // A neutral reply as a `response`. Fields as in `Response` of openai 7.57 for Node.
-import { type Citation, spanIn } from '#core/chat/citations/citation.ts';
-import { Measure } from '#core/chat/citations/measure.ts';
-import { responsesAnnotation } from '#core/chat/citations/openai.ts';
+import { annotationsIn } from '#core/chat/citations/openai.ts';
 import { portableToolId } from '#core/chat/foreign.ts';
 import type { ChatReply, Finish, Logprobs } from '#core/chat/reply.ts';
-import type { AssistantPart, TextPart, ToolCallPart } from '#core/chat/request.ts';
+import type { AssistantPart, ToolCallPart } from '#core/chat/request.ts';
 import { promptTokens, type Usage } from '#core/chat/usage.ts';
 import type { EncodedReply, ReplyContext } from '../frontend.ts';
 import { sealedOf, type Thought } from './sealed.ts';
@@ -92,7 +90,9 @@ function itemsOf({ parts, logprobs }: ChatReply, context: ReplyContext): Json[] 
   };
   for (const part of parts) {
     if (part.kind === 'text' || part.kind === 'refusal') {
-      content.push(part.kind === 'text' ? outputText(part.text, logprobs, annotationsOf(part)) : refusal(part.text));
+      content.push(
+        part.kind === 'text' ? outputText(part.text, logprobs, annotationsIn(part.text, part.citations)) : refusal(part.text),
+      );
       continue;
     }
     close();
@@ -115,19 +115,6 @@ export const outputText = (text: string, logprobs?: Logprobs, annotations: reado
   annotations,
   logprobs: logprobs?.content ?? [],
 });
-
-function annotationsOf({ text, citations = [] }: TextPart): readonly Json[] {
-  if (citations.length === 0) return [];
-  const measure = new Measure('code-points');
-  measure.add(text);
-  return citations.map(citation => annotationOf(citation, measure)).filter(annotation => annotation !== undefined);
-}
-
-/** @param measure of the text that has it */
-export function annotationOf(citation: Citation, measure: Measure): Json | undefined {
-  const span = spanIn(citation, measure.length);
-  return responsesAnnotation(citation, { start: measure.before(span.start) ?? 0, end: measure.before(span.end) ?? 0 });
-}
 
 export const refusal = (text: string): Json => ({ type: 'refusal', refusal: text });
 

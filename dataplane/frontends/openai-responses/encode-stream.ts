@@ -2,6 +2,7 @@
 // for Node, whose own client holds the stream against them.
 import type { Citation } from '#core/chat/citations/citation.ts';
 import { Measure } from '#core/chat/citations/measure.ts';
+import { annotationIn } from '#core/chat/citations/openai.ts';
 import type { Finish, Logprobs } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
@@ -9,7 +10,6 @@ import { type Failure, policyOf } from '#core/failure.ts';
 import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import {
-  annotationOf,
   emptyCall,
   emptyMessage,
   emptyResponse,
@@ -259,7 +259,7 @@ function cite(state: State, citation: Citation): string {
 }
 
 function annotated(state: State, { measure, annotations }: OpenContent, citation: Citation): string {
-  const annotation = annotationOf(citation, measure);
+  const annotation = annotationIn(citation, measure);
   if (!annotation || state.open?.kind !== 'message') return '';
   const place = { content_index: state.open.content.length, annotation_index: annotations.length };
   annotations.push(annotation);

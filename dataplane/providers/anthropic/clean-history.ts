@@ -21,7 +21,7 @@ export function cleanHistory(body: JsonRecord): EncodedRequest {
 /** A turn of which nothing is left goes too: Anthropic refuses an empty one, and merges the neighbours itself. */
 function cleanMessage(message: unknown): unknown[] {
   if (!isRecord(message) || message.role !== 'assistant' || !Array.isArray(message.content)) return [message];
-  const content = message.content.filter(block => !isRefused(block));
+  const content = message.content.filter(block => !isRefused(block)).map(withoutForeign);
   return content.length > 0 ? [{ ...message, content }] : [];
 }
 
@@ -30,6 +30,14 @@ const isRefused = (block: unknown): boolean =>
   ((block.type === 'thinking' &&
     (typeof block.signature !== 'string' || signatureOf('anthropic', block.signature) === undefined)) ||
     (block.type === 'text' && block.text === ''));
+
+/** Citations of what Anthropic did not find: it has given no proof of them. */
+function withoutForeign(block: unknown): unknown {
+  if (!isRecord(block) || block.type !== 'text' || !Array.isArray(block.citations)) return block;
+  const citations = recordsOf(block.citations).filter(({ encrypted_index: proof }) => proof !== UNSIGNED);
+  const { citations: _all, ...text } = block;
+  return citations.length > 0 ? { ...text, citations } : text;
+}
 
 /** With a budget of thinking, a turn that is continued after its tool calls must begin with thinking ("Expected `thinking`"). */
 const needsThinking = ({ thinking }: JsonRecord): boolean => isRecord(thinking) && thinking.type === 'enabled';

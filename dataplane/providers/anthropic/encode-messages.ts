@@ -1,4 +1,5 @@
 // The neutral conversation as Anthropic's: system texts apart, roles alternating, tool results inside user turns.
+import { anthropicCitationParam } from '#core/chat/citations/anthropic.ts';
 import { portableToolId, signatureOf } from '#core/chat/foreign.ts';
 import type { AssistantPart, CacheMark, Message, Source, TextPart, ToolCallPart, UserPart } from '#core/chat/request.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
@@ -17,10 +18,13 @@ export function encodeMessages(messages: readonly Message[]): Parsed<Conversatio
   const system: Block[] = [];
   const unsupported: string[] = [];
   const turns: Turn<Block>[] = [];
+  /** So far: an answer cites what was there before it. */
+  let documents = 0;
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
-    const blocks = blocksOf(message, path, unsupported);
+    const blocks = blocksOf(message, path, unsupported, documents);
     if (!blocks.ok) return blocks;
+    documents += message.content.filter(({ kind }) => kind === 'document').length;
     if (message.role === 'system') system.push(...blocks.value);
     // Anthropic merges neighbours of one role itself; here it is done so that a tool result stands where it must.
     else appendTurn(turns, message.role === 'assistant' ? 'assistant' : 'user', blocks.value);
@@ -28,7 +32,7 @@ export function encodeMessages(messages: readonly Message[]): Parsed<Conversatio
   return ok({ ...neverEmpty(system, trimPrefill(turns.map(resultsFirst))), unsupported });
 }
 
-function blocksOf(message: Message, path: string, unsupported: string[]): Parsed<readonly Block[]> {
+function blocksOf(message: Message, path: string, unsupported: string[], documents: number): Parsed<readonly Block[]> {
   if ('name' in message && message.name !== undefined) unsupported.push(`${path}.name`);
   switch (message.role) {
     case 'system':
@@ -38,7 +42,7 @@ function blocksOf(message: Message, path: string, unsupported: string[]): Parsed
     case 'tool':
       return ok([toolResult(message, path, unsupported)]);
     case 'assistant':
-      return assistantBlocks(message.content, path);
+      return assistantBlocks(message.content, path, documents);
   }
 }
 
@@ -153,12 +157,12 @@ function reference(source: Extract<Source, { readonly kind: 'url' | 'file' }>): 
   return source.id.startsWith('file_') ? { type: 'file', file_id: source.id } : undefined;
 }
 
-function assistantBlocks(parts: readonly AssistantPart[], path: string): Parsed<readonly Block[]> {
+function assistantBlocks(parts: readonly AssistantPart[], path: string, documents: number): Parsed<readonly Block[]> {
   const blocks: Block[] = [];
   let calls = 0;
   for (const part of parts) {
     if (part.kind !== 'tool-call') {
-      blocks.push(...spokenBlocks(part));
+      blocks.push(...spokenBlocks(part, documents));
       continue;
     }
     const call = toolUse(part, `${path}.tool_calls[${calls++}].function.arguments`);
@@ -169,10 +173,10 @@ function assistantBlocks(parts: readonly AssistantPart[], path: string): Parsed<
 }
 
 /** Thinking that Anthropic did not sign is refused there ("Invalid signature in thinking block"), so it is left out. */
-function spokenBlocks(part: Exclude<AssistantPart, ToolCallPart>): readonly Block[] {
+function spokenBlocks(part: Exclude<AssistantPart, ToolCallPart>, documents: number): readonly Block[] {
   switch (part.kind) {
     case 'text':
-      return textBlocks(part);
+      return textBlocks(part).map(block => ({ ...block, ...cited(part, documents) }));
     case 'refusal':
       return textBlocks({ kind: 'text', text: part.text });
     case 'redacted-thinking':
@@ -180,6 +184,11 @@ function spokenBlocks(part: Exclude<AssistantPart, ToolCallPart>): readonly Bloc
     case 'thinking':
       return thinkingBlock(part.text, signatureOf('anthropic', part.signature));
   }
+}
+
+function cited({ citations = [] }: TextPart, documents: number): Block {
+  const own = citations.flatMap(citation => anthropicCitationParam(citation, documents) ?? []);
+  return own.length > 0 ? { citations: own } : {};
 }
 
 function toolUse(part: ToolCallPart, path: string): Parsed<Block> {

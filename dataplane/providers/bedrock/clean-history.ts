@@ -2,7 +2,7 @@
 // stays.
 import { signatureOf } from '#core/chat/foreign.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
-import { recordOf } from '../wire.ts';
+import { recordOf, recordsOf, textOf } from '../wire.ts';
 
 type Turn = { readonly role?: unknown; readonly content?: unknown };
 
@@ -16,7 +16,8 @@ export function cleanHistory(body: JsonRecord, takesThinking: boolean): Record<s
 /** A turn of which nothing is left goes too. */
 function cleanTurn(message: unknown, takesThinking: boolean): unknown[] {
   if (!isRecord(message) || message.role !== 'assistant' || !Array.isArray(message.content)) return [message];
-  const content = message.content.filter(block => !isRefused(block, takesThinking));
+  const kept = message.content.filter(block => !isRefused(block, takesThinking));
+  const content = takesThinking ? kept.map(withoutForeign) : kept;
   return content.length > 0 ? [{ ...message, content }] : [];
 }
 
@@ -28,6 +29,19 @@ function isRefused(block: unknown, takesThinking: boolean): boolean {
   return (
     isRecord(thinking.reasoningText) && signatureOf('anthropic', typeof signature === 'string' ? signature : '') === undefined
   );
+}
+
+/** Anthropic's models cite what is in the request, and say where; what another provider found they refuse. */
+function withoutForeign(block: unknown): unknown {
+  if (!isRecord(block) || !isRecord(block.citationsContent)) return block;
+  const { citations, content } = block.citationsContent;
+  const own = recordsOf(citations).filter(({ location }) => isRecord(location) && !('web' in location));
+  if (own.length > 0) return { ...block, citationsContent: { ...block.citationsContent, citations: own } };
+  return {
+    text: recordsOf(content)
+      .map(({ text }) => textOf(text))
+      .join(''),
+  };
 }
 
 /** Two turns of one role in a row are refused. */

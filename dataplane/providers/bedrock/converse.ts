@@ -48,9 +48,14 @@ export const converse: Provider<BedrockConnection> = {
 /** Thinking that nobody signed: another model of Bedrock gave it so, or the client made it up. */
 const UNSIGNED_THINKING = /"reasoningText"\s*:\s*\{\s*"text"\s*:\s*"(?:[^"\\]|\\.)*"\s*\}/s;
 
+/** A citation that no model of Anthropic's made here. */
+const WEB_CITATION = /"location"\s*:\s*\{\s*"web"/;
+
 /** For Anthropic's: these take back what they signed. What else was signed has the same marks as in their own dialect. */
 export const converseOfClaude: Provider<BedrockConnection> = {
   ...converse,
   isForeign: body =>
-    anthropic.isForeign(body) || (body.includes('"reasoningText"') && UNSIGNED_THINKING.test(body.toString('latin1'))),
+    anthropic.isForeign(body) ||
+    (body.includes('"citationsContent"') && WEB_CITATION.test(body.toString('latin1'))) ||
+    (body.includes('"reasoningText"') && UNSIGNED_THINKING.test(body.toString('latin1'))),
 };

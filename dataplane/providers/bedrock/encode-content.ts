@@ -1,4 +1,5 @@
 // Parts of messages as Converse's content blocks; none for a part that the target cannot take.
+import { converseCitation } from '#core/chat/citations/converse.ts';
 import { portableToolId, shortToolId, signatureOf } from '#core/chat/foreign.ts';
 import type { AssistantPart, CacheMark, DocumentPart, Source, TextPart, ToolCallPart, UserPart } from '#core/chat/request.ts';
 import type { LeavingOut } from '../leaving-out.ts';
@@ -156,7 +157,7 @@ export function toolResult(
 export function spokenBlocks(part: Exclude<AssistantPart, ToolCallPart>, context: Context): readonly Block[] {
   switch (part.kind) {
     case 'text':
-      return systemBlocks([part], context);
+      return answerBlocks(part, context);
     case 'refusal':
       return systemBlocks([{ kind: 'text', text: part.text }], context);
     case 'redacted-thinking':
@@ -166,6 +167,16 @@ export function spokenBlocks(part: Exclude<AssistantPart, ToolCallPart>, context
       return signature === undefined ? [] : [{ reasoningContent: { reasoningText: { text: part.text, signature } } }];
     }
   }
+}
+
+/** Of its own citations Claude takes back those of the request's documents; searches are cited by models of Amazon alone, with proof of their own. */
+function answerBlocks(part: TextPart, context: Context): readonly Block[] {
+  const [block, ...marks] = systemBlocks([part], context);
+  const citations = (isClaude(context) ? (part.citations ?? []) : [])
+    .filter(({ source }) => source.kind === 'document' && source.place && source.index < context.documents.size)
+    .map(converseCitation);
+  if (!block || citations.length === 0) return block ? [block, ...marks] : [];
+  return [{ citationsContent: { content: [{ text: part.text }], citations } }, ...marks];
 }
 
 const isClaude = ({ traits }: Context): boolean => traits.family === 'claude';

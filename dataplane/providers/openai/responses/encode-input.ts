@@ -1,8 +1,10 @@
 // Neutral messages as input items of the Responses wire: text and pictures in messages, calls, their results and reasoning as items of
 // their own, in the order in which they were said. What another provider signed or sealed is left out without a word: that is cleaning of
 // history, not a parameter that the client loses.
+import { addressOf } from '#core/chat/citations/citation.ts';
+import { annotationsIn } from '#core/chat/citations/openai.ts';
 import { portableToolId } from '#core/chat/foreign.ts';
-import type { AssistantPart, Message, UserPart } from '#core/chat/request.ts';
+import type { AssistantPart, Message, TextPart, UserPart } from '#core/chat/request.ts';
 import { encodePart, type PartContext, type WirePart } from '../encode-parts.ts';
 import { reasoningItem } from './items.ts';
 
@@ -86,7 +88,18 @@ function assistantItems(parts: readonly AssistantPart[]): Item[] {
 }
 
 const said = (part: Extract<AssistantPart, { kind: 'text' | 'refusal' }>): Item =>
-  part.kind === 'text' ? { type: 'output_text', text: part.text } : { type: 'refusal', refusal: part.text };
+  part.kind === 'text'
+    ? { type: 'output_text', text: part.text, ...annotationsOf(part) }
+    : { type: 'refusal', refusal: part.text };
+
+/** Of addresses: files of another provider are none here. */
+function annotationsOf({ text, citations = [] }: TextPart): Item {
+  const annotations = annotationsIn(
+    text,
+    citations.filter(({ source }) => addressOf(source)),
+  );
+  return annotations.length > 0 ? { annotations } : {};
+}
 
 function itemOf(part: Exclude<AssistantPart, { kind: 'text' | 'refusal' }>): Item | undefined {
   switch (part.kind) {
