@@ -13,7 +13,7 @@ import { epochMillis, type NanoUsd } from '#core/units.ts';
 import { liveConfig } from '#dataplane/config/live.ts';
 import { type Frontend, frontendOf, type UnaryFrontend } from '#dataplane/frontends/index.ts';
 import { planFor } from '#dataplane/open.ts';
-import { passedWireFor, served, unaryWireFor, wireFor } from '#dataplane/providers/index.ts';
+import { passedWireFor, unaryWireFor, wireFor } from '#dataplane/providers/index.ts';
 import { sha256 } from '#platform/digest.ts';
 import { readManifests } from '#platform/manifests.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
@@ -133,7 +133,7 @@ function storyOf(snapshot: Snapshot, model: string, values: Flags): Story {
   const tags = Object.fromEntries(values.tag.map(t => pair(t, '=', '--tag')));
   const needs = needsOf(values, operation, headers);
   const facts = { model, operation, headers, tags, inputTokens: needs.inputTokens, needs };
-  const explanation = explainRoutes(snapshot, served, key, facts, { ...context, needs });
+  const explanation = explainRoutes(snapshot, key, facts, { ...context, needs });
   const config = liveConfig(snapshot, new Map(), 1, sha256);
   const planned = planFor(config, config.key(key.digests[0] ?? '')!, facts, { random: () => context.random, turn: () => 0 });
   if (!planned.ok)

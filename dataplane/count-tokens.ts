@@ -11,7 +11,7 @@ export function answerOwnCount(trip: ChatTrip, ports: Ports): false | Promise<tr
   const { encodeCount, frontend } = trip.exchange;
   if (!encodeCount) return false;
   const wire = wireFor(frontend.dialect, trip.candidate);
-  const counts = wire?.dialect === frontend.dialect && (!wire.tokenCount || wire.tokenCount(trip.candidate.model));
+  const counts = wire.dialect === frontend.dialect && (!wire.tokenCount || wire.tokenCount(trip.candidate.model));
   return counts ? false : count(trip, encodeCount, ports);
 }
 

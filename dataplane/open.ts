@@ -27,7 +27,6 @@ import { planService, pricedByRequest } from './passthrough/service.ts';
 import { pinOf, planAt } from './pinned.ts';
 import type { Pin } from './pins/pins.ts';
 import type { Ports } from './ports.ts';
-import { served } from './providers/index.ts';
 import { headerControls, tagsOf } from './request-headers.ts';
 import { withToolsPriced } from './tools-planned.ts';
 
@@ -185,7 +184,7 @@ export function planFor(
   if (!key.mayUse(model))
     return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });
   const context = contextOf(facts, ports, ports.turn(route.id));
-  const plan = planRoute(config.snapshot, served, route, model, context, downgrades);
+  const plan = planRoute(config.snapshot, route, model, context, downgrades);
   return plan.candidates.length > 0 ? ok(plan) : { ok: false, failure: whyEmpty(plan, model), plan };
 }
 
@@ -218,7 +217,7 @@ const reasonsOf = (excluded: readonly Excluded[]): string => [...new Set(exclude
 function directPlan(config: LiveConfig, key: LiveKey, model: string, context: PlanContext): Parsed<Plan> {
   const slash = model.indexOf('/');
   const provider = slash > 0 ? config.provider(model.slice(0, slash), key.entry.namespace) : undefined;
-  const entry = provider && served.has(provider.connection.type) ? modelOf(provider, model.slice(slash + 1)) : undefined;
+  const entry = provider && modelOf(provider, model.slice(slash + 1));
   if (!provider || !entry) return unknownModel(model);
   if (!key.mayUse(model) || key.isDenied(entry.name))
     return refuse('model_not_allowed', { message: `This key may not use the model '${model}'.`, param: 'model' });

@@ -63,7 +63,6 @@ function prepareChat(
   const outputLimit = shorter(preparation.outputLimit, continuation?.outputLimit);
   const { dialect } = exchange.frontend;
   const provider = (continuation && continuingWireFor(dialect, candidate)) ?? wireFor(dialect, candidate);
-  if (!provider) return refuse('no_backend');
   const target = targetOf(call, candidate, endpoint);
   const task: Task = {
     exchange,

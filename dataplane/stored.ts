@@ -67,7 +67,7 @@ function targetAt(config: LiveConfig, pin: Pin): Omit<Place, 'tenant'> | undefin
   const model = provider && (modelOf(provider, pin.model ?? '') ?? anyModel(provider));
   if (!provider || !model) return undefined;
   const wire = wireFor('openai-responses', { provider, model });
-  if (!wire?.keeps) return undefined;
+  if (!wire.keeps) return undefined;
   const credential = provider.auth && config.credential(provider.auth.credential);
   return { wire: wire as Place['wire'], target: { provider, model, endpoint: pin.endpoint, credential } };
 }

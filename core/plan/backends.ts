@@ -5,7 +5,6 @@ import {
   DEFAULT_CAPABILITIES,
   type ModelEntry,
   type ProviderEntry,
-  type ProviderType,
   type RouteEntry,
   type Snapshot,
 } from '../snapshot/snapshot.ts';
@@ -42,9 +41,6 @@ export type Excluded = {
 /** `none`: backends marked `downgrade` are behind all others, where the route allows them at all; `only`: all others are left out. */
 export type Downgrades = 'none' | 'only';
 
-/** Types that have an adapter: `providers/index.ts` of the data plane hands in its table's keys. */
-export type Served = ReadonlySet<ProviderType>;
-
 export type Backend = {
   readonly candidate: Candidate;
   /** 32 bits of the backend, in every process the same. */
@@ -68,23 +64,17 @@ export type Backends = {
 };
 
 /** Live backends of the route for the model that was asked for. */
-export function backendsOf(
-  snapshot: Snapshot,
-  served: Served,
-  route: RouteEntry,
-  modelRequested: string,
-  downgrades: Downgrades,
-): Backends {
+export function backendsOf(snapshot: Snapshot, route: RouteEntry, modelRequested: string, downgrades: Downgrades): Backends {
   let known = cache.get(route);
-  if (known?.snapshot !== snapshot || known.served !== served) {
-    known = { snapshot, served, asksModel: route.backends.some(b => b.model === undefined), none: new Map(), only: new Map() };
+  if (known?.snapshot !== snapshot) {
+    known = { snapshot, asksModel: route.backends.some(b => b.model === undefined), none: new Map(), only: new Map() };
     cache.set(route, known);
   }
   const byModel = known[downgrades];
   const name = known.asksModel ? modelRequested : '';
   const found = byModel.get(name);
   if (found) return found;
-  const backends = settle(snapshot, served, route, modelRequested, downgrades);
+  const backends = settle(snapshot, route, modelRequested, downgrades);
   // A route for a pattern takes whatever name a client makes up.
   if (byModel.size >= MAX_MODELS) byModel.clear();
   byModel.set(name, backends);
@@ -93,7 +83,6 @@ export function backendsOf(
 
 type Known = {
   readonly snapshot: Snapshot;
-  readonly served: Served;
   /** Whether a backend serves whatever model was asked for. */
   readonly asksModel: boolean;
 } & Readonly<Record<Downgrades, Map<string, Backends>>>;
@@ -116,11 +105,11 @@ export function answerersOf({ providers }: Pick<Snapshot, 'providers'>, route: R
   return [...new Set(names)].sort();
 }
 
-function settle(snapshot: Snapshot, served: Served, route: RouteEntry, modelRequested: string, downgrades: Downgrades): Backends {
+function settle(snapshot: Snapshot, route: RouteEntry, modelRequested: string, downgrades: Downgrades): Backends {
   const places = new Map<number, Candidate[]>();
   const excluded: Excluded[] = [];
   for (const backend of route.backends) {
-    const found = candidateOf(snapshot, served, route, backend, modelRequested, downgrades);
+    const found = candidateOf(snapshot, route, backend, modelRequested, downgrades);
     if ('reason' in found) excluded.push(found);
     else {
       const place = placeOf(backend, found);
@@ -179,7 +168,6 @@ const LEFT_OUT: Readonly<Record<Downgrades, string>> = {
 
 function candidateOf(
   snapshot: Snapshot,
-  served: Served,
   route: RouteEntry,
   backend: BackendEntry,
   modelRequested: string,
@@ -188,7 +176,6 @@ function candidateOf(
   const out = (reason: string, cause: ExcludedCause = 'not-live'): Excluded => ({ backend: backend.name, reason, cause });
   const provider = snapshot.providers[backend.provider];
   if (!provider) return out(`provider ${backend.provider} is not live`);
-  if (!served.has(provider.connection.type)) return out(`providers of type ${provider.connection.type} are not served yet`);
   const isWanted = downgrades === 'only' ? backend.downgrade : !backend.downgrade || route.fallback.allowDowngrade;
   if (!isWanted) return out(LEFT_OUT[downgrades], 'downgrade');
   const name = backend.model ?? modelRequested;

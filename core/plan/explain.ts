@@ -1,6 +1,5 @@
 // The story of a decision: for one request, what every route and every backend said. The same functions decide in the data plane.
 import type { KeyEntry, RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
-import type { Served } from './backends.ts';
 import { nothingKnown, type PlanContext } from './context.ts';
 import { type Plan, planRoute, type Score } from './plan.ts';
 import { invisible, matchRoute, mismatch, type RequestFacts, routeIndex } from './route-index.ts';
@@ -22,7 +21,6 @@ export type Explanation = {
 /** @param context what is not given is not known */
 export function explainRoutes(
   snapshot: Snapshot,
-  served: Served,
   key: KeyEntry,
   facts: RequestFacts,
   context: Partial<PlanContext>,
@@ -34,7 +32,7 @@ export function explainRoutes(
     reasons: whyNot(route, taken, key, facts),
   }));
   const scores: Score[] = [];
-  const plan = taken && planRoute(snapshot, served, taken, facts.model, { ...nothingKnown, ...context }, 'none', scores);
+  const plan = taken && planRoute(snapshot, taken, facts.model, { ...nothingKnown, ...context }, 'none', scores);
   return { routes, ...(plan && { plan }), scores };
 }
 

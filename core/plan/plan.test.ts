@@ -4,7 +4,7 @@ import type { TargetHealth } from '../health/health.ts';
 import type { RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
 import { aBackend, aModel, aPrice, aProvider, aRoute } from '../snapshot/testing.ts';
 import { millis, tokens } from '../units.ts';
-import { type Downgrades, modelOf, type Served } from './backends.ts';
+import { type Downgrades, modelOf } from './backends.ts';
 import { nothingKnown, type PlanContext } from './context.ts';
 import { NEEDED, type Needed, noNeeds, type RequestNeeds } from './needs.ts';
 import { isOutForNow, type Plan, planDirect, planRoute, type Score } from './plan.ts';
@@ -26,13 +26,11 @@ const snapshot: Snapshot = {
     'default/fair': aProvider('fair', { models: [aModel('m', { price: aPrice(4000) })] }),
     'default/dear': aProvider('dear', { models: [aModel('m', { price: aPrice(6000) })] }),
     'default/small': aProvider('small', { models: [aModel('m', { tier: 'Small' })] }),
-    'default/bedrock': aProvider('bedrock', { connection: { type: 'Bedrock', region: 'eu-west-1' } }),
   },
 };
 type More = { model?: string; downgrades?: Downgrades; context?: Partial<PlanContext>; scores?: Score[] };
 const plan = (route: Partial<RouteEntry>, { model = 'm', downgrades, context, scores }: More = {}): Plan =>
-  planRoute(snapshot, served, aRoute('r', route), model, { ...nothingKnown, ...context }, downgrades, scores);
-const served: Served = new Set(['OpenAICompatible']);
+  planRoute(snapshot, aRoute('r', route), model, { ...nothingKnown, ...context }, downgrades, scores);
 const order = ({ candidates }: Plan) => candidates.map(c => c.backend);
 const causes = ({ excluded }: Plan) => Object.fromEntries(excluded.map(e => [e.backend, e.cause]));
 
@@ -65,7 +63,6 @@ describe('a plan', () => {
 
 const leftOut: [sentence: string, route: Partial<RouteEntry>, reason: RegExp, cause: string][] = [
   ['whose provider is not live', { backends: [aBackend('gone')] }, /provider default\/gone is not live/, 'not-live'],
-  ['of a type without an adapter', { backends: [aBackend('bedrock')] }, /type Bedrock are not served yet/, 'not-live'],
   ['whose provider lacks the model asked for', { backends: [aBackend('b')] }, /has no model m/, 'unknown-model'],
   ['whose own model is gone', { backends: [aBackend('b', { model: 'gone' })] }, /has no model gone/, 'not-live'],
   ['that is a downgrade', { backends: [aBackend('a', { downgrade: true })] }, /allowDowngrade/, 'downgrade'],
@@ -177,7 +174,7 @@ describe('what a request needs', () => {
     });
     const providers = { 'default/able': able };
     const route = aRoute('r', { backends: [aBackend('able')] });
-    planRoute({ ...snapshot, providers }, served, route, 'm', { ...nothingKnown, needs });
+    planRoute({ ...snapshot, providers }, route, 'm', { ...nothingKnown, needs });
   });
   test('of images goes to a model of the default capabilities where no other says that it takes them', () => {
     const unsaid = aBackend('unsaid');
@@ -288,7 +285,7 @@ test('scores tell what the strategy went by', () => {
 
 test('a plan of another snapshot does not see the backends of this one', () => {
   const route = aRoute('r', { backends: [aBackend('a')] });
-  const of = (providers: Snapshot['providers']) => planRoute({ ...snapshot, providers }, served, route, 'm', nothingKnown);
+  const of = (providers: Snapshot['providers']) => planRoute({ ...snapshot, providers }, route, 'm', nothingKnown);
   assert.equal(of(snapshot.providers).candidates.length, 1);
   assert.equal(of({}).candidates.length, 0);
 });

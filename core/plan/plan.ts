@@ -5,7 +5,7 @@ import type { TargetHealth } from '../health/health.ts';
 import type { ModelEntry, ProviderEntry, RouteEntry, Snapshot } from '../snapshot/snapshot.ts';
 import { keepSession } from './affinity.ts';
 import { weighAnew } from './auto-weight.ts';
-import { type Backend, type Backends, backendsOf, type Downgrades, type Excluded, type Served } from './backends.ts';
+import { type Backend, type Backends, backendsOf, type Downgrades, type Excluded } from './backends.ts';
 import type { Candidate } from './candidate.ts';
 import type { PlanContext } from './context.ts';
 import { deniedRatio, denyDear } from './cost-guard.ts';
@@ -13,7 +13,7 @@ import { NEEDED } from './needs.ts';
 import { strategies } from './strategies/index.ts';
 import type { Standing, Strategy } from './strategies/strategy.ts';
 
-export type { Downgrades, Excluded, ExcludedCause, Served } from './backends.ts';
+export type { Downgrades, Excluded, ExcludedCause } from './backends.ts';
 
 export type Plan = {
   /** Absent for a direct call. */
@@ -48,14 +48,13 @@ export type Score = {
 /** @param scores is filled with those of all candidates, for who asks why; nothing is scored for nobody */
 export function planRoute(
   snapshot: Snapshot,
-  served: Served,
   route: RouteEntry,
   modelRequested: string,
   context: PlanContext,
   downgrades: Downgrades = 'none',
   scores?: Score[],
 ): Plan {
-  const backends = backendsOf(snapshot, served, route, modelRequested, downgrades);
+  const backends = backendsOf(snapshot, route, modelRequested, downgrades);
   return new Planning(route, backends, context, scores).plan();
 }
 

@@ -8,7 +8,6 @@ import { authenticate } from '../authenticate.ts';
 import type { EndpointReport } from '../engines/engines.ts';
 import type { Page, PageAnswer, PageRequest } from '../http/router.ts';
 import type { Ports } from '../ports.ts';
-import { served } from '../providers/index.ts';
 
 export type HealthPorts = Pick<Ports, 'config' | 'digest' | 'now' | 'monotonic'> & {
   readonly health: Health;
@@ -32,7 +31,6 @@ function answer({ config, health, engines, now, monotonic }: HealthPorts, wanted
   const healthy: object[] = [];
   const unhealthy: object[] = [];
   for (const provider of Object.values(config.current().snapshot.providers)) {
-    if (!served.has(provider.connection.type)) continue;
     const own = reports.filter(report => report.provider === provider.id);
     for (const model of provider.models) {
       if (wanted !== null && !goesBy(model, wanted)) continue;

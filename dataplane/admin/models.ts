@@ -8,7 +8,6 @@ import { authenticate } from '../authenticate.ts';
 import { isVisible, type LiveConfig, type LiveKey } from '../config/live.ts';
 import type { Page, PageAnswer } from '../http/router.ts';
 import type { Ports } from '../ports.ts';
-import { served } from '../providers/index.ts';
 
 /** A public name and the first backend behind it. */
 type Listed = { readonly name: string; readonly provider: ProviderEntry; readonly model: ModelEntry };
@@ -86,12 +85,12 @@ function listed(config: LiveConfig, key?: LiveKey): readonly Listed[] {
   for (const route of config.snapshot.routes) {
     if (key && invisible(route, key.entry)) continue;
     for (const name of namesOf(route, config)) {
-      const first = planRoute(config.snapshot, served, route, name, nothingKnown).candidates[0];
+      const first = planRoute(config.snapshot, route, name, nothingKnown).candidates[0];
       if (first) add(name, first.provider, first.model, !key || key.mayUse(name));
     }
   }
   for (const provider of Object.values(config.snapshot.providers)) {
-    if (!served.has(provider.connection.type) || (key && !isVisible(provider, key.entry.namespace))) continue;
+    if (key && !isVisible(provider, key.entry.namespace)) continue;
     for (const model of provider.models) {
       const name = `${provider.name}/${model.name}`;
       add(name, provider, model, !key || (key.mayUse(name) && !key.isDenied(model.name)));

@@ -97,7 +97,7 @@ const isForeign = (name: string): boolean => foreign.test(name);
 
 function takesTemperature({ frontend }: ChatExchange, { plan: { candidates } }: Call): boolean {
   const { provider, model } = candidates[0]!;
-  return wireFor(frontend.dialect, { provider, model })?.takesTemperature?.(model) ?? true;
+  return wireFor(frontend.dialect, { provider, model }).takesTemperature?.(model) ?? true;
 }
 
 function userOf({ user }: ChatRequest, { envelope }: Call): { user?: string } {

@@ -1,4 +1,4 @@
-// The table of provider types. A type of the resources' enum that has no adapter yet is `undefined` here, said on purpose.
+// The table of provider types: how each is spoken to.
 import type { Dialect, UnaryOperation } from '#core/chat/dialect.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
@@ -12,7 +12,7 @@ import { compatiblePassed, compatibleUnary, compatibleWires, openAICompatible } 
 import type { EncodedRequest, PassedWire, Provider, Target, UnaryWire, Wires } from './provider.ts';
 import { vllmPassed, vllmUnary, vllmWires } from './vllm/index.ts';
 
-type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type: T }>> | undefined };
+type Adapters = { readonly [T in ProviderType]: Wires<Extract<Connection, { type: T }>> };
 
 /** Of a provider that speaks the same wire for all of its models. */
 const always = <C extends Connection>(...wires: readonly [Provider<C>, ...Provider<C>[]]): Wires<C> => ({ of: () => wires });
@@ -28,18 +28,18 @@ const adapters = {
 } satisfies Adapters;
 
 /** An adapter gets only targets of its own connection type: the table's key is that type. */
-const wires: Readonly<Record<ProviderType, Wires | undefined>> = adapters;
+const wires: Readonly<Record<ProviderType, Wires>> = adapters;
 
 /** How a target is spoken to for a client of this dialect: in the same one where the target speaks it, else in its own. */
-export function wireFor(dialect: Dialect, target: Pick<Target, 'provider' | 'model'>): Provider | undefined {
-  const spoken = wires[target.provider.connection.type]?.of(target);
-  return spoken && (spoken.find(wire => wire.dialect === dialect) ?? spoken[0]);
+export function wireFor(dialect: Dialect, target: Pick<Target, 'provider' | 'model'>): Provider {
+  const spoken = wires[target.provider.connection.type].of(target);
+  return spoken.find(wire => wire.dialect === dialect) ?? spoken[0];
 }
 
 /** One of its wires in which a target can go on with an answer; undefined: it has none. */
 export function continuingWireFor(dialect: Dialect, target: Pick<Target, 'provider' | 'model'>): Provider | undefined {
-  const able = wires[target.provider.connection.type]?.of(target).filter(wire => wire.continuation);
-  return able?.find(wire => wire.dialect === dialect) ?? able?.[0];
+  const able = wires[target.provider.connection.type].of(target).filter(wire => wire.continuation);
+  return able.find(wire => wire.dialect === dialect) ?? able[0];
 }
 
 /** How a target is asked for what is no conversation; undefined: it has no such thing. */
@@ -47,19 +47,15 @@ export function unaryWireFor<O extends UnaryOperation>(
   operation: O,
   target: Pick<Target, 'provider' | 'model'>,
 ): UnaryWire<O> | undefined {
-  return wires[target.provider.connection.type]?.unary?.[operation]?.(target) as UnaryWire<O> | undefined;
+  return wires[target.provider.connection.type].unary?.[operation]?.(target) as UnaryWire<O> | undefined;
 }
 
 /** How a target is asked for what is passed on as it is; undefined: nothing is passed on to it. */
 export const passedWireFor = (target: Pick<Target, 'provider' | 'model'>): PassedWire | undefined =>
-  wires[target.provider.connection.type]?.passed?.(target);
+  wires[target.provider.connection.type].passed?.(target);
 
 /** A request in OpenAI's chat dialect, as this target takes it, or as it is translated from. */
 export function asChat(request: ChatRequest, target: Pick<Target, 'provider' | 'model'>): Parsed<EncodedRequest> {
   const wire = wireFor('openai-chat', target);
-  return (wire?.dialect === 'openai-chat' ? wire : (openAICompatible as Provider)).encode(request, target);
+  return (wire.dialect === 'openai-chat' ? wire : (openAICompatible as Provider)).encode(request, target);
 }
-
-export const served: ReadonlySet<ProviderType> = new Set(
-  (Object.keys(adapters) as ProviderType[]).filter(type => adapters[type]),
-);

@@ -17,7 +17,6 @@ import { markdown } from './report.ts';
 
 const SIZES = [1, 2, 32];
 const NOW = 1_790_000_000_000;
-const served = new Set(['OpenAICompatible'] as const);
 
 const names = Array.from({ length: Math.max(...SIZES) }, (_, i) => `b${i}`);
 const providers = names.map((name, i) =>
@@ -91,7 +90,7 @@ export function plannerTable(): string {
         ...settings,
         backends: names.slice(0, size).map((name, i) => aBackend(name, { weight: 1 + (i % 3) })),
       });
-      return microseconds(turn => planRoute(snapshot, served, route, 'm', contextOf(context, turn))).toFixed(2);
+      return microseconds(turn => planRoute(snapshot, route, 'm', contextOf(context, turn))).toFixed(2);
     }),
   ]);
   const title = '### A plan, µs, by strategy and number of backends of equal priority';

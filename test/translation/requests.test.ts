@@ -37,7 +37,7 @@ function readBack(frontend: Frontend, body: object): ChatRequest {
 }
 
 const encodedFor = (type: ProviderType, upstreamName: string, request: ChatRequest) =>
-  encodedBy(wireFor(request.dialect, targetOf(type, upstreamName, true))!, request, dropUnsupported =>
+  encodedBy(wireFor(request.dialect, targetOf(type, upstreamName, true)), request, dropUnsupported =>
     targetOf(type, upstreamName, dropUnsupported),
   );
 
