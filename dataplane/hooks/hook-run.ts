@@ -42,8 +42,7 @@ export class HookRun {
       asked: () => call.body.bytes.toString(),
       ...(goesOn(call) && { tag: exchange.id.slice(-TAG_LENGTH).toUpperCase() }),
     });
-    this.#client =
-      isChat(exchange) && exchange.action === 'generate' && this.#looksAtAnswers ? this.#guarded(exchange) : undefined;
+    this.#client = this.#looksAtAnswer(exchange) ? this.#guarded(exchange) : undefined;
     this.exchange = this.#client ? { ...exchange, client: this.#client } : exchange;
   }
 
@@ -78,6 +77,8 @@ export class HookRun {
     const { envelope, plan } = this.#call;
     const isPassed = exchange.action === 'pass';
     if (isPassed && exchange.form && hasChecks(plan.route, 'Before')) return unseen('a form');
+    const tokens = this.#hooks.some(hook => hook.when === 'Before' && hook.sensitiveData) && tokensIn(exchange, this.#call);
+    if (tokens) return unseen('tokens', tokens);
     if (!hasChecks(plan.route, 'After')) return undefined;
     if (isPassed) return unseen(`answers of ${exchange.frontend.operation}`);
     if (envelope.inBackground) return unseen('an answer that comes later', 'background');
@@ -138,8 +139,11 @@ export class HookRun {
 
   // ------------------------------------------------------------ the answer
 
-  get #looksAtAnswers(): boolean {
-    return this.#hooks.some(hook => hook.when === 'After' || hook.sensitiveData?.restore);
+  /** A ranking may say the documents again that were asked about: those come back as they were. */
+  #looksAtAnswer(exchange: Exchange): boolean {
+    const restores = this.#hooks.some(({ sensitiveData }) => sensitiveData?.restore);
+    if (!isChat(exchange)) return restores && exchange.frontend.operation === 'Rerank';
+    return exchange.action === 'generate' && (restores || this.#hooks.some(({ when }) => when === 'After'));
   }
 
   /** The loop has begun. */
@@ -167,6 +171,7 @@ export class HookRun {
     const stages: Stage[] = [];
     const first = (): Next => stages[0] ?? client;
     if (this.#masks.anyComesBack) stages.push(new RewriteStage(this.#restoring(), client));
+    if (!isChat(this.exchange)) return stages;
     for (const hook of this.#hooks.toReversed())
       if (hook.when === 'After') stages.unshift(...this.#stagesOf(hook, isWhole, first(), deny, onProgress));
     return stages;
@@ -305,6 +310,14 @@ export class HookRun {
     const { name, when } = hook;
     this.#ports.observer.hooked?.(this.exchange, { route: this.#call.plan.route!.id, hook: name, when, outcome, startedAt, ms });
   }
+}
+
+/** Where a request has the numbers of its tokens instead of a text; undefined: nowhere. */
+function tokensIn({ frontend }: Exchange, { body }: Call): string | undefined {
+  if (frontend.operation !== 'Embeddings' && frontend.operation !== 'Completions') return undefined;
+  const field = frontend.fields.turns;
+  const texts = body.has(field) ? body.get(field) : undefined;
+  return Array.isArray(texts) && texts.some(text => typeof text !== 'string') ? field : undefined;
 }
 
 /** Of the random end of a request's id. */

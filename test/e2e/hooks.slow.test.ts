@@ -79,7 +79,7 @@ before(async () => {
         'oa',
         'OpenAICompatible',
         upstream.url,
-        routes.map(({ metadata: { name } }) => ({ name, capabilities: ['Chat', 'Tools', 'JSONSchema', 'Embeddings'] })),
+        routes.map(({ metadata: { name } }) => ({ name, capabilities: ['Chat', 'Tools', 'JSONSchema', 'Embeddings', 'Rerank'] })),
       ),
       provider('openai', 'OpenAI', upstream.url, ['responding']),
       routes,
@@ -352,6 +352,37 @@ describe('secrets and personal data', () => {
     const answer = await ask('masked', `Send ${key}`);
     const [{ message: said }] = answer.json().choices;
     assert.deepEqual(JSON.parse(said.tool_calls[0].function.arguments), { key });
+  });
+
+  test('come back in the documents of a ranking', async () => {
+    upstream.answer((response, { body }) => {
+      const { documents } = JSON.parse(body.toString());
+      const results = documents.map((text: string, index: number) => ({ index, relevance_score: 0.5, document: { text } }));
+      json(200, { id: 'r', model: 'm', results, usage: { total_tokens: 9 } })(response, { path: '', headers: {}, body });
+    });
+    const documents = [`Write to ${MAIL}`, 'Nobody'];
+    const answer = await post(`${gateway.url}/v1/rerank`, { model: 'masked', query: 'Who?', documents, return_documents: true });
+    assert.deepEqual(sentUpstream()[0].documents, ['Write to [EMAIL_1]', 'Nobody']);
+    assert.deepEqual(
+      answer.json().results.map((result: { document: { text: string } }) => result.document.text),
+      documents,
+    );
+  });
+
+  test('may stand in tokens, which are not let through', async () => {
+    for (const [path, field] of [
+      ['embeddings', 'input'],
+      ['completions', 'prompt'],
+    ] as const)
+      for (const tokens of [
+        [1, 2],
+        [[1, 2], [3]],
+        ['words', [1, 2]],
+      ]) {
+        const answer = await post(`${gateway.url}/v1/${path}`, { model: 'forbidden', [field]: tokens });
+        assert.deepEqual([answer.status, errorOf(answer).code, errorOf(answer).param], [400, 'unsupported_parameter', field]);
+      }
+    assert.equal(upstream.asked.length, 0);
   });
 
   test('that another request had are not taken for those of one that goes on with it', async () => {
