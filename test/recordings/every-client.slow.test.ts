@@ -37,7 +37,7 @@ const clients: readonly Client[] = [
     read: sse => readAWS(eventStream(messagesOf).frames(sse) as Buffer),
     told: asText,
   },
-  { frontend: openAICompletions, read: readCompletions, told: answer => ({ ...asText(answer), calls: [] }) },
+  { frontend: openAICompletions, read: readCompletions, told: answer => ({ ...asText(answer), calls: [], addresses: [] }) },
 ];
 
 const recordings = everyRecording();
@@ -62,6 +62,12 @@ describe('every recorded stream', { skip: withoutRecordings }, () => {
         who,
       );
     assert.ok(recordings.length >= 80, `${recordings.length} streams`);
+    const citing = recordings.filter(({ wire, bytes }) => eventsIn(wire, [bytes]).some(({ kind }) => kind === 'citation'));
+    assert.deepEqual(
+      new Set(citing.map(({ wire }) => wire.dialect)),
+      new Set(['openai-chat', 'openai-responses', 'anthropic-messages', 'gemini']),
+      citing.map(({ name }) => name).join(),
+    );
   });
 
   for (const recording of recordings) {

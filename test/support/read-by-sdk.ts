@@ -5,6 +5,7 @@ import { BedrockRuntimeClient, ConverseStreamCommand } from '@aws-sdk/client-bed
 import { GoogleGenAI } from '@google/genai';
 import { HttpResponse } from '@smithy/core/protocols';
 import OpenAI from 'openai';
+import { addressOf } from '#core/chat/citations/citation.ts';
 import type { Dialect } from '#core/chat/dialect.ts';
 import type { ChatReply } from '#core/chat/reply.ts';
 
@@ -16,7 +17,12 @@ export type Read = {
   /** Whether the answer was cut by its length. */
   readonly isCut: boolean;
   readonly outputTokens: number | undefined;
+  /** Addresses that the answer rests on, in order, each once. */
+  readonly addresses: readonly string[];
 };
+
+const inOrder = (addresses: readonly (string | undefined)[]): string[] =>
+  [...new Set(addresses)].filter(address => address !== undefined).sort();
 
 /** What of an answer it has to be. */
 export function meant({ parts, finish, usage }: ChatReply): Read {
@@ -29,6 +35,9 @@ export function meant({ parts, finish, usage }: ChatReply): Read {
     ),
     isCut: finish.reason === 'length' || finish.reason === 'context-length',
     outputTokens: usage?.output,
+    addresses: inOrder(
+      parts.flatMap(part => (part.kind === 'text' ? (part.citations ?? []) : [])).map(({ source }) => addressOf(source)?.url),
+    ),
   };
 }
 
@@ -54,6 +63,7 @@ const readers: Readonly<Partial<Record<Dialect, (body: string, contentType: stri
       calls: calls.map(({ name, arguments: json }) => ({ name, arguments: JSON.parse(json) })),
       isCut: finish_reason === 'length',
       outputTokens: answer.usage?.completion_tokens,
+      addresses: inOrder((message.annotations ?? []).map(({ url_citation: { url } }) => url)),
     };
   },
   'openai-responses': async (body, type) => {
@@ -69,6 +79,11 @@ const readers: Readonly<Partial<Record<Dialect, (body: string, contentType: stri
       ),
       isCut: answer.incomplete_details?.reason === 'max_output_tokens',
       outputTokens: answer.usage?.output_tokens,
+      addresses: inOrder(
+        parts
+          .flatMap(part => (part.type === 'output_text' ? part.annotations : []))
+          .map(it => (it.type === 'url_citation' ? it.url : undefined)),
+      ),
     };
   },
   'anthropic-messages': async (body, type) => {
@@ -83,6 +98,11 @@ const readers: Readonly<Partial<Record<Dialect, (body: string, contentType: stri
       calls: answer.content.flatMap(block => (block.type === 'tool_use' ? [{ name: block.name, arguments: block.input }] : [])),
       isCut: answer.stop_reason === 'max_tokens',
       outputTokens: answer.usage.output_tokens,
+      addresses: inOrder(
+        answer.content
+          .flatMap(block => (block.type === 'text' ? (block.citations ?? []) : []))
+          .map(it => (it.type === 'web_search_result_location' ? it.url : undefined)),
+      ),
     };
   },
 };
@@ -97,7 +117,7 @@ export async function readCompletions(sse: string): Promise<Read> {
     isCut ||= choices.some(choice => (choice.finish_reason as string | null) === 'length');
     outputTokens = usage?.completion_tokens ?? outputTokens;
   }
-  return { text, refusal: '', calls: [], isCut, outputTokens };
+  return { text, refusal: '', calls: [], isCut, outputTokens, addresses: [] };
 }
 
 /** Google's client takes no fetch of one's own. */
@@ -115,6 +135,11 @@ export async function readGoogle(sse: string): Promise<Read> {
       calls: parts.flatMap(({ functionCall: call }) => (call ? [{ name: call.name!, arguments: call.args }] : [])),
       isCut: chunks.some(({ candidates }) => candidates?.[0]?.finishReason === 'MAX_TOKENS'),
       outputTokens: usage && (usage.candidatesTokenCount ?? 0) + (usage.thoughtsTokenCount ?? 0),
+      addresses: inOrder(
+        chunks
+          .flatMap(({ candidates }) => candidates?.[0]?.groundingMetadata?.groundingChunks ?? [])
+          .map(({ web, retrievedContext }) => web?.uri ?? retrievedContext?.uri),
+      ).filter(uri => /^https?:/.test(uri)),
     };
   } finally {
     globalThis.fetch = fetch;
@@ -135,15 +160,17 @@ export async function readAWS(bytes: Buffer): Promise<Read> {
   const { stream } = await client.send(new ConverseStreamCommand({ modelId: 'm', messages: [] }));
   let [text, isCut, outputTokens] = ['', false, undefined as number | undefined];
   const calls: { name: string; json: string }[] = [];
+  const addresses: (string | undefined)[] = [];
   for await (const { contentBlockStart, contentBlockDelta, messageStop, metadata } of stream!) {
     if (contentBlockStart?.start?.toolUse) calls.push({ name: contentBlockStart.start.toolUse.name!, json: '' });
     text += contentBlockDelta?.delta?.text ?? '';
     if (contentBlockDelta?.delta?.toolUse) calls.at(-1)!.json += contentBlockDelta.delta.toolUse.input;
+    addresses.push(contentBlockDelta?.delta?.citation?.location?.web?.url);
     isCut ||= messageStop?.stopReason === 'max_tokens';
     outputTokens = metadata?.usage?.outputTokens ?? outputTokens;
   }
   const parsed = calls.map(({ name, json }) => ({ name, arguments: JSON.parse(json || '{}') }));
-  return { text, refusal: '', calls: parsed, isCut, outputTokens };
+  return { text, refusal: '', calls: parsed, isCut, outputTokens, addresses: inOrder(addresses) };
 }
 
 /** @returns what the SDK of a dialect reads; rejects where it throws */
