@@ -25,6 +25,8 @@ export type Ask = {
   readonly stop: readonly string[];
   readonly maxTokens?: number;
   readonly choices: number;
+  /** What the model looks for in the web before it answers, by the provider's own tool. */
+  readonly searches?: readonly string[];
   readonly usage: PromptUsage;
   /** Digest of the body: what ids are made of. */
   readonly digest: string;
@@ -116,6 +118,12 @@ const maxAskedLength = 100_000;
 function askedLength(prompt: string): number | undefined {
   const match = /\[\[tokens=(\d{1,6})\]\]/.exec(prompt);
   return match ? Math.min(Number(match[1]), maxAskedLength) : undefined;
+}
+
+/** `[[searches=3]]` in a prompt has the web searched so often, where the request offers that. */
+export function askedSearches(prompt: string, isOffered: boolean, most = Number.POSITIVE_INFINITY): readonly string[] {
+  const asked = isOffered ? Number(/\[\[searches=(\d{1,3})\]\]/.exec(prompt)?.[1] ?? 0) : 0;
+  return Array.from({ length: Math.min(asked, most) }, (_, n) => `tolls of the year ${1800 + n}`);
 }
 
 const padded = (text: string, tokens: number): string => text.padEnd(tokens * 4, ' and so on').slice(0, tokens * 4);

@@ -111,7 +111,15 @@ function parsed(raw: string): unknown {
 }
 
 /** What a provider would charge for: prompts that were taken in and tokens that were generated, also for clients that went away. */
-export type Bill = { requests: number; prompt_tokens: number; cached_tokens: number; completion_tokens: number; aborted: number };
+export type Bill = {
+  requests: number;
+  prompt_tokens: number;
+  cached_tokens: number;
+  completion_tokens: number;
+  aborted: number;
+  /** Of the web, where there were any. */
+  searches?: number;
+};
 
 const maxModels = 1000;
 

@@ -360,6 +360,7 @@ function charge(bill: Bill, ask: Ask, entry: Entry): void {
   bill.prompt_tokens += entry.promptTokens;
   bill.cached_tokens += ask.usage.cacheRead;
   bill.completion_tokens += entry.tokens;
+  if (ask.searches?.length) bill.searches = (bill.searches ?? 0) + ask.searches.length;
   bill.aborted += entry.aborted ? 1 : 0;
 }
 

@@ -1,5 +1,13 @@
 // The Anthropic wire: messages, streamed and whole, and the counting of tokens, in both API versions.
-import { type Answer, type Ask, type Attachment, generatedTokens, requestDigest, type ToolResult } from '../answer.ts';
+import {
+  type Answer,
+  type Ask,
+  type Attachment,
+  askedSearches,
+  generatedTokens,
+  requestDigest,
+  type ToolResult,
+} from '../answer.ts';
 import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
 import { anthropicError, anthropicTrouble, invalid, requestId } from './anthropic-errors.ts';
@@ -86,6 +94,7 @@ function anthropicWhole(reply: Reply): unknown {
   return {
     ...envelope(reply),
     content: [
+      ...searchBlocks(reply),
       ...(answer.thinking.length > 0 ? [thinkingBlock(answer)] : []),
       ...(answer.text.length > 0 ? [{ type: 'text', text: answer.text.join('') }] : []),
       ...answer.calls.map(call => ({
@@ -99,6 +108,23 @@ function anthropicWhole(reply: Reply): unknown {
     ...(reply.usage !== 'missing' && { usage: usageOf(reply, outputTokens(answer)) }),
   };
 }
+
+/** A search and what it found, one after the other. */
+const searchBlocks = ({ ask }: Reply): Record<string, unknown>[] =>
+  (ask.searches ?? []).flatMap((query, n) => {
+    const id = `srvtoolu_${ask.digest.slice(0, 20)}${n}`;
+    const found = {
+      type: 'web_search_result',
+      title: 'Tolls',
+      url: 'https://example.com/tolls',
+      encrypted_content: 'c2Vl',
+      page_age: null,
+    };
+    return [
+      { type: 'server_tool_use', id, name: 'web_search', input: { query } },
+      { type: 'web_search_tool_result', tool_use_id: id, content: [found] },
+    ];
+  });
 
 const envelope = (reply: Reply): Record<string, unknown> => ({
   id: `msg_${reply.ask.digest.slice(0, 24)}`,
@@ -155,6 +181,9 @@ function usageOf(reply: Reply, output: number): Record<string, unknown> {
     cache_creation: { ephemeral_5m_input_tokens: cacheWrite5m * times, ephemeral_1h_input_tokens: cacheWrite1h * times },
     output_tokens: output * times,
     ...(thinking > 0 && { output_tokens_details: { thinking_tokens: Math.min(thinking, output) * times } }),
+    ...(reply.ask.searches?.length && {
+      server_tool_use: { web_search_requests: reply.ask.searches.length, web_fetch_requests: 0 },
+    }),
     service_tier: 'standard',
     inference_geo: 'not_available',
   };
@@ -170,10 +199,20 @@ function* anthropicFrames(reply: Reply): Iterable<Frame> {
       content: [],
       stop_reason: null,
       stop_sequence: null,
-      ...(hasUsage && { usage: usageOf(reply, 1) }),
+      // What will be looked for is not known yet.
+      ...(hasUsage && { usage: usageOf({ ...reply, ask: { ...reply.ask, searches: [] } }, 1) }),
     },
   });
   let index = 0;
+  for (const block of searchBlocks(reply)) {
+    const isCall = block.type === 'server_tool_use';
+    const opening = isCall ? { ...block, input: {} } : block;
+    yield frame('bare', { type: 'content_block_start', index, content_block: opening });
+    const input = { type: 'input_json_delta', partial_json: JSON.stringify(block.input) };
+    if (isCall) yield frame('bare', { type: 'content_block_delta', index, delta: input });
+    yield frame('bare', { type: 'content_block_stop', index });
+    index += 1;
+  }
   for (const block of streamedBlocks(answer)) {
     yield frame('bare', { type: 'content_block_start', index, content_block: block.opening }, block.openingTokens);
     if (index === 0) yield frame('bare', { type: 'ping' });
@@ -228,6 +267,11 @@ function streamedBlocks(answer: Answer): StreamedBlock[] {
   return [...(answer.thinking.length > 0 ? [thinking] : []), ...(answer.text.length > 0 ? [spoken] : []), ...calls];
 }
 
+function searchesIn({ tools = [] }: Json, prompt: string): readonly string[] {
+  const search = (tools as Json[]).find(({ type }) => String(type).startsWith('web_search_'));
+  return askedSearches(prompt, search !== undefined, search?.max_uses ?? undefined);
+}
+
 function anthropicAsk(body: Json): Ask {
   const messages = body.messages as Json[];
   const lastUser = messages.findLast(message => message.role === 'user');
@@ -249,6 +293,7 @@ function anthropicAsk(body: Json): Ask {
     stop: body.stop_sequences ?? [],
     ...(body.max_tokens !== undefined && { maxTokens: body.max_tokens }),
     choices: 1,
+    searches: searchesIn(body, lastUser ? textIn(lastUser.content) : ''),
     usage: promptUsage(
       promptParts(body),
       messages.some(message => message.role === 'assistant'),

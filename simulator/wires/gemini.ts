@@ -1,6 +1,14 @@
 // The wire of Google's Gemini API and of Vertex AI: generateContent, streamed and whole, and countTokens. Each stream has a wire of its own, as
 // it has a path of its own.
-import { type Answer, type Ask, type Attachment, generatedTokens, requestDigest, type ToolResult } from '../answer.ts';
+import {
+  type Answer,
+  type Ask,
+  type Attachment,
+  askedSearches,
+  generatedTokens,
+  requestDigest,
+  type ToolResult,
+} from '../answer.ts';
 import { tokenLogprobs } from '../logprobs.ts';
 import { isRecord, type Json } from '../shape.ts';
 import { attachmentTokens, countTokens, promptTotal, promptUsage } from '../tokens.ts';
@@ -79,6 +87,7 @@ function wholeOf(reply: Reply): unknown {
       finishReason: finishReasons[answer.refuses ? 'filtered' : answer.finish],
       index,
       ...logprobsOf(ask, answer.text),
+      ...groundingOf(ask),
     })),
     ...(reply.usage !== 'missing' && { usageMetadata: usageOf(reply) }),
     ...about(ask),
@@ -116,6 +125,12 @@ function callPart(call: Answer['calls'][number], at: number, { model }: Ask): Js
     functionCall: { ...(isNew && { id: call.id.slice(0, 8) }), ...functionCall },
     ...(isNew && at === 0 && { thoughtSignature: signatureOf(callText(functionCall)) }),
   };
+}
+
+function groundingOf({ searches = [] }: Ask): Json {
+  if (searches.length === 0) return {};
+  const groundingChunks = [{ web: { uri: 'https://example.com/tolls', title: 'Tolls' } }];
+  return { groundingMetadata: { webSearchQueries: searches, groundingChunks } };
 }
 
 function logprobsOf(ask: Ask, tokens: readonly string[]): Json {
@@ -170,7 +185,7 @@ function* framesOf(reply: Reply): Iterable<Frame> {
   const signature = answer.text.length > 0 &&
     versionOf(ask.model) >= 3 && { thoughtSignature: signatureOf(answer.text.join('')) };
   const finishReason = finishReasons[answer.refuses ? 'filtered' : answer.finish];
-  yield frame('finish', chunk([{ text: '', ...signature }], { finishReason }));
+  yield frame('finish', chunk([{ text: '', ...signature }], { finishReason, ...groundingOf(ask) }));
 }
 
 const frame = (kind: Frame['kind'], data: Json, tokens = 0): Frame => ({ kind, data: JSON.stringify(data), tokens });
@@ -200,6 +215,10 @@ function askOf(body: Json, model: string, stream: boolean): GeminiAsk {
     stop: config.stopSequences ?? [],
     ...(config.maxOutputTokens !== undefined && { maxTokens: config.maxOutputTokens }),
     choices: stream ? 1 : (config.candidateCount ?? 1),
+    searches: askedSearches(
+      (lastUser?.parts ?? []).map(part => part.text ?? '').join(''),
+      ((body.tools ?? []) as Json[]).some(tool => tool.googleSearch !== undefined),
+    ),
     usage: promptUsage([{ tokens: promptTokens(body) }], false),
     digest: requestDigest({ ...body, model }),
     logprobs: config.responseLogprobs ? (config.logprobs ?? 0) : undefined,

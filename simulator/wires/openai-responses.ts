@@ -3,6 +3,7 @@ import {
   type Answer,
   type Ask,
   type Attachment,
+  askedSearches,
   type Call,
   generatedTokens,
   type OfferedTool,
@@ -109,6 +110,11 @@ function askOf(body: Json, items: readonly Json[]): ResponsesAsk & { items: read
     stop: [],
     ...(body.max_output_tokens != null && { maxTokens: body.max_output_tokens }),
     choices: 1,
+    searches: askedSearches(
+      textIn(lastUser?.content),
+      (body.tools ?? []).some(({ type }: Json) => type === 'web_search'),
+      body.max_tool_calls ?? undefined,
+    ),
     usage: promptUsage(
       [
         ...(body.instructions ? [{ tokens: 4 + countTokens(body.instructions) }] : []),
@@ -219,7 +225,25 @@ function wholeOf(reply: Reply): Json {
     ...endOf(answer),
     output: itemsFor(reply, answer),
     ...(reply.usage !== 'missing' && { usage: usageOf(reply) }),
+    tool_usage: { image_gen: noImages, web_search: { num_requests: searchesOf(reply).length } },
   };
+}
+
+const noImages = {
+  input_tokens: 0,
+  input_tokens_details: { image_tokens: 0, text_tokens: 0 },
+  output_tokens: 0,
+  output_tokens_details: { image_tokens: 0, text_tokens: 0 },
+  total_tokens: 0,
+};
+
+const searchesOf = ({ ask }: Reply): readonly string[] => ask.searches ?? [];
+
+/** After the last search the page that was found is opened, which costs nothing. */
+function searchItems(reply: Reply): Json[] {
+  const actions = searchesOf(reply).map((query): Json => ({ type: 'search', query, queries: [query] }));
+  const all = actions.length > 0 ? [...actions, { type: 'open_page', url: 'https://example.com/tolls' }] : [];
+  return all.map((action, n) => ({ id: idOf('ws', reply, n), type: 'web_search_call', status: 'completed', action }));
 }
 
 function endOf({ finish }: Answer): Json {
@@ -231,6 +255,7 @@ function endOf({ finish }: Answer): Json {
 
 const itemsFor = (reply: Reply, answer: Answer): Json[] => [
   ...(answer.thinking.length > 0 ? [reasoningOf(reply, answer, true)] : []),
+  ...searchItems(reply),
   ...(answer.text.length > 0 ? [{ ...messageOf(reply), status: 'completed', content: [partOf(reply, answer)] }] : []),
   ...answer.calls.map((call, n) => ({ ...callOf(reply, call, n), status: 'completed', arguments: call.arguments.join('') })),
 ];
@@ -333,6 +358,12 @@ function* responsesFrames(reply: Reply): Iterable<Frame> {
           ...(kind === 'output_text' && { logprobs: logprobsOf(reply, answer.text) }),
         });
         yield frame('bare', 'response.content_part.done', { ...at, part: partOf(reply, answer) });
+        break;
+      }
+      case 'web_search_call': {
+        yield frame('bare', 'response.output_item.added', { output_index, item: { ...item, status: 'in_progress' } });
+        for (const step of ['in_progress', 'searching', 'completed'])
+          yield frame('bare', `response.web_search_call.${step}`, place);
         break;
       }
       case 'function_call': {
