@@ -1,5 +1,5 @@
-// Writes the files that are generated from the schemas and the table of failures (`npm run gen`), or with --check says which of
-// them are out of step.
+// Writes the files that are generated from the schemas, the table of failures and the price list (`npm run gen`), or with --check says
+// which of them are out of step.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crdOf } from '../core/resources/crd.ts';
@@ -7,10 +7,12 @@ import { KINDS } from '../core/resources/index.ts';
 import { referencePage } from '../core/resources/reference.ts';
 import { alertRulesYaml } from '../deploy/alerts/rules-file.ts';
 import { dashboardFiles } from '../deploy/dashboards/index.ts';
+import { PRICE_LIST_FILE } from '../platform/price-list.ts';
 import { chartFiles } from './chart.ts';
 import { crdYaml } from './crds.ts';
 import { errorsPage } from './errors-page.ts';
 import { metricsPage } from './metrics-page.ts';
+import { priceListFile } from './price-list.ts';
 
 /** By path from the project's root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
@@ -21,6 +23,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/errors.md', errorsPage()],
     ['docs/metrics.md', metricsPage()],
     ['deploy/alerts/tollgate.rules.yaml', alertRulesYaml()],
+    [PRICE_LIST_FILE, priceListFile()],
     ...dashboardFiles(),
     ...chartFiles(),
   ]);

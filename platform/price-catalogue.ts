@@ -1,5 +1,6 @@
-// The bundled price list (`@pydantic/genai-prices`) as plain data. Imported only when a model needs it: it is 830 KB of script.
-import type { ModelInfo, ModelPrice, Provider } from '@pydantic/genai-prices';
+// What models cost by the bundled price list, as plain data.
+import type { ModelPrice } from '@pydantic/genai-prices';
+import { type Owner, type PricedModel, readPriceList } from './price-list.ts';
 
 type Rates = {
   input?: string;
@@ -24,28 +25,16 @@ export type ListedModel = {
 
 export type PriceCatalogue = {
   readonly version: string;
-  readonly find: (
-    owner: { readonly id: string } | { readonly url: string },
-    model: string,
-    at: number,
-  ) => ListedModel | undefined;
+  readonly find: (owner: Owner, model: string, at: number) => ListedModel | undefined;
 };
 
 export async function loadPriceCatalogue(): Promise<PriceCatalogue> {
-  const [{ calcPrice, findProvider }, { default: manifest }] = await Promise.all([
-    import('@pydantic/genai-prices'),
-    import('../package.json', { with: { type: 'json' } }),
-  ]);
-  const providerOf = (owner: { id: string } | { url: string }, modelId: string): Provider | undefined =>
-    'id' in owner
-      ? findProvider({ providerId: owner.id })
-      : (findProvider({ providerApiUrl: owner.url }) ?? findProvider({ modelId }));
+  const { version, modelOf } = await readPriceList();
   return {
-    version: `genai-prices-${manifest.dependencies['@pydantic/genai-prices']}`,
-    find(owner, model, at) {
-      const provider = providerOf(owner, model);
-      const found = provider && calcPrice({}, model, { provider, timestamp: new Date(at) });
-      return found ? listed(found.model, at) : undefined;
+    version,
+    find(owner, name, at) {
+      const model = modelOf(owner, name);
+      return model && listed(model, at);
     },
   };
 }
@@ -62,7 +51,7 @@ const NAMES = {
 } as const satisfies Record<string, keyof Rates>;
 const CLASSES = Object.entries(NAMES) as [keyof typeof NAMES, keyof Rates][];
 
-function listed(model: ModelInfo, at: number): ListedModel {
+function listed(model: PricedModel, at: number): ListedModel {
   const price = priceAt(model, at);
   const { requests_kcount: perThousand } = price;
   return {
@@ -77,7 +66,7 @@ function listed(model: ModelInfo, at: number): ListedModel {
  * The last price that has begun. Where some hours of the day are dearer, theirs: a snapshot lives through the day, and a budget
  * must not be spent twice over before anyone notices.
  */
-function priceAt({ prices }: ModelInfo, at: number): ModelPrice {
+function priceAt({ prices }: PricedModel, at: number): ModelPrice {
   if (!Array.isArray(prices)) return prices;
   const peak = prices.findLast(({ constraint }) => constraint?.type === 'time_of_date');
   const begun = prices.findLast(
