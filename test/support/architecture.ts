@@ -191,7 +191,17 @@ const importRules: readonly Rule[] = [
   {
     from: 'cli/**',
     // package.json: the version of the bundled price list is the version of its package.
-    may: ['core/**', 'platform/**', 'operator/**', 'dataplane/**', 'deploy/**', 'simulator/**', 'cli/**', 'package.json', ...libraries],
+    may: [
+      'core/**',
+      'platform/**',
+      'operator/**',
+      'dataplane/**',
+      'deploy/**',
+      'simulator/**',
+      'cli/**',
+      'package.json',
+      ...libraries,
+    ],
     why: 'the command line chooses implementations; tests are not part of the product',
   },
 ];
