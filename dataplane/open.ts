@@ -27,6 +27,7 @@ import { planService, pricedByRequest } from './passthrough/service.ts';
 import { pinOf, planAt } from './pinned.ts';
 import type { Pin } from './pins/pins.ts';
 import type { Ports } from './ports.ts';
+import { passedWireFor } from './providers/index.ts';
 import { headerControls, tagsOf } from './request-headers.ts';
 import { withToolsPriced } from './tools-planned.ts';
 
@@ -39,7 +40,8 @@ export type PlanFacts = RequestFacts & { readonly needs: RequestNeeds };
 export type Unplanned = { readonly ok: false; readonly failure: Failure; readonly plan?: Plan };
 type Planned = Parsed<Plan> | Unplanned;
 
-export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Call> | Unplanned> {
+/** @param isChecked what stands in it may be shown to a model: its route's checks have seen it */
+export async function open(exchange: Exchange, ports: Ports, isChecked = false): Promise<Parsed<Call> | Unplanned> {
   const config = ports.config.current();
   const { frontend, headers } = exchange;
   const key = authenticate(config, headers, ports.digest, ports.now());
@@ -56,7 +58,8 @@ export async function open(exchange: Exchange, ports: Ports): Promise<Parsed<Cal
   const facts = { operation: frontend.operation, headers, tags, inputTokens: () => needs.inputTokens(), needs };
   if (config.hasTasks) {
     const route = matchRoute(config.routes, key.value.entry, { ...facts, model: envelope.model });
-    if (route?.semantic) needs.task = await taskOf(exchange, body.value, route.semantic, ports);
+    if (route?.semantic && (isChecked || !hasChecks(route, 'Before')))
+      needs.task = await taskOf(exchange, body.value, route.semantic, ports);
   }
   const planned =
     exchange.action === 'pass'
@@ -95,12 +98,19 @@ function planPassed(
     const asked = { endpoint, facts: { ...facts, model: envelope.model }, isPinned: envelope.names !== undefined };
     return planService(config, key, asked, contextOf(facts, ports, 0));
   }
-  const planned = planAll(config, key, modelsOf(envelope), facts, ports);
+  const planned = speaking(planAll(config, key, modelsOf(envelope), facts, ports));
   if (!planned.ok || meterOf(endpoint.meter).price === 'model') return planned;
   const candidates = planned.value.candidates.map(pricedByRequest);
   if (planned.value.route?.onUnknownPrice === 'Deny' && candidates.some(({ model }) => !model.price))
     return refuse('unknown_price', { param: 'model' });
   return ok({ ...planned.value, candidates });
+}
+
+/** By those that have such things; where none has, the first says so. */
+function speaking(planned: Planned): Planned {
+  if (!planned.ok) return planned;
+  const candidates = planned.value.candidates.filter(candidate => passedWireFor(candidate));
+  return candidates.length > 0 ? ok({ ...planned.value, candidates }) : planned;
 }
 
 const nowhere = ok<Pin | undefined>(undefined);

@@ -35,4 +35,5 @@ const PASSED = [
 export const OPERATIONS = [...CHATS, ...UNARY, ...PASSED] as const;
 export type Operation = (typeof OPERATIONS)[number];
 export type UnaryOperation = (typeof UNARY)[number];
-export type PassedOperation = (typeof PASSED)[number];
+/** Beside answers, what is done with the same input: counted, or made shorter. */
+export type PassedOperation = (typeof PASSED)[number] | 'Responses';

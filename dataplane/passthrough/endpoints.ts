@@ -49,6 +49,10 @@ const formByModel = { model: 'body', body: 'form' } as const;
 const noBody = { body: 'none' } as const;
 
 export const passedEndpoints: readonly PassedEndpoint[] = [
+  ...of('Responses', [
+    ['POST /responses/compact', 'compaction', byModel],
+    ['POST /responses/input_tokens', 'count', byModel],
+  ]),
   ...of('Images', [
     ['POST /images/generations', 'images', byModel],
     ['POST /images/edits', 'images', { model: 'body', body: 'form-or-json' }],

@@ -7,7 +7,7 @@ import { readControls } from '../frontends/controls.ts';
 import { invalid } from '../frontends/essentials.ts';
 import type { Envelope, PassedFrontend, StateName } from '../frontends/frontend.ts';
 import { anyDialect } from '../frontends/index.ts';
-import { itemsNamedIn, REFERENCES_MAX, referencesIn } from '../frontends/references.ts';
+import { continuedIn, itemsNamedIn, REFERENCES_MAX, referencesIn } from '../frontends/references.ts';
 import { unaryFields } from '../frontends/unary-body.ts';
 import { type BodyBudget, readBody } from '../http/listener.ts';
 import { PASSED_DIALECT, type PassedCall } from './endpoints.ts';
@@ -119,7 +119,8 @@ function inspect(body: JsonView, call: PassedCall, form: FormBody | undefined): 
     return invalid('model', `a string of 1 to ${MODEL_LENGTH_MAX} characters`);
   const inPath = call.named.map((named): StateName => ({ ...named, param: 'path' }));
   const whole = body.whole();
-  const names = [...inPath, ...referencesIn(whole), ...itemsNamedIn(whole.items, 'items')];
+  const continued = call.endpoint.operation === 'Responses' ? continuedIn(whole) : itemsNamedIn(whole.items, 'items');
+  const names = [...inPath, ...referencesIn(whole), ...continued];
   if (names.length > REFERENCES_MAX)
     return refuse('invalid_request', { message: `A request may name at most ${REFERENCES_MAX} things that are stored.` });
   // The fields of a form are its provider's alone.

@@ -5,6 +5,7 @@ import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 import type { Extent } from '../frontends/frontend.ts';
+import { continuedIn, referencesIn } from '../frontends/references.ts';
 import type { OutputAsked } from '../providers/provider.ts';
 
 /** What is known of a request. */
@@ -73,12 +74,21 @@ const images: Meter = {
     output: { maxTokens: PICTURE_TOKENS, choices: picturesAsked(asked) },
   }),
   usageIn(reply, asked) {
-    if (isRecord(reply.usage)) return tokenUsage(reply.usage);
+    if (isRecord(reply.usage)) return pictureUsage(reply.usage);
     // Events of a stream tell their usage with the last of them.
     return Array.isArray(reply.data) ? { ...noUsage, units: reply.data.length || picturesAsked(asked) } : undefined;
   },
-  estimate: asked => ({ ...noUsage, units: picturesAsked(asked), output: tokens(picturesAsked(asked) * 4160) }),
+  estimate: asked => ({ ...noUsage, units: picturesAsked(asked), ...drawnTokens(picturesAsked(asked) * 4160) }),
 };
+
+const drawnTokens = (drawn: number) => ({ output: tokens(drawn), audioOutput: tokens(drawn) });
+
+/** What is drawn has a price of its own. All of it is pictures, where nothing else is said. */
+function pictureUsage(usage: JsonRecord): Usage {
+  const told = tokenUsage(usage);
+  const { image_tokens: drawn } = detailsOf(usage, 'output_tokens_details');
+  return { ...told, audioOutput: drawn === undefined ? told.output : tokens(Math.min(count(drawn), told.output)) };
+}
 
 /** `input_tokens` and what of them was cached, or heard; `output_tokens`. */
 export function tokenUsage(usage: JsonRecord): Usage {
@@ -160,6 +170,39 @@ const transcription: Meter = {
   },
 };
 
+// ---------------------------------------------------------------- what is done with a conversation
+
+/** What is read of what is stored, where nobody says how much that is: the largest window that is sold to everyone. */
+const WINDOW_TOKENS = 1_050_000;
+/** The most that one costs anywhere (see `inputBound`). */
+const PROMPT_PICTURE_TOKENS = 50_000;
+
+function conversationTokens({ body, bytes }: Asked): number {
+  const isMore = continuedIn(body).length > 0 || referencesIn(body).length > 0;
+  const pictures = JSON.stringify(body.input ?? '').match(/"type":"input_image"/g)?.length ?? 0;
+  return bytes + pictures * PROMPT_PICTURE_TOKENS + (isMore ? WINDOW_TOKENS : 0);
+}
+
+/** All that was said, made shorter by its model (`openai` 7.57, resources/responses). */
+const compaction: Meter = {
+  price: 'model',
+  bound: asked => ({ bytes: conversationTokens(asked), output: { choices: 1 } }),
+  usageIn: ({ usage }) => (isRecord(usage) ? tokenUsage(usage) : undefined),
+  estimate: asked => ({
+    ...noUsage,
+    inputUncached: tokens(Math.ceil(asked.bytes / 4)),
+    output: tokens(Math.ceil(asked.bytes / 40)),
+  }),
+};
+
+/** By a model that answers nothing. */
+const counted: Meter = {
+  price: 'model',
+  bound: () => ({ bytes: 0, requests: 0, output: { maxTokens: 0, choices: 1 } }),
+  usageIn: () => ({ ...noUsage, requests: 0 }),
+  estimate: () => ({ ...noUsage, requests: 0 }),
+};
+
 // ---------------------------------------------------------------- realtime
 
 /** Of a response: what goes in is known while the session goes on (`dataplane/realtime`). */
@@ -180,6 +223,8 @@ export const meters = {
   images,
   speech,
   transcription,
+  compaction,
+  count: counted,
   realtime,
 } as const satisfies Record<string, Meter>;
 

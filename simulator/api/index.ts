@@ -3,6 +3,7 @@
 import { speech, transcription, translation } from './audio.ts';
 import type { ApiCall, ApiReply } from './call.ts';
 import { imageEdit, imageGeneration, imageVariation } from './images.ts';
+import { compact, inputTokens } from './input.ts';
 import { Things } from './things.ts';
 
 export { type ApiBody, type ApiReply, isFlowing, readApiBody } from './call.ts';
@@ -18,6 +19,8 @@ export class Api {
       return [method, new RegExp(`^(?:/openai)?/v1${path.replaceAll('*', '([^/]+)')}$`), answer] as const;
     };
     this.#routes = [
+      route('POST /responses/compact', compact),
+      route('POST /responses/input_tokens', inputTokens),
       route('POST /images/generations', imageGeneration),
       route('POST /images/edits', imageEdit),
       route('POST /images/variations', imageVariation),

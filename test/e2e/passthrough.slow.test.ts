@@ -448,6 +448,35 @@ describe('files that prompts name', () => {
   });
 });
 
+describe('the input of a response', () => {
+  const input = 'Tell me of tolls.';
+  test('is made shorter, and paid by what that took', async () => {
+    const { data, response } = await client.responses.compact({ model: 'talks', input }).withResponse();
+    assert.deepEqual([data.object, data.output[0]!.type], ['response.compaction', 'compaction']);
+    const row = await rowOf(response);
+    assert.deepEqual([row.prompt_tokens, row.completion_tokens], [data.usage.input_tokens, data.usage.output_tokens]);
+    assert.equal(microdollars(row), data.usage.input_tokens + data.usage.output_tokens * 2);
+  });
+  test('is counted, which costs nothing', async () => {
+    const { data, response } = await client.responses.inputTokens.count({ model: 'talks', input }).withResponse();
+    assert.ok(data.input_tokens > 0);
+    assert.deepEqual([(await rowOf(response)).cost, (await rowOf(response)).prompt_tokens], [0, 0]);
+  });
+  test("is the tenant's own, within its budget, of models that its key may use", async () => {
+    const { id } = await client.responses.create({ model: 'talks', input });
+    for (const call of [
+      (of: OpenAI) => of.responses.compact({ model: 'talks', previous_response_id: id }),
+      (of: OpenAI) => of.responses.inputTokens.count({ model: 'talks', previous_response_id: id }),
+      (of: OpenAI) => of.responses.inputTokens.count({ model: 'talks', conversation: 'conv_foreign' }),
+    ]) {
+      assert.equal(await status(call(sdk(OTHER))), 404);
+      assert.equal(await status(call(sdk(NO_TALK))), 403);
+    }
+    assert.equal(await status(client.responses.compact({ model: 'talks', previous_response_id: id })), 200);
+    assert.equal(await status(sdk(POOR).responses.compact({ model: 'talks', input: 'x'.repeat(1000) })), 402);
+  });
+});
+
 describe('items that conversations are made of', () => {
   test("are the tenant's own, in a conversation as in a request", async () => {
     const { output } = await client.responses.create({ model: 'talks', input: 'Hi' });
