@@ -8,7 +8,7 @@ const BEARER = /^bearer\s+/i;
 
 /**
  * The credential a client presents. Where there are several, the dedicated headers win over Authorization, as they do at Anthropic
- * themselves. An empty one counts as absent: who sets ANTHROPIC_AUTH_TOKEN empties ANTHROPIC_API_KEY, and SDKs send
+ * itself. An empty one counts as absent: who sets ANTHROPIC_AUTH_TOKEN empties ANTHROPIC_API_KEY, and SDKs send
  * both. '' when there is none.
  */
 export function presentedKey(headers: IncomingHttpHeaders): string {

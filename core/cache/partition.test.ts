@@ -133,7 +133,7 @@ test('tenants, keys, routes, who may answer, users, namespaces, betas, fallbacks
   assert.equal(new Set(names).size, variants.length);
 });
 
-test('both dialects, streamed or not, with marks of a cache or without, share', () => {
+test('dialects, streamed or not, with marks of a cache or without, share', () => {
   const plain = partitionOf(facts(aRequest()), digest);
   const others = [
     facts(aRequest({ dialect: 'anthropic-messages', stream: true, user: 'u' }), { operation: 'Messages' }),

@@ -1,6 +1,6 @@
 // What must be equal before two prompts are compared at all. A partition is the digest of everything in a request but its last user turn,
 // and of who may read the answer; a key is the digest of that turn. Both are made of length-prefixed fields in a fixed order, so two
-// requests that differ in anything the model sees have different texts to digest. Both dialects share partitions, by way of the neutral
+// requests that differ in anything the model sees have different texts to digest. All dialects share partitions, by way of the neutral
 // request.
 import type { Operation } from '../chat/dialect.ts';
 import type { AssistantPart, ChatRequest, Message, TextPart, Tool, UserPart } from '../chat/request.ts';

@@ -69,7 +69,7 @@ const inCell = (value: unknown): string => (value === '' ? '' : `\`${JSON.string
 export const chartReadme = (): string => `<!-- Generated from deploy/chart by \`npm run gen\`; do not edit. -->
 # Tollgate
 
-A gateway for LLM traffic with an operator: OpenAI and Anthropic APIs in front; retries, fallbacks, budgets and a ledger of every cost behind. Needs Kubernetes
+A gateway for LLM traffic with an operator: the APIs of OpenAI, Anthropic, Google and Bedrock in front; retries, fallbacks, budgets and a ledger of every cost behind. Needs Kubernetes
 1.30 and Helm 3.14 or 4.
 
     kubectl create namespace tollgate-system
