@@ -161,7 +161,7 @@ class Ring<T> {
 }
 
 function told({ call, attempts, fallbacks, firstTokenMs, dropped, verdicts, visit, hold }: Trip): Told {
-  const { entry } = call.key;
+  const { entry, name } = call.key;
   return {
     attempts,
     fallbacks,
@@ -171,7 +171,7 @@ function told({ call, attempts, fallbacks, firstTokenMs, dropped, verdicts, visi
     task: call.facts.needs.task,
     cache: visit && { state: visit.state, ...visit.told },
     tenant: entry.tenant,
-    key: `${entry.namespace}/${entry.name}`,
+    key: name,
     model: call.envelope.model,
     stream: call.envelope.stream,
     route: call.plan.route?.id,

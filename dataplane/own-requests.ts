@@ -28,6 +28,7 @@ const entry: KeyEntry = {
 /** @param digest SHA-256, hex */
 export const ownKey = (digest: (text: string) => string): LiveKey => ({
   entry,
+  name: `${entry.namespace}/${entry.name}`,
   demands: new KeyDemands(entry, [], { calendar: new Calendar(), digest }),
   mayUse: () => true,
   isDenied: () => false,

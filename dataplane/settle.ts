@@ -168,7 +168,7 @@ export type RowBegun = Omit<Begun, 'chat' | 'exchange' | 'call'> & {
     readonly frontend: { readonly operation: Operation; readonly dialect: AnyDialect };
   };
   readonly call: Pick<Call, 'tags'> & {
-    readonly key: Pick<Call['key'], 'entry'>;
+    readonly key: Pick<Call['key'], 'entry' | 'name'>;
     readonly plan: Pick<Call['plan'], 'route'>;
     readonly envelope: Pick<Call['envelope'], 'model' | 'stream'> & { readonly controls: { readonly user?: string } };
   };
@@ -186,7 +186,7 @@ export function openRow(begun: RowBegun, reserved: NanoUsd): CostRecord {
     at: begun.at,
     tenant: entry.tenant,
     keyId: entry.id,
-    keyName: `${entry.namespace}/${entry.name}`,
+    keyName: call.key.name,
     keyAlias: entry.alias,
     userId: kept(call.envelope.controls.user),
     // The key's own win: who pays is not for the client to say.

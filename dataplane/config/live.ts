@@ -9,6 +9,8 @@ import type { EpochMillis } from '#core/units.ts';
 
 export type LiveKey = {
   readonly entry: KeyEntry;
+  /** `namespace/name`. */
+  readonly name: string;
   /** From when the secret that was presented is refused: an earlier secret ends before its key does. */
   readonly until?: EpochMillis;
   /** By the key's `allow` and `deny`. */
@@ -96,6 +98,7 @@ function liveKey(entry: KeyEntry, demands: KeyDemands): LiveKey {
   const isDenied = (model: string) => matches(deny, model);
   return {
     entry,
+    name: `${entry.namespace}/${entry.name}`,
     demands,
     ...(entry.expiresAt !== undefined && { until: entry.expiresAt }),
     isDenied,

@@ -2,6 +2,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import type { CostRecord } from '#core/accounting/cost-record.ts';
+import { uuidTime } from '#core/units.ts';
 import { columnNames, onConflict, type Value, valuesOf } from './columns.ts';
 import { migrationsOf, runMigrations } from './migrations.ts';
 import type { Query, Store } from './store.ts';
@@ -13,6 +14,7 @@ export function sqliteStore(file: string): Store {
   const database = new DatabaseSync(file, { timeout: BUSY_MS });
   // FULL: what is committed is on the disk, as the spool forgets it then.
   database.exec('pragma journal_mode = wal; pragma synchronous = full');
+  let insert: StatementSync | undefined;
   const query: Query = async (text, values = []) => rowsOf(prepared(database, text), values);
   const transaction = serialised(async <T>(begin: string, work: (query: Query) => Promise<T>): Promise<T> => {
     database.exec(begin);
@@ -30,8 +32,10 @@ export function sqliteStore(file: string): Store {
     change: work => transaction('begin immediate', work),
     insert: rows =>
       transaction('begin immediate', async () => {
-        const insert = prepared(database, insertText);
-        for (const row of JSON.parse(rows) as CostRecord[]) insert.run(...valuesOf(row).map(binding));
+        insert ??= database.prepare(insertText);
+        const keptFrom = keptFromIn(database);
+        for (const row of JSON.parse(rows) as CostRecord[])
+          if (!(uuidTime(row.requestId) < keptFrom)) insert.run(...valuesOf(row).map(binding));
       }),
     migrate: () =>
       transaction('begin exclusive', query => runMigrations(query, async text => database.exec(text), migrationsOf('sqlite'))),
@@ -48,9 +52,12 @@ export function sqliteStore(file: string): Store {
 
 /** Values in their order: to bind them by name took as long again as all the rest. */
 const insertText = `insert into attempts (${columnNames.join(', ')})
-select ${columnNames.map(() => '?').join(', ')}
-where ('0x' || substr(replace(?1, '-', ''), 1, 12)) ->> '$' >= (select value from ledger_state where name = 'kept_from')
+values (${columnNames.map(() => '?').join(', ')})
 ${onConflict}`;
+
+/** Rows that were admitted before are gone, and are not to come back. */
+const keptFromIn = (database: DatabaseSync): number =>
+  Number(database.prepare("select value from ledger_state where name = 'kept_from'").get()?.value);
 
 function prepared(database: DatabaseSync, text: string): StatementSync {
   const statement = database.prepare(text);
