@@ -6,8 +6,11 @@ import { unknownTool } from '#core/admission/tool-bound.ts';
 import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, failure, policyOf as failurePolicyOf, ok, type Parsed, refuse } from '#core/failure.ts';
+import { type JsonRecord, parseRecord } from '#core/json/record.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, type Tokens } from '#core/units.ts';
+import { askOnce } from '#platform/http-ask.ts';
+import type { HttpRequest } from '#platform/http-client.ts';
 import { beginFlow, beginStream } from './answer.ts';
 import { type AttemptInput, type AttemptResult, type Flow, type Running, runAttempt } from './attempt.ts';
 import { usageInBackground } from './background.ts';
@@ -292,7 +295,7 @@ async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
   if (keeping) await keeping.written();
   trip.ended(result, leg);
   observe(task, observation, result);
-  return passedResult(task, result);
+  return passedResult(task, request, result);
 }
 
 /** Its methods stay where they are: a class has them. */
@@ -305,7 +308,7 @@ const flowOf = (flow: Omit<Flow, 'begin'>, begin: Flow['begin']): Flow => ({
 });
 
 /** Of a reply that was passed on: what it says is kept is noted, and what is not the tenant's is taken out of it. */
-function passedResult(task: Task, result: AttemptResult): AttemptResult | Promise<AttemptResult> {
+function passedResult(task: Task, request: HttpRequest, result: AttemptResult): AttemptResult | Promise<AttemptResult> {
   const { trip, call, candidate, endpoint, ports } = task;
   if (trip.exchange.action !== 'pass') return result;
   const { exchange } = trip;
@@ -318,8 +321,19 @@ function passedResult(task: Task, result: AttemptResult): AttemptResult | Promis
     batchMade: (id, pin) => call.batch?.made(id, pin),
     // What is told of a batch is told to who holds its cost.
     batchTold: batch => call.pin && settleBatch(batch, call.pin, call.config, ports),
+    pageAfter: id => pageAfter(id, request, ports),
   });
 }
+
+/** The same list, from behind an entry. */
+async function pageAfter(id: string, request: HttpRequest, { http }: Ports): Promise<JsonRecord | undefined> {
+  const url = new URL(request.path, request.origin);
+  url.searchParams.set('after', id);
+  const told = await askOnce(http, { ...request, path: url.pathname + url.search }, PAGE);
+  return told?.status === 200 ? parseRecord(told.body.toString()) : undefined;
+}
+
+const PAGE = { timeoutMs: 30_000, maxBytes: 64 * 1024 * 1024 };
 
 /** Where the provider keeps the answer for later requests: one that passes through, in the dialect that can name it. */
 function keepingOf({ trip, call, candidate, endpoint, ports }: Task, { chat }: Prepared): Keeping | undefined {

@@ -1,6 +1,6 @@
 // What a reply tells of what its provider keeps: noted for the tenant that made it, forgotten when it is gone, and of a list of all that an
 // account has, the tenant's own.
-import { failure, ok, type Parsed } from '#core/failure.ts';
+import { ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { AttemptResult } from '../attempt.ts';
 import type { Pin, PinnedKey, Pins } from '../pins/pins.ts';
@@ -57,11 +57,13 @@ export type Noting = {
   readonly file: Readonly<Record<string, unknown>> | undefined;
   readonly batchMade: (id: string, pin: Noting['place']) => Promise<void> | undefined;
   readonly batchTold: (batch: JsonRecord) => Promise<void> | undefined;
+  /** Of a list: what its provider has behind this entry; undefined: it does not say. */
+  readonly pageAfter: (id: string) => Promise<JsonRecord | undefined>;
 };
 
 /** What becomes of an answer. */
 export async function afterPassed(call: PassedCall, result: AttemptResult, noting: Noting): Promise<AttemptResult> {
-  const { tenant, place, pins } = noting;
+  const { tenant, pins } = noting;
   const { endpoint, named } = call;
   const isGone = result.upstreamStatus === 404 && result.kind === 'refused';
   if (endpoint.forgets && (isGone || result.kind === 'answered'))
@@ -69,7 +71,7 @@ export async function afterPassed(call: PassedCall, result: AttemptResult, notin
   if (result.kind !== 'answered' || !result.reply) return result;
   const reply = recordIn(result.reply.body);
   if (endpoint.lists) {
-    const page = await ownPage(reply, call, tenant, place.provider, pins);
+    const page = await ownPage(reply, call, noting);
     if (page.ok) return { ...result, reply: { ...result.reply, body: JSON.stringify(page.value) } };
     return { ...result, kind: 'refused', reply: undefined, failure: page.failure };
   }
@@ -97,16 +99,43 @@ async function note(
 /** Which is known to be one. */
 const recordIn = (body: Buffer | string): JsonRecord => JSON.parse(body.toString()) as JsonRecord;
 
-/** A page with the tenant's own entries, at most as many as it asked for. `has_more` as of all of them: the next page may be shorter as well. */
-async function ownPage(
-  reply: JsonRecord,
-  { endpoint, query }: ListAsked,
-  tenant: string,
-  provider: Pin['provider'],
-  pins: Pins,
-): Promise<Parsed<JsonRecord>> {
+/**
+ * A page with the tenant's own entries, at most as many as it asked for: clients take a page without any for the last one. `has_more` as of all
+ * of them: the next page may be shorter as well.
+ */
+async function ownPage(first: JsonRecord, { endpoint, query }: ListAsked, noting: Noting): Promise<Parsed<JsonRecord>> {
   const { kind, usual } = endpoint.lists!;
-  const entries = (Array.isArray(reply.data) ? reply.data : []).filter(isRecord);
+  const asked = Number(new URLSearchParams(query).get('limit') ?? usual);
+  const limit = asked > 0 ? asked : usual;
+  const own: JsonRecord[] = [];
+  let page = first;
+  for (let pages = 1; ; pages++) {
+    const entries = (Array.isArray(page.data) ? page.data : []).filter(isRecord);
+    const some = await ownOf(entries, kind, noting);
+    if (!some.ok) return some;
+    own.push(...some.value);
+    const last = entries.at(-1);
+    const next = own.length < limit && last && page.has_more === true && pages < PAGES_MAX;
+    const more = next ? await noting.pageAfter(String(last.id)) : undefined;
+    if (!more) break;
+    page = more;
+  }
+  const data = own.slice(0, limit);
+  // What came of them is asked for by its own id.
+  for (const entry of data) await noting.pins.keep(noting.tenant, keptIn(entry).slice(1), noting.place);
+  return ok({
+    ...first,
+    data,
+    has_more: own.length > data.length || page.has_more === true,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+  });
+}
+
+/** Of the longest pages there are: whose own entries are all behind these sees none of them in a list. */
+const PAGES_MAX = 20;
+
+async function ownOf(entries: readonly JsonRecord[], kind: Kind, { tenant, place, pins }: Noting): Promise<Parsed<JsonRecord[]>> {
   const own: JsonRecord[] = [];
   for (let at = 0; at < entries.length; at += AT_ONCE) {
     const some = entries.slice(at, at + AT_ONCE);
@@ -115,21 +144,10 @@ async function ownPage(
       some.map(({ id }) => ({ kind, id: String(id) })),
     );
     if (found === 'away')
-      return {
-        ok: false,
-        failure: failure('store_unavailable', { message: 'It is not known now what of these is yours; try again.' }),
-      };
-    own.push(...some.filter((_, i) => found[i]?.provider === provider));
+      return refuse('store_unavailable', { message: 'It is not known now what of these is yours; try again.' });
+    own.push(...some.filter((_, i) => found[i]?.provider === place.provider));
   }
-  const limit = Number(new URLSearchParams(query).get('limit') ?? usual);
-  const data = own.slice(0, limit > 0 ? limit : usual);
-  return ok({
-    ...reply,
-    data,
-    has_more: own.length > data.length || reply.has_more === true,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-  });
+  return ok(own);
 }
 
 const AT_ONCE = 1000;

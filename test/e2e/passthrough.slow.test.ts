@@ -334,6 +334,16 @@ describe('what a provider keeps', () => {
     assert.equal(new Set(all).size, 3);
   });
 
+  test('a list shows them also where others have made more since than a page holds', async () => {
+    const { id } = await client.containers.create({ name: 'mine' });
+    for (let i = 0; i < 101; i++) await other().containers.create({ name: `other ${i}` });
+    const { data } = await client.containers.list({ limit: 1 });
+    assert.deepEqual(
+      data.map(one => one.id),
+      [id],
+    );
+  });
+
   test('uploads in parts become a file', async () => {
     const upload = await client.uploads.create({ bytes: 10, filename: 'u.txt', mime_type: 'text/plain', purpose: 'user_data' });
     const parts = [];
@@ -533,6 +543,15 @@ describe('batches', () => {
     assert.equal((await client.batches.list()).data.length, 1);
     await client.batches.retrieve(batch);
     assert.equal(rowsOfBatches().length, 1);
+  });
+
+  test('lead to what they have made from their list as well', async () => {
+    const { id } = await batchOf((await upload([line('gpt-5-mini')])).id);
+    const output = await until('its end, by its maker', async () => {
+      const told = (await client.batches.list()).data.find(batch => batch.id === id);
+      return told?.output_file_id;
+    });
+    assert.match(await (await client.files.content(output)).text(), /"custom_id":"a"/);
   });
 
   test('are settled when nobody asks for them', async () => {
