@@ -69,7 +69,13 @@ export class HookRun {
       if (checked.value !== json) changedBy = hook;
       json = checked.value;
     }
-    return changedBy ? this.#again(json, changedBy) : ok(this.#call);
+    return changedBy || this.#awaitsChecks ? this.#again(json, changedBy) : ok(this.#call);
+  }
+
+  /** What its last turn is about was not asked, as that asks a model. */
+  get #awaitsChecks(): boolean {
+    const { route } = this.#call.plan;
+    return route?.semantic !== undefined && hasChecks(route, 'Before');
   }
 
   #impossible(): Failure | undefined {
@@ -125,12 +131,12 @@ export class HookRun {
   }
 
   /** A request that was changed is opened as any other; and it is still for the same model, on the same route. */
-  async #again(json: string, by: Hook): Promise<Opened> {
+  async #again(json: string, by: Hook | undefined): Promise<Opened> {
     const bytes = Buffer.from(json);
     this.#call.batch?.over(failure('denied_by_hook'));
-    const opened = await open({ ...this.exchange, readBody: async () => ok(bytes) }, this.#ports);
+    const opened = await open({ ...this.exchange, readBody: async () => ok(bytes) }, this.#ports, true);
     // What stands against a masked request stood against it before.
-    if (!opened.ok && by.sensitiveData) return opened;
+    if (!by || (!opened.ok && by.sensitiveData)) return opened;
     const complaint = opened.ok ? differenceOf(this.#call, opened.value) : opened.failure.message;
     if (complaint === undefined) return opened;
     const message = `The check '${by.name}' of the route made a request of it that cannot be served: ${complaint}`;

@@ -81,7 +81,16 @@ before(async () => {
         upstream.url,
         routes.map(({ metadata: { name } }) => ({ name, capabilities: ['Chat', 'Tools', 'JSONSchema', 'Embeddings', 'Rerank'] })),
       ),
-      provider('openai', 'OpenAI', upstream.url, ['responding']),
+      provider('openai', 'OpenAI', upstream.url, ['responding', { name: 'vectors', capabilities: ['Embeddings'] }]),
+      route('sorted', 'sorted', [{ name: 'm', providerRef: { name: 'oa' }, model: 'masked' }], {
+        hooks: [sensitive('Before', 'Mask', { restore: true })],
+        strategy: 'Semantic',
+        semantic: {
+          tasks: [{ name: 'writing', examples: ['write to'], backend: 'm' }],
+          otherwise: 'm',
+          embedding: { providerRef: { name: 'openai' }, model: 'vectors' },
+        },
+      }),
       routes,
       route('responding', 'responding', [{ name: 'm', providerRef: { name: 'openai' } }], {
         hooks: [sensitive('Before', 'Mask', { restore: true })],
@@ -367,6 +376,22 @@ describe('secrets and personal data', () => {
       answer.json().results.map((result: { document: { text: string } }) => result.document.text),
       documents,
     );
+  });
+
+  test('are masked before a model is asked what a request is about', async () => {
+    upstream.answer((response, asked) => {
+      const { input } = JSON.parse(asked.body.toString());
+      const vectors = () => [input].flat().map((_: string, index: number) => ({ index, embedding: [0.5, 0.5] }));
+      if (asked.path.endsWith('/embeddings')) return json(200, { object: 'list', data: vectors(), usage })(response, asked);
+      return says(`Hello ${MAIL}`)(response, asked);
+    });
+    for (const text of [`Write to ${MAIL}`, 'Write to nobody']) {
+      const answer = await ask('sorted', text);
+      assert.equal(answer.status, 200, answer.text);
+    }
+    const embedded = upstream.asked.filter(({ path }) => path.endsWith('/embeddings')).map(({ body }) => body.toString());
+    assert.ok(embedded.some(body => body.includes('[EMAIL_1]')) && embedded.some(body => body.includes('nobody')));
+    assert.ok(!upstream.asked.some(({ body }) => body.includes(MAIL)));
   });
 
   test('may stand in tokens, which are not let through', async () => {
