@@ -1,6 +1,7 @@
 // What the simulated model says. A function of what was asked and nothing else: the same request is answered with the same words, calls
 // and ids, another prompt or another model name with others. Wires turn an answer into their provider's JSON.
 import { hash } from 'node:crypto';
+import { type CitedDocument, type CitedTokens, citedTokens } from './citing.ts';
 import { type JsonSchema, sampleOf } from './schema-sample.ts';
 import { countTokens, type PromptUsage, tokensOf } from './tokens.ts';
 
@@ -28,6 +29,8 @@ export type Ask = {
   /** What the model looks for in the web before it answers, by the provider's own tool. */
   readonly searches?: readonly string[];
   readonly usage: PromptUsage;
+  /** The first document that is to be cited. */
+  readonly document?: CitedDocument;
   /** Digest of the body: what ids are made of. */
   readonly digest: string;
 };
@@ -43,6 +46,8 @@ export type Answer = {
   readonly stopSequence?: string;
   /** The model declines, in words (OpenAI's `message.refusal`). */
   readonly refuses?: boolean;
+  /** These of its words rest on something. */
+  readonly cited?: CitedTokens;
 };
 
 export function answerTo(ask: Ask, choice = 0): Answer {
@@ -54,7 +59,9 @@ export function answerTo(ask: Ask, choice = 0): Answer {
     calls: called.map((tool, index) => callOf(tool, ask, digestOf(digest, tool.name, String(index)))),
     finish: called.length > 0 ? 'calls' : 'stop',
   };
-  return cutToLength(stoppedAt(full, ask.stop), ask.maxTokens);
+  const answer = cutToLength(stoppedAt(full, ask.stop), ask.maxTokens);
+  const cited = citedTokens(ask, answer);
+  return cited ? { ...answer, cited } : answer;
 }
 
 export const digestOf = (...parts: readonly string[]): string => hash('sha1', parts.join('\n'), 'hex');

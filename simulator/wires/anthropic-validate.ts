@@ -39,7 +39,32 @@ const cacheControl = { cache_control: nullable(object({ type: oneOf('ephemeral')
 const toolUseId = text({ pattern: /^[a-zA-Z0-9_-]+$/ });
 const toolName = text({ pattern: /^[a-zA-Z0-9_-]{1,128}$/ });
 
-const textBlock = object({ type: anything, text: text() }, { ...cacheControl, citations: nullable(list(anyObject)) });
+const count = integer(0);
+const ofDocument = { type: anything, cited_text: text(), document_index: count, document_title: nullable(text()) };
+/** Answers have `file_id`, and come back with it. */
+const asAnswered = { file_id: nullable(text()) };
+const citation = tagged('type', {
+  char_location: object({ ...ofDocument, start_char_index: count, end_char_index: count }, asAnswered),
+  page_location: object({ ...ofDocument, start_page_number: integer(1), end_page_number: integer(1) }, asAnswered),
+  content_block_location: object({ ...ofDocument, start_block_index: count, end_block_index: count }, asAnswered),
+  search_result_location: object({
+    type: anything,
+    cited_text: text(),
+    source: text(),
+    title: nullable(text()),
+    search_result_index: count,
+    start_block_index: count,
+    end_block_index: count,
+  }),
+  web_search_result_location: object({
+    type: anything,
+    cited_text: text(),
+    url: text(),
+    title: nullable(text()),
+    encrypted_index: text({ pattern: /^[A-Za-z0-9+/]+=*$/ }),
+  }),
+});
+const textBlock = object({ type: anything, text: text() }, { ...cacheControl, citations: nullable(list(citation)) });
 const fileSource = object({ type: anything, file_id: text() });
 const urlSource = object({ type: anything, url: text() });
 const imageTypes = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
@@ -218,7 +243,17 @@ function emptyContent(messages: readonly Json[]): Refusal | undefined {
   return undefined;
 }
 
+/** Results of tools hold blocks. */
+const withInner = (block: Json): Json[] => [
+  block,
+  ...(block.type === 'tool_result' && Array.isArray(block.content) ? block.content : []),
+];
+
 function removedBlocks(messages: readonly Json[]): Refusal | undefined {
+  const documents = messages
+    .flatMap(blocks)
+    .flatMap(withInner)
+    .filter(({ type }) => type === 'document').length;
   for (const [index, message] of messages.entries())
     for (const [at, block] of blocks(message).entries()) {
       const path = `messages.${index}.content.${at}`;
@@ -226,6 +261,9 @@ function removedBlocks(messages: readonly Json[]): Refusal | undefined {
         return invalid(`${path}: \`document\` blocks are not permitted in \`assistant\` messages`);
       if (message.role === 'user' && block.type === 'text' && block.citations?.length)
         return invalid(`${path}.text.citations: Citations are not permitted in \`user\` messages`);
+      const cited = (block.citations ?? []) as Json[];
+      if (block.type === 'text' && cited.some(({ document_index }) => document_index >= documents))
+        return invalid(`${path}.text.citations: document_index is out of range`);
     }
   return undefined;
 }

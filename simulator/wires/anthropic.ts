@@ -1,4 +1,5 @@
 // The Anthropic wire: messages, streamed and whole, and the counting of tokens, in both API versions.
+
 import {
   type Answer,
   type Ask,
@@ -8,6 +9,7 @@ import {
   requestDigest,
   type ToolResult,
 } from '../answer.ts';
+import { citedPage, piecesOf, proofOf } from '../citing.ts';
 import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
 import { anthropicError, anthropicTrouble, invalid, requestId } from './anthropic-errors.ts';
@@ -96,7 +98,11 @@ function anthropicWhole(reply: Reply): unknown {
     content: [
       ...searchBlocks(reply),
       ...(answer.thinking.length > 0 ? [thinkingBlock(answer)] : []),
-      ...(answer.text.length > 0 ? [{ type: 'text', text: answer.text.join('') }] : []),
+      ...piecesOf(answer).map(({ tokens, isCited }) => ({
+        type: 'text',
+        text: tokens.join(''),
+        ...(isCited && { citations: [citationOf(reply.ask)] }),
+      })),
       ...answer.calls.map(call => ({
         type: 'tool_use',
         id: `toolu_${call.id}`,
@@ -125,6 +131,21 @@ const searchBlocks = ({ ask }: Reply): Record<string, unknown>[] =>
       { type: 'web_search_tool_result', tool_use_id: id, content: [found] },
     ];
   });
+
+function citationOf(ask: Ask): Json {
+  const { document } = ask;
+  if (!document)
+    return {
+      type: 'web_search_result_location',
+      ...citedPage(ask),
+      encrypted_index: proofOf(ask),
+      cited_text: 'Tolls are paid.',
+    };
+  const about = { document_index: document.index, document_title: document.title ?? null, file_id: null };
+  return document.isPaged
+    ? { type: 'page_location', ...about, start_page_number: 1, end_page_number: 2, cited_text: 'A page.' }
+    : { type: 'char_location', ...about, start_char_index: 0, end_char_index: 3, cited_text: 'All' };
+}
 
 const envelope = (reply: Reply): Record<string, unknown> => ({
   id: `msg_${reply.ask.digest.slice(0, 24)}`,
@@ -213,9 +234,11 @@ function* anthropicFrames(reply: Reply): Iterable<Frame> {
     yield frame('bare', { type: 'content_block_stop', index });
     index += 1;
   }
-  for (const block of streamedBlocks(answer)) {
+  for (const block of streamedBlocks(reply.ask, answer)) {
     yield frame('bare', { type: 'content_block_start', index, content_block: block.opening }, block.openingTokens);
     if (index === 0) yield frame('bare', { type: 'ping' });
+    if (block.citation)
+      yield frame('bare', { type: 'content_block_delta', index, delta: { type: 'citations_delta', citation: block.citation } });
     for (const group of grouped(block.tokens, reply.tokensPerFrame))
       yield frame('content', { type: 'content_block_delta', index, delta: block.delta(group.text) }, group.tokens);
     if (block.closing) yield frame('bare', { type: 'content_block_delta', index, delta: block.closing });
@@ -240,9 +263,11 @@ type StreamedBlock = {
   readonly tokens: readonly string[];
   readonly delta: (text: string) => Record<string, unknown>;
   readonly closing?: Record<string, unknown>;
+  /** Told before the words that rest on it. */
+  readonly citation?: Json;
 };
 
-function streamedBlocks(answer: Answer): StreamedBlock[] {
+function streamedBlocks(ask: Ask, answer: Answer): StreamedBlock[] {
   const thinking: StreamedBlock = {
     opening: { type: 'thinking', thinking: '', signature: '' },
     openingTokens: 0,
@@ -250,12 +275,15 @@ function streamedBlocks(answer: Answer): StreamedBlock[] {
     delta: text => ({ type: 'thinking_delta', thinking: text }),
     closing: { type: 'signature_delta', signature: signatureOf(answer.thinking.join('')) },
   };
-  const spoken: StreamedBlock = {
-    opening: { type: 'text', text: '' },
-    openingTokens: 0,
-    tokens: answer.text,
-    delta: text => ({ type: 'text_delta', text }),
-  };
+  const spoken = piecesOf(answer).map(
+    ({ tokens, isCited }): StreamedBlock => ({
+      opening: { type: 'text', text: '', ...(isCited && { citations: [] }) },
+      openingTokens: 0,
+      tokens,
+      delta: text => ({ type: 'text_delta', text }),
+      ...(isCited && { citation: citationOf(ask) }),
+    }),
+  );
   const calls = answer.calls.map(
     (call): StreamedBlock => ({
       opening: { type: 'tool_use', id: `toolu_${call.id}`, name: call.name, input: {} },
@@ -264,7 +292,7 @@ function streamedBlocks(answer: Answer): StreamedBlock[] {
       delta: text => ({ type: 'input_json_delta', partial_json: text }),
     }),
   );
-  return [...(answer.thinking.length > 0 ? [thinking] : []), ...(answer.text.length > 0 ? [spoken] : []), ...calls];
+  return [...(answer.thinking.length > 0 ? [thinking] : []), ...spoken, ...calls];
 }
 
 function searchesIn({ tools = [] }: Json, prompt: string): readonly string[] {
@@ -298,8 +326,17 @@ function anthropicAsk(body: Json): Ask {
       promptParts(body),
       messages.some(message => message.role === 'assistant'),
     ),
+    ...documentOf(messages),
     digest: requestDigest(body),
   };
+}
+
+function documentOf(messages: readonly Json[]): Pick<Ask, 'document'> {
+  const all = messages.flatMap(blocks).filter(({ type }) => type === 'document');
+  const index = all.findIndex(({ citations }) => citations?.enabled);
+  if (index < 0) return {};
+  const { title, source } = all[index]!;
+  return { document: { index, title: title ?? undefined, isPaged: source.type !== 'text' } };
 }
 
 const toolChoices: Record<string, (name: string) => Ask['toolChoice']> = {

@@ -77,6 +77,23 @@ const audio = object({
 });
 const toolUseId = text({ min: 1, max: 64, pattern: /^[a-zA-Z0-9_-]+$/ });
 const toolName = text({ min: 1, max: 64, pattern: /^[a-zA-Z0-9_-]+$/ });
+const count = integer(0);
+const ofDocument = object({ documentIndex: count, start: count, end: count });
+const citation = object(
+  {},
+  {
+    title: text(),
+    source: text(),
+    sourceContent: list(oneField({ text: text() })),
+    location: oneField({
+      web: object({}, { url: text(), domain: text() }),
+      documentChar: ofDocument,
+      documentPage: ofDocument,
+      documentChunk: ofDocument,
+      searchResultLocation: object({ searchResultIndex: count, start: count, end: count }),
+    }),
+  },
+);
 const guardContent = oneField({ text: anyObject, image: anyObject });
 
 const block = oneField({
@@ -99,7 +116,7 @@ const block = oneField({
     reasoningText: object({ text: text() }, { signature: text() }),
     redactedContent: base64,
   }),
-  citationsContent: anyObject,
+  citationsContent: object({ content: list(oneField({ text: text() })), citations: list(citation) }),
   searchResult: anyObject,
 });
 

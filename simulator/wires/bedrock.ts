@@ -3,6 +3,7 @@
 
 import { type Answer, type Ask, type Attachment, generatedTokens, requestDigest, type ToolResult } from '../answer.ts';
 import { type AccessKey, EXAMPLE_KEY, type SignedRequest, signatureDenial } from '../aws-signature.ts';
+import { citedPage, type Piece, piecesOf } from '../citing.ts';
 import { eventFrame } from '../event-stream.ts';
 import { isRecord, type Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
@@ -89,7 +90,7 @@ function converseWhole(reply: Reply): unknown {
         role: 'assistant',
         content: [
           ...(answer.thinking.length > 0 ? [thinkingBlock(reply, answer)] : []),
-          ...(answer.text.length > 0 ? [{ text: answer.text.join('') }] : []),
+          ...piecesOf(answer).map(piece => pieceBlock(reply.ask, piece)),
           ...answer.calls.map(call => ({
             toolUse: { toolUseId: toolUseId(reply, call.id), name: call.name, input: parsedInput(call.arguments.join('')) },
           })),
@@ -99,6 +100,20 @@ function converseWhole(reply: Reply): unknown {
     stopReason: stopReasonOf(answer),
     ...(reply.usage !== 'missing' && { usage: usageOf(reply, answer) }),
   };
+}
+
+const pieceBlock = (ask: Ask, { tokens, isCited }: Piece): unknown => {
+  const text = tokens.join('');
+  return isCited ? { citationsContent: { content: [{ text }], citations: [citationOf(ask)] } } : { text };
+};
+
+function citationOf(ask: Ask): Record<string, unknown> {
+  const { url, title } = citedPage(ask);
+  if (!ask.document) return { title, location: { web: { url, domain: 'pages.test' } } };
+  const { index: documentIndex, title: named, isPaged } = ask.document;
+  return isPaged
+    ? { title: named, sourceContent: [{ text: 'A page.' }], location: { documentPage: { documentIndex, start: 1, end: 2 } } }
+    : { title: named, sourceContent: [{ text: 'All' }], location: { documentChar: { documentIndex, start: 0, end: 3 } } };
 }
 
 const thinkingBlock = ({ ask }: Reply, answer: Answer): unknown => {
@@ -155,8 +170,9 @@ function* converseFrames(reply: Reply): Iterable<Frame> {
       yield frame('bare', 'contentBlockDelta', delta(index, { reasoningContent: { signature: signatureOf(text) } }));
     yield frame('bare', 'contentBlockStop', { contentBlockIndex: index++ });
   }
-  if (answer.text.length > 0) {
-    yield* deltas(reply, answer.text, index, text => ({ text }));
+  for (const { tokens, isCited } of piecesOf(answer)) {
+    yield* deltas(reply, tokens, index, text => ({ text }));
+    if (isCited) yield frame('bare', 'contentBlockDelta', delta(index, { citation: citationOf(reply.ask) }));
     yield frame('bare', 'contentBlockStop', { contentBlockIndex: index++ });
   }
   for (const call of answer.calls) {
@@ -223,8 +239,15 @@ function converseAsk(body: Json, model: string, stream: boolean): Ask {
       promptParts(body),
       messages.some(message => message.role === 'assistant'),
     ),
+    ...documentOf(messages),
     digest: requestDigest(body),
   };
+}
+
+function documentOf(messages: readonly Json[]): Pick<Ask, 'document'> {
+  const all = messages.flatMap(({ content }) => content as Json[]).flatMap(({ document }) => (document ? [document] : []));
+  const index = all.findIndex(({ citations }) => citations?.enabled);
+  return index < 0 ? {} : { document: { index, title: all[index]!.name, isPaged: all[index]!.format === 'pdf' } };
 }
 
 const textIn = (content: readonly Json[]): string => content.map(block => block.text ?? '').join('');

@@ -1,5 +1,6 @@
 // The wire of Google's Gemini API and of Vertex AI: generateContent, streamed and whole, and countTokens. Each stream has a wire of its own, as
 // it has a path of its own.
+
 import {
   type Answer,
   type Ask,
@@ -9,6 +10,7 @@ import {
   requestDigest,
   type ToolResult,
 } from '../answer.ts';
+import { citedPage, citedSpan } from '../citing.ts';
 import { tokenLogprobs } from '../logprobs.ts';
 import { isRecord, type Json } from '../shape.ts';
 import { attachmentTokens, countTokens, promptTotal, promptUsage } from '../tokens.ts';
@@ -87,7 +89,11 @@ function wholeOf(reply: Reply): unknown {
       finishReason: finishReasons[answer.refuses ? 'filtered' : answer.finish],
       index,
       ...logprobsOf(ask, answer.text),
-      ...groundingOf(ask),
+      ...groundingOf(
+        ask,
+        answer,
+        partsOf(answer, ask).findIndex(({ thought }) => !thought),
+      ),
     })),
     ...(reply.usage !== 'missing' && { usageMetadata: usageOf(reply) }),
     ...about(ask),
@@ -127,10 +133,20 @@ function callPart(call: Answer['calls'][number], at: number, { model }: Ask): Js
   };
 }
 
-function groundingOf({ searches = [] }: Ask): Json {
-  if (searches.length === 0) return {};
-  const groundingChunks = [{ web: { uri: 'https://example.com/tolls', title: 'Tolls' } }];
-  return { groundingMetadata: { webSearchQueries: searches, groundingChunks } };
+/** Places count bytes, from the beginning of a part. */
+function groundingOf(ask: Ask, answer: Answer, partIndex = 0): Json {
+  const span = citedSpan(answer, Buffer.byteLength);
+  const { searches = [] } = ask;
+  if (!span && searches.length === 0) return {};
+  const { url: uri, title } = citedPage(ask);
+  const segment = span && { ...(partIndex > 0 && { partIndex }), startIndex: span.start, endIndex: span.end, text: span.text };
+  return {
+    groundingMetadata: {
+      webSearchQueries: searches,
+      groundingChunks: [{ web: { uri, title } }],
+      ...(segment && { groundingSupports: [{ segment, groundingChunkIndices: [0] }] }),
+    },
+  };
 }
 
 function logprobsOf(ask: Ask, tokens: readonly string[]): Json {
@@ -185,7 +201,7 @@ function* framesOf(reply: Reply): Iterable<Frame> {
   const signature = answer.text.length > 0 &&
     versionOf(ask.model) >= 3 && { thoughtSignature: signatureOf(answer.text.join('')) };
   const finishReason = finishReasons[answer.refuses ? 'filtered' : answer.finish];
-  yield frame('finish', chunk([{ text: '', ...signature }], { finishReason, ...groundingOf(ask) }));
+  yield frame('finish', chunk([{ text: '', ...signature }], { finishReason, ...groundingOf(ask, answer) }));
 }
 
 const frame = (kind: Frame['kind'], data: Json, tokens = 0): Frame => ({ kind, data: JSON.stringify(data), tokens });

@@ -45,8 +45,24 @@ const inputParts = {
   ),
   input_audio: object({ type: anything, input_audio: object({ data: text(), format: oneOf('wav', 'mp3') }) }),
 };
+const index = integer(0);
+const annotations = list(
+  tagged('type', {
+    url_citation: object({ type: anything, url: text(), title: text(), start_index: index, end_index: index }),
+    file_citation: object({ type: anything, file_id: text(), filename: text(), index }),
+    container_file_citation: object({
+      type: anything,
+      container_id: text(),
+      file_id: text(),
+      filename: text(),
+      start_index: index,
+      end_index: index,
+    }),
+    file_path: object({ type: anything, file_id: text(), index }),
+  }),
+);
 const outputParts = {
-  output_text: object({ type: anything, text: text() }, { annotations: list(anyObject), logprobs: nullable(list(anyObject)) }),
+  output_text: object({ type: anything, text: text() }, { annotations, logprobs: nullable(list(anyObject)) }),
   refusal: object({ type: anything, refusal: text() }),
 };
 const around = { type: anything, id: idOf('msg'), status };

@@ -1,4 +1,5 @@
 // OpenAI's Responses wire, streamed and whole: items, reasoning with a seal, all events in their order, and responses that are kept.
+
 import {
   type Answer,
   type Ask,
@@ -10,6 +11,7 @@ import {
   requestDigest,
   type ToolResult,
 } from '../answer.ts';
+import { citedPage, citedSpan, codePoints } from '../citing.ts';
 import { tokenLogprobs } from '../logprobs.ts';
 import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, promptTotal, promptUsage } from '../tokens.ts';
@@ -269,6 +271,12 @@ function reasoningOf(reply: Reply, answer: Answer, isWhole: boolean): Json {
   return { id: idOf('rs', reply), type: 'reasoning', summary, ...sealed };
 }
 
+/** Of a text that is whole. */
+function annotationsOf({ ask }: Reply, answer: Answer, tokens: readonly string[]): Json[] {
+  const span = tokens === answer.text ? citedSpan(answer, codePoints) : undefined;
+  return span ? [{ type: 'url_citation', ...citedPage(ask), start_index: span.start, end_index: span.end }] : [];
+}
+
 const messageOf = (reply: Reply): Json => ({
   id: idOf('msg', reply),
   type: 'message',
@@ -287,7 +295,12 @@ const callOf = (reply: Reply, call: Call, n: number): Json => ({
 const partOf = (reply: Reply, answer: Answer, tokens = answer.text): Json =>
   answer.refuses
     ? { type: 'refusal', refusal: tokens.join('') }
-    : { type: 'output_text', text: tokens.join(''), annotations: [], logprobs: logprobsOf(reply, tokens) };
+    : {
+        type: 'output_text',
+        text: tokens.join(''),
+        annotations: annotationsOf(reply, answer, tokens),
+        logprobs: logprobsOf(reply, tokens),
+      };
 
 /** Where they were not asked for there are none. */
 function logprobsOf(reply: Reply, tokens: readonly string[]): unknown[] {
@@ -352,6 +365,8 @@ function* responsesFrames(reply: Reply): Iterable<Frame> {
             },
             tokens,
           );
+        for (const [annotation_index, annotation] of annotationsOf(reply, answer, answer.text).entries())
+          yield frame('bare', 'response.output_text.annotation.added', { ...at, annotation_index, annotation });
         yield frame('bare', `response.${kind}.done`, {
           ...at,
           [done!]: answer.text.join(''),

@@ -9,6 +9,7 @@ import {
   requestDigest,
   type ToolResult,
 } from '../answer.ts';
+import { citedPage, citedSpan, codePoints } from '../citing.ts';
 import { tokenLogprobs } from '../logprobs.ts';
 import type { Json } from '../shape.ts';
 import { attachmentTokens, countTokens, type PromptPart, promptTotal, promptUsage } from '../tokens.ts';
@@ -59,6 +60,8 @@ export type Style = {
   /** Where the thinking is shown, if anywhere: OpenAI's chat wire counts it but keeps it. */
   readonly reasoning?: (text: string, reply: Reply) => Record<string, unknown>;
   readonly message: Record<string, unknown>;
+  /** A server of one's own searches nothing. */
+  readonly cites: boolean;
   readonly choice: (answer: Answer) => Record<string, unknown>;
   readonly envelope: Record<string, unknown>;
   readonly frameChoice: (kind: Frame['kind'], answer: Answer) => Record<string, unknown>;
@@ -73,6 +76,7 @@ export const openaiStyle: Style = {
   fingerprint: 'fp_simulated',
   callId: call => `call_${call.id}`,
   message: { refusal: null, annotations: [] },
+  cites: true,
   choice: () => ({}),
   envelope: { service_tier: 'default' },
   frameChoice: () => ({}),
@@ -105,6 +109,7 @@ export function openaiWhole(reply: Reply, style: Style): Record<string, unknown>
         role: 'assistant',
         content: answer.refuses || (answer.text.length === 0 && answer.calls.length > 0) ? null : answer.text.join(''),
         ...style.message,
+        ...(style.cites && answer.cited && { annotations: annotationsOf(reply.ask, answer) }),
         ...(answer.refuses && { refusal: answer.text.join('') }),
         ...(answer.thinking.length > 0 && style.reasoning?.(answer.thinking.join(''), reply)),
         ...(answer.calls.length > 0 && { tool_calls: answer.calls.map(call => wholeCall(call, style)) }),
@@ -117,6 +122,11 @@ export function openaiWhole(reply: Reply, style: Style): Record<string, unknown>
     system_fingerprint: style.fingerprint,
     ...style.envelope,
   };
+}
+
+function annotationsOf(ask: Ask, answer: Answer): unknown[] {
+  const { start, end } = citedSpan(answer, codePoints)!;
+  return [{ type: 'url_citation', url_citation: { ...citedPage(ask), start_index: start, end_index: end } }];
 }
 
 const wholeCall = (call: Call, style: Style): unknown => ({
@@ -155,6 +165,7 @@ export function* openaiFrames(reply: Reply, style: Style): Iterable<Frame> {
     const parts = [...contentParts(reply, answer, style)];
     const last = style.finishesWithContent ? parts.pop() : undefined;
     for (const { delta, tokens, logprobs = null } of parts) yield frame('content', index, delta, tokens, { logprobs });
+    if (style.cites && answer.cited) yield frame('bare', index, { annotations: annotationsOf(reply.ask, answer) });
     if (last) yield frame('content', index, last.delta, last.tokens, { logprobs: last.logprobs ?? null, ...ending });
     else yield frame('finish', index, {}, 0, ending);
   }

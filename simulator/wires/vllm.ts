@@ -59,6 +59,7 @@ const style: Style = {
   callId: call => `chatcmpl-tool-${call.id.slice(0, 16)}`,
   reasoning: (text, reply) => ({ [reply.oldReasoningField ? 'reasoning_content' : 'reasoning']: text }),
   message: { refusal: null, annotations: null, audio: null, function_call: null, reasoning: null },
+  cites: false,
   choice: answer => ({ stop_reason: answer.stopSequence ?? null, token_ids: null }),
   envelope: { service_tier: null, prompt_logprobs: null, prompt_token_ids: null, prompt_text: null, kv_transfer_params: null },
   frameChoice: kind => (kind === 'content' ? { token_ids: null } : {}),
