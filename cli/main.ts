@@ -43,7 +43,7 @@ const commands: Readonly<Record<string, Command>> = {
       ];
       const roles = [import('../dataplane/main.ts'), import('../operator/main.ts'), import('../operator/admin/key-api.ts')];
       const commands = [import('./run.ts'), import('./migrate.ts'), import('./validate.ts')];
-      const whenAsked = [import('#simulator/index.ts'), import('#dataplane/admin/express-app.ts')];
+      const whenAsked = [import('#simulator/index.ts'), import('#dataplane/admin/express-app.ts'), import('ws')];
       await Promise.all([...roles, ...commands, ...whenAsked, ...stores]);
       return 0;
     },

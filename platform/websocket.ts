@@ -1,9 +1,9 @@
 // WebSockets (RFC 6455) of both sides, without compression: connections to others, with every address checked that is dialled, and those of
-// clients. Sockets are handed over paused, so that nothing that comes at once is lost.
+// clients. Sockets are handed over paused, so that nothing that comes at once is lost. The library is loaded with the first of them.
 import type { IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 import { collector } from './body.ts';
 import type { HttpError, HttpHeaders } from './http-client.ts';
 
@@ -30,12 +30,13 @@ export type AddressCheck = {
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const REFUSAL_BYTES_MAX = 64 * 1024;
 
-export function dial(
+export async function dial(
   { url, headers, protocols, connectTimeoutMs }: Dial,
   { lookup, isForbiddenLiteral }: AddressCheck,
 ): Promise<Dialled> {
   if (isForbiddenLiteral(url.replace(/^ws/, 'http')))
-    return Promise.resolve({ kind: 'failed', error: { kind: 'forbidden-address', code: 'FORBIDDEN_ADDRESS' } });
+    return { kind: 'failed', error: { kind: 'forbidden-address', code: 'FORBIDDEN_ADDRESS' } };
+  const { WebSocket } = await import('ws');
   return new Promise(resolve => {
     const socket = new WebSocket(url, [...protocols], {
       headers: { ...headers },
@@ -86,7 +87,9 @@ export type Accepting = {
 };
 
 /** @returns undefined: the client has left */
-export function accept({ req, socket, head, protocol, headers }: Accepting): Promise<WebSocket | undefined> {
+export async function accept({ req, socket, head, protocol, headers }: Accepting): Promise<WebSocket | undefined> {
+  const left = new Promise<undefined>(resolve => void socket.once('close', () => resolve(undefined)));
+  const { WebSocketServer } = await import('ws');
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -94,13 +97,13 @@ export function accept({ req, socket, head, protocol, headers }: Accepting): Pro
     handleProtocols: () => protocol ?? false,
   });
   server.on('headers', all => all.push(...headers));
-  return new Promise(resolve => {
-    socket.once('close', () => resolve(undefined));
+  const accepted = new Promise<WebSocket>(resolve => {
     server.handleUpgrade(req, socket, head, client => {
       client.pause();
       resolve(client);
     });
   });
+  return Promise.race([accepted, left]);
 }
 
 export type { WebSocket } from 'ws';

@@ -2,7 +2,7 @@
 // (`openai` 7.57, resources/realtime). Of the audio that comes in it knows the size alone.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket, WebSocketServer } from 'ws';
 import { digestOf } from '../answer.ts';
 import { isRecord, type Json } from '../shape.ts';
 import { countTokens } from '../tokens.ts';
@@ -18,27 +18,37 @@ const PIECES = 5;
 
 export class RealtimeServer {
   readonly #open = new Set<WebSocket>();
-  readonly #sockets = new WebSocketServer({
-    noServer: true,
-    perMessageDeflate: false,
-    handleProtocols: offered => (offered.has('realtime') ? 'realtime' : false),
-  });
+  /** Made with the first session, as its library is loaded only then. */
+  #sockets: Promise<WebSocketServer> | undefined;
 
   constructor(http: Server, asked: SessionAsked) {
     http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
       const ask = asked(req);
       if ('status' in ask) return refuse(socket, ask.status, ask.body);
-      this.#sockets.handleUpgrade(req, socket, head, client => {
-        this.#open.add(client);
-        client.once('close', () => this.#open.delete(client));
-        new Conversation(client, ask).begin();
-      });
+      socket.on('error', () => socket.destroy());
+      this.#sockets ??= webSockets();
+      void this.#sockets.then(sockets =>
+        sockets.handleUpgrade(req, socket, head, client => {
+          this.#open.add(client);
+          client.once('close', () => this.#open.delete(client));
+          new Conversation(client, ask).begin();
+        }),
+      );
     });
   }
 
   end(): void {
     for (const client of this.#open) client.terminate();
   }
+}
+
+async function webSockets(): Promise<WebSocketServer> {
+  const { WebSocketServer } = await import('ws');
+  return new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    handleProtocols: offered => (offered.has('realtime') ? 'realtime' : false),
+  });
 }
 
 function refuse(socket: Duplex, status: number, body: unknown): void {
