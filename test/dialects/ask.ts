@@ -78,6 +78,9 @@ export function wordsOf({ model: _model, stream: _stream, turns, ...ask }: Ask):
 
 export type Finish = 'stop' | 'length' | 'calls' | 'filtered';
 
+/** `words`: of the answer, which rest on it; undefined: it is not said which. */
+export type Cited = { readonly source: string; readonly words: string | undefined };
+
 export type Answer = {
   readonly text: string;
   readonly thinking: string;
@@ -88,6 +91,7 @@ export type Answer = {
   readonly usage: { readonly input: number; readonly cached: number; readonly output: number } | undefined;
   readonly choices: number;
   readonly hasLogprobs: boolean;
+  readonly citations: readonly Cited[];
   /** What the client puts into its next request. */
   readonly turn: unknown;
 };

@@ -1,5 +1,6 @@
 // The rows of docs/dialects.md: what is asked, and what shows that it was understood.
 import assert from 'node:assert/strict';
+import { tokensOf } from '#simulator/tokens.ts';
 import { pdf, personSchema, png, weatherSchema } from '#test/support/stage.ts';
 import type { Answer, Ask, Call, Client, Json, Part, Turn, Word } from './ask.ts';
 import { type ModelKind, price, type Target } from './targets.ts';
@@ -62,6 +63,10 @@ const resultsOf = (calls: readonly Call[], failed?: true): Turn => ({
   results: calls.map(call => ({ call, output: 'fine', ...(failed && { failed }) })),
 });
 const speaks = ({ answer }: Seen) => assert.match(answer.text, /You said/);
+
+/** Characters that each wire counts otherwise. */
+const CITES = 'Tell me of 😀 tölls. [[cites]]';
+const CITATIONS = /^(citations|annotations|citationsContent)$/;
 
 export const features: readonly Feature[] = [
   {
@@ -174,7 +179,23 @@ export const features: readonly Feature[] = [
       speaks({ answer } as Seen);
     },
   },
-  { name: 'citations', ask: { parts: [{ kind: 'pdf', data: pdf, citations: true }] }, shows: sends(/^citations$/) },
+  { name: 'citations', ask: { says: CITES }, shows: cites },
+  { name: 'citations, streamed', ask: { says: CITES, stream: true }, shows: cites },
+  {
+    name: 'a turn that cites, in the history',
+    ask: { says: CITES },
+    next: () => [{ user: [{ kind: 'text', text: 'Are you sure?' }] }],
+    shows: ({ answer, sent }) => {
+      assert.match(answer.text, /You said: "Are you sure\?"/);
+      return holds(sent, CITATIONS) ? undefined : 'the target is sent the words, and not what they cite';
+    },
+  },
+  { name: 'citations of a document', ask: { parts: [{ kind: 'pdf', data: pdf, citations: true }] }, shows: citesPage },
+  {
+    name: 'citations of a document, streamed',
+    ask: { parts: [{ kind: 'pdf', data: pdf, citations: true }], stream: true },
+    shows: citesPage,
+  },
   {
     name: 'audio',
     ask: { parts: [{ kind: 'wav', data: Buffer.from('RIFF').toString('base64') }] },
@@ -295,6 +316,29 @@ export const features: readonly Feature[] = [
 
 function neverAnswered(): never {
   assert.fail('it was answered');
+}
+
+/** The words in the middle of the answer rest on a page; a block of a stream begins where it was opened. */
+function cites({ answer, client, target }: Seen): string | undefined {
+  const [cited, ...more] = answer.citations;
+  if (client.dialect === 'openai-completions') return 'the dialect has no place for them';
+  if (!cited && target.type === 'VLLM') return 'the target cites nothing';
+  assert.match(cited?.source ?? '', /^https:\/\/pages\.test\//);
+  assert.deepEqual(more, []);
+  const tokens = tokensOf(answer.text);
+  const third = Math.floor(tokens.length / 3);
+  const words = tokens.slice(third, 2 * third).join('');
+  if (cited!.words === words) return undefined;
+  assert.ok(cited!.words!.startsWith(answer.text.slice(0, 9)) && cited!.words!.includes(words), JSON.stringify(cited));
+  return 'which words are meant is known when they have gone: the block has those before them too';
+}
+
+function citesPage({ answer, sent }: Seen): void {
+  assert.ok(holds(sent, /^citations$/));
+  assert.deepEqual(
+    answer.citations.map(({ source }) => source),
+    ['document 0, page 1'],
+  );
 }
 
 function thinks({ answer, target }: Seen): string | undefined {

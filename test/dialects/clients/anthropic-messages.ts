@@ -102,6 +102,12 @@ function answerOf({ content, stop_reason, usage = {} }: Json): Answer {
     usage: { input: usage.input_tokens + cached + (usage.cache_creation_input_tokens ?? 0), cached, output: usage.output_tokens },
     choices: 1,
     hasLogprobs: false,
+    citations: content.flatMap(({ text, citations }: Json) =>
+      (citations ?? []).map(({ url, document_index, start_page_number }: Json) => ({
+        source: url ?? `document ${document_index}, page ${start_page_number}`,
+        words: text,
+      })),
+    ),
     turn: content,
   };
 }
@@ -128,6 +134,7 @@ function addDelta(block: Json, { index, delta }: Json, json: string[]): void {
   if (delta.type === 'text_delta') block.text += delta.text;
   if (delta.type === 'thinking_delta') block.thinking += delta.thinking;
   if (delta.type === 'signature_delta') block.signature = delta.signature;
+  if (delta.type === 'citations_delta') block.citations = [...(block.citations ?? []), delta.citation];
   if (delta.type === 'input_json_delta') json[index] = (json[index] ?? '') + delta.partial_json;
 }
 

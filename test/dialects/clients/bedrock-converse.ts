@@ -110,7 +110,7 @@ const finishes: Readonly<Record<string, Finish>> = {
 function answerOf(content: Json[], stopReason: string, usage: Json): Answer {
   const cached = usage?.cacheReadInputTokens ?? 0;
   return {
-    text: textOf(content),
+    text: textOf(content.flatMap(block => block.citationsContent?.content ?? [block])),
     thinking: content.map(({ reasoningContent }) => reasoningContent?.reasoningText?.text ?? '').join(''),
     refusal: '',
     calls: content.flatMap(({ toolUse }) =>
@@ -124,6 +124,12 @@ function answerOf(content: Json[], stopReason: string, usage: Json): Answer {
     },
     choices: 1,
     hasLogprobs: false,
+    citations: content.flatMap(({ citationsContent: cited }) =>
+      (cited?.citations ?? []).map(({ location: { web, documentPage } }: Json) => ({
+        source: web?.url ?? `document ${documentPage.documentIndex}, page ${documentPage.start}`,
+        words: textOf(cited.content),
+      })),
+    ),
     turn: content,
   };
 }
@@ -160,10 +166,15 @@ function readStream(bytes: Buffer): Answer {
   }
   assert.notEqual(stopReason, '');
   for (const { toolUse } of content) if (toolUse) toolUse.input = JSON.parse(toolUse.input || '{}');
-  return answerOf(content, stopReason, usage);
+  return answerOf(content.map(inBlocks), stopReason, usage);
 }
 
-function addDelta(block: Json, { text, toolUse, reasoningContent }: Json): void {
+/** What a stream brings beside each other, a whole answer has in a block of its own kind. */
+const inBlocks = ({ citations, text, ...block }: Json): Json =>
+  citations ? { citationsContent: { content: [{ text }], citations } } : text === undefined ? block : { text };
+
+function addDelta(block: Json, { text, toolUse, reasoningContent, citation }: Json): void {
+  if (citation) block.citations = [...(block.citations ?? []), citation];
   if (text !== undefined) block.text = (block.text ?? '') + text;
   if (toolUse) block.toolUse.input += toolUse.input;
   if (!reasoningContent) return;

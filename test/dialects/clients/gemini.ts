@@ -1,7 +1,7 @@
 // generateContent, as a client of Google's writes and reads it.
 import assert from 'node:assert/strict';
 import { messagesIn } from '#test/support/sse.ts';
-import { type Answer, type Ask, type Client, type Finish, type Json, type Part, type Turn, textOf } from '../ask.ts';
+import { type Answer, type Ask, type Cited, type Client, type Finish, type Json, type Part, type Turn, textOf } from '../ask.ts';
 
 export const gemini: Client = {
   dialect: 'gemini',
@@ -109,8 +109,21 @@ function answerOf(chunks: readonly Json[]): Answer {
     },
     choices: new Set(candidates.map(({ index = 0 }) => index)).size,
     hasLogprobs: firsts.some(({ logprobsResult }) => logprobsResult),
+    citations: firsts.flatMap(({ content, groundingMetadata }) => citationsOf(groundingMetadata, content?.parts ?? [], parts)),
     turn: parts,
   };
+}
+
+/** Places count bytes: of a part, or of all pieces that a stream has brought. */
+function citationsOf({ groundingChunks = [], groundingSupports = [] }: Json = {}, own: Json[], all: Json[]): Cited[] {
+  return groundingSupports.flatMap(({ segment, groundingChunkIndices }: Json) => {
+    const { partIndex = 0, startIndex = 0, endIndex, text } = segment;
+    const whole =
+      own.length > 1 || all.length === own.length ? own[partIndex].text : textOf(all.filter(({ thought }) => !thought));
+    const words = Buffer.from(whole).subarray(startIndex, endIndex).toString();
+    assert.equal(words, text);
+    return groundingChunkIndices.map((index: number) => ({ source: groundingChunks[index].web.uri, words }));
+  });
 }
 
 function readError({ error }: Json, status: number) {

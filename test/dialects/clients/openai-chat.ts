@@ -106,9 +106,16 @@ function answerOf(choices: Json[], usage: Json): Answer {
     usage: usageOf(usage),
     choices: choices.length,
     hasLogprobs: (logprobs?.content?.length ?? 0) > 0,
+    citations: (message.annotations ?? []).map(({ url_citation: { url, start_index, end_index } }: Json) => ({
+      source: url,
+      words: pointsIn(message.content, start_index, end_index),
+    })),
     turn: message,
   };
 }
+
+/** Places count characters as Python does. */
+export const pointsIn = (text: string, start: number, end: number): string => [...text].slice(start, end).join('');
 
 /** Of chat and of completions. */
 export const usageOf = (usage: Json): Answer['usage'] =>
@@ -140,6 +147,7 @@ function readStream(bytes: Buffer): Answer {
       for (const name of ['content', 'refusal', 'reasoning', 'reasoning_content'])
         if (delta[name]) message[name] = (message[name] ?? '') + delta[name];
       for (const call of delta.tool_calls ?? []) addCall(message, call);
+      if (delta.annotations) message.annotations = delta.annotations;
       choices[index].finish_reason ??= finish_reason;
       choices[index].logprobs ??= logprobs;
     }

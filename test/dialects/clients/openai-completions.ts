@@ -64,6 +64,7 @@ function answerOf(choices: Json[], usage: Json): Answer {
     usage: usageOf(usage),
     choices: choices.length,
     hasLogprobs: Boolean(logprobs),
+    citations: [],
     turn: undefined,
   };
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { messagesIn } from '#test/support/sse.ts';
 import { type Answer, type Ask, type Client, type Finish, type Json, type Part, type Turn, textOf } from '../ask.ts';
-import { readError } from './openai-chat.ts';
+import { pointsIn, readError } from './openai-chat.ts';
 
 export const openAIResponses: Client = {
   dialect: 'openai-responses',
@@ -107,6 +107,12 @@ function answerOf(response: Json): Answer {
     },
     choices: 1,
     hasLogprobs: parts.some(({ logprobs }) => logprobs?.length > 0),
+    citations: parts.flatMap(({ text, annotations = [] }) =>
+      annotations.map(({ url, start_index, end_index }: Json) => ({
+        source: url,
+        words: pointsIn(text, start_index, end_index),
+      })),
+    ),
     turn: output,
   };
 }
@@ -119,5 +125,12 @@ function readStream(bytes: Buffer): Answer {
   const answer = answerOf(last.response);
   const pieces = events.filter(({ type }) => type === 'response.output_text.delta').map(({ delta }) => delta);
   assert.equal(pieces.join(''), answer.text);
+  const told = events
+    .filter(({ type }) => type === 'response.output_text.annotation.added')
+    .map(({ annotation }) => annotation.url);
+  assert.deepEqual(
+    told,
+    answer.citations.map(({ source }) => source),
+  );
   return answer;
 }
