@@ -1,4 +1,5 @@
 // The table of client dialects: which path speaks which. A path that is missing here is not served.
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Operation } from '#core/chat/dialect.ts';
 import type { Tokens } from '#core/units.ts';
 import { messagesOf } from '../http/sse.ts';
@@ -106,6 +107,16 @@ export { STORED_METHODS, type StoredCall } from './openai-responses/index.ts';
 
 /** Errors on paths that belong to no dialect take OpenAI's envelope. */
 export const anyDialect: Frontend = openAIChat;
+
+const beginnings: readonly (readonly [path: RegExp, frontend: Frontend])[] = [
+  [/^\/v1\/messages\//, anthropicMessages],
+  [/^\/v1beta/, gemini({ model: '', stream: false })],
+  [/^\/model\//, bedrockConverse({ model: '', stream: false })],
+];
+
+/** Whose client asks for a path that is not served: by the path, or by a header that all clients of Anthropic's API send. */
+export const dialectOf = (path: string, { 'anthropic-version': version }: IncomingHttpHeaders): Frontend =>
+  version === undefined ? (beginnings.find(([pattern]) => pattern.test(path))?.[1] ?? anyDialect) : anthropicMessages;
 
 /** Top-level fields that the gateway itself reads from a body. */
 export const interpretedFields: ReadonlySet<string> = new Set([

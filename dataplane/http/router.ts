@@ -2,7 +2,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Failure, failure, statusOf } from '#core/failure.ts';
 import type { ChatExchange, Exchange } from '../exchange.ts';
-import { anyDialect, type Endpoint, endpointOf, type Frontend, type StoredCall, storedOf } from '../frontends/index.ts';
+import {
+  anyDialect,
+  dialectOf,
+  type Endpoint,
+  endpointOf,
+  type Frontend,
+  type StoredCall,
+  storedOf,
+} from '../frontends/index.ts';
 import { passedOf, unlisted } from '../passthrough/endpoints.ts';
 import { passedRequest } from '../passthrough/frontend.ts';
 import { ClientResponse } from './client-response.ts';
@@ -39,7 +47,9 @@ export function publicRouter(options: RouterOptions): Handler {
     const stored = storedOf(req.method ?? '', path, query);
     if (!stored) {
       const passed = passedOf(req.method ?? '', path, query);
-      return passed ? passedHandler(passed, options, req, res, path) : pages(req, res, path, query);
+      // Others have files and batches too, by the same paths: what is meant for them must not go to OpenAI.
+      const isOpenAIs = dialectOf(path, req.headers) === anyDialect;
+      return passed && isOpenAIs ? passedHandler(passed, options, req, res, path) : pages(req, res, path, query);
     }
     const exchange = exchangeOf(stored.endpoint, options, req, res, path) as ChatExchange;
     run(exchange, options.serveStored(exchange, stored.call), options);
@@ -139,7 +149,7 @@ export function pageHandler({
   return (req, res, path, query) => {
     const id = newRequestId();
     const page = pages.get(path) ?? folders.find(([name]) => path.startsWith(name))?.[1];
-    if (!page) return refusePage(res, id, nothingAt(req.method ?? '', path));
+    if (!page) return refusePage(res, id, nothingAt(req.method ?? '', path), [], dialectOf(path, req.headers));
     if (req.method !== 'GET' && req.method !== 'HEAD')
       return refusePage(res, id, failure('method_not_allowed'), ['allow', 'GET']);
     Promise.resolve(page({ headers: req.headers, path, query: new URLSearchParams(query) })).then(

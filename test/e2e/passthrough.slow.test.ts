@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
 import OpenAI, { toFile } from 'openai';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { ask, get, post } from '#test/support/client.ts';
@@ -372,6 +373,25 @@ describe('what a provider keeps', () => {
       assert.equal(await status(call()), 404);
     assert.equal((await client.conversations.delete(conversation.id)).deleted, true);
     assert.equal(await status(client.conversations.retrieve(conversation.id)), 404);
+  });
+});
+
+describe('what other APIs have by the same paths', () => {
+  test("is not OpenAI's: it goes nowhere, and its clients are told in their own words", async () => {
+    const anthropic = new Anthropic({ apiKey: clientKey, baseURL: gateway.url, maxRetries: 0 });
+    const asked = hosted.requests().length;
+    for (const call of [
+      async () => anthropic.beta.files.upload({ file: await picture() }),
+      () => anthropic.beta.files.list(),
+      () => anthropic.messages.batches.create({ requests: [] }),
+    ])
+      await assert.rejects(
+        async () => call(),
+        error => error instanceof Anthropic.NotFoundError && error.type === 'not_found_error',
+      );
+    const google = await get(`${gateway.url}/v1beta/cachedContents`);
+    assert.deepEqual([google.status, google.json().error.status], [404, 'NOT_FOUND']);
+    assert.equal(hosted.requests().length, asked);
   });
 });
 
