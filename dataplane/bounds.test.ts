@@ -26,7 +26,7 @@ const price: Price = {
     output: rate,
     reasoning: rate,
     audioInput: picoUsd(5000),
-    audioOutput: picoUsd(5000),
+    audioOutput: picoUsd(1000),
     perRequest: nanoUsd(0),
   },
 };

@@ -23,6 +23,14 @@ describe('the bundled price list', () => {
     ]);
   });
 
+  test('gives pictures and video their own rate', () => {
+    const rates = (model: string) => catalogue.find({ id: 'google' }, model, november)?.rates;
+    assert.deepEqual(rates('gemini-2.5-flash-image'), { input: '0.3', output: '2.5', audioOutput: '30' });
+    assert.equal(rates('gemini-omni-flash-preview')?.audioOutput, '17.5');
+    assert.equal(catalogue.find({ id: 'openai' }, 'gpt-image-1.5', november)?.rates.audioOutput, '32');
+    assert.equal(catalogue.find({ id: 'openai' }, 'gpt-realtime', november)?.rates.audioOutput, '64');
+  });
+
   test('knows that prices changed on a day', () => {
     assert.equal(catalogue.find({ id: 'openai' }, 'o3', Date.parse('2025-06-01'))?.rates.input, '10');
     assert.equal(catalogue.find({ id: 'openai' }, 'o3', Date.parse('2025-07-01'))?.rates.input, '2');

@@ -48,6 +48,9 @@ const NAMES = {
   output_reasoning_mtok: 'reasoning',
   input_audio_mtok: 'audioInput',
   output_audio_mtok: 'audioOutput',
+  // What is drawn or filmed is counted as audio is. Of what goes in a model lists one rate, or the counts do not tell it apart.
+  output_image_mtok: 'audioOutput',
+  output_video_mtok: 'audioOutput',
 } as const satisfies Record<string, keyof Rates>;
 const CLASSES = Object.entries(NAMES) as [keyof typeof NAMES, keyof Rates][];
 
@@ -90,7 +93,7 @@ function ratesAt(price: ModelPrice, start: number): Rates {
     const rate = price[field];
     if (rate === undefined) continue;
     const amount = typeof rate === 'number' ? rate : (rate.tiers.findLast(tier => tier.start <= start)?.price ?? rate.base);
-    rates[name] = decimal(amount);
+    rates[name] ??= decimal(amount);
   }
   return rates;
 }

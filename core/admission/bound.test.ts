@@ -114,11 +114,13 @@ describe('the bound of a cost', () => {
       { numRuns: 1000 },
     );
   });
-  test('prices audio only where there is some', () => {
+  test('prices audio that goes in only where there is some, and what comes out as the dearest that may', () => {
     const price = flat(1000, 1000);
-    const withAudio = { ...price, rates: { ...price.rates, audioOutput: 9000 as Rates['output'] } };
-    assert.equal(costBound(tokens(0), tokens(10), withAudio, silent), 10);
-    assert.equal(costBound(tokens(0), tokens(10), withAudio, facts), 90);
+    const dear = 9000 as Rates['output'];
+    const withAudio = { ...price, rates: { ...price.rates, audioInput: dear, audioOutput: dear } };
+    assert.equal(costBound(tokens(10), tokens(0), withAudio, silent), 10);
+    assert.equal(costBound(tokens(10), tokens(0), withAudio, facts), 90);
+    assert.equal(costBound(tokens(0), tokens(10), withAudio, silent), 90);
   });
   test('has all the GPUs for all the time besides the tokens, where their time is a price', () => {
     const gpu = { hour: nanoUsd(2_000_000_000), gpus: 4 };

@@ -95,7 +95,7 @@ export function outputBound(maxTokens: number | undefined, choices: number, mode
 // ---------------------------------------------------------------- money
 
 export type PriceFacts = {
-  /** Audio goes in, or may come out. */
+  /** Audio goes in. */
   readonly audio: boolean;
   /** How long the attempt may take: for models priced by the time of their GPUs. */
   readonly duration: Millis;
@@ -115,7 +115,7 @@ export function costBound(input: Tokens, output: Tokens, price: Price | undefine
   if (!price) return nanoUsd(0);
   let dearest = 0;
   for (const { rates, most } of tiersWithin(price, input)) {
-    const nano = nanoCeil(most, dearestInput(rates, facts), output, dearestOutput(rates, facts));
+    const nano = nanoCeil(most, dearestInput(rates, facts), output, dearestOutput(rates));
     const besides = rates.perRequest * (facts.requests ?? 1) + (rates.perUnit ?? 0) * (facts.units ?? 0);
     dearest = Math.max(dearest, nano + besides + (facts.tools ? toolBound(facts.tools, rates, price) : 0));
   }
@@ -161,8 +161,8 @@ function tiersWithin({ rates, tiers }: Price, input: Tokens): readonly Tier[] {
 const dearestInput = (rates: Rates, { audio }: PriceFacts): number =>
   Math.max(rates.input, rates.cacheRead, rates.cacheWrite5m, rates.cacheWrite1h, audio ? rates.audioInput : 0);
 
-const dearestOutput = (rates: Rates, { audio }: PriceFacts): number =>
-  Math.max(rates.output, rates.reasoning, audio ? rates.audioOutput : 0);
+/** Nothing in a request says that a model will not draw or speak. */
+const dearestOutput = (rates: Rates): number => Math.max(rates.output, rates.reasoning, rates.audioOutput);
 
 /** Two products of pico-dollars, summed and rounded up; by way of BigInt where a double is too short. */
 function nanoCeil(input: number, inputRate: number, output: number, outputRate: number): number {

@@ -4,6 +4,7 @@ import { type Tokens, tokens } from '../units.ts';
 /**
  * Token counts of one upstream attempt. The first four are disjoint and add up to the prompt; `output` is the whole
  * completion. `reasoning` and `audioOutput` are parts of `output`; `audioInput` is a part of `inputUncached`.
+ * `audioOutput` holds pictures and video too: no model has a price for more than one of them.
  */
 export type Usage = {
   readonly inputUncached: Tokens;

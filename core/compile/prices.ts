@@ -170,8 +170,9 @@ type FileModel = { readonly price?: Price; readonly contextWindow?: Tokens; read
 
 export function fileModel(file: PriceFile, names: readonly string[], surcharges: boolean): FileModel | undefined {
   const name = names.find(candidate => Object.hasOwn(file.models, candidate));
-  const fields = name === undefined ? undefined : file.models[name];
-  if (fields === undefined) return undefined;
+  const listed = name === undefined ? undefined : file.models[name];
+  if (listed === undefined) return undefined;
+  const fields = withPictures(listed);
   const known = {
     classes: classesOf(fields, FILE_FIELDS, PER_TOKEN),
     perRequest: nanoUsd(decimalAt(fields, 'input_cost_per_request', NANO) ?? 0),
@@ -185,6 +186,12 @@ export function fileModel(file: PriceFile, names: readonly string[], surcharges:
     ...limitAt(fields, 'max_input_tokens', 'contextWindow'),
     ...limitAt(fields, 'max_output_tokens', 'maxOutputTokens'),
   };
+}
+
+/** What is drawn is counted as what is spoken is (see Usage). */
+function withPictures(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { output_cost_per_image_token: drawn, output_cost_per_audio_token: spoken = drawn } = fields;
+  return spoken === undefined ? fields : { ...fields, output_cost_per_audio_token: spoken };
 }
 
 const PER_THOUSAND = 6; // USD for a thousand -> nano-dollars for one

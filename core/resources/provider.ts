@@ -180,7 +180,9 @@ const price = checked(
     ).optional(),
     outputPerMTok: pricePerMTok('For a million output tokens.').optional(),
     audioInputPerMTok: pricePerMTok('For a million tokens of audio that goes in. Default: as input.').optional(),
-    audioOutputPerMTok: pricePerMTok('For a million tokens of audio that comes out. Default: as output.').optional(),
+    audioOutputPerMTok: pricePerMTok(
+      'For a million tokens of audio, pictures or video that come out. Default: as output.',
+    ).optional(),
     perRequest: money('For each request.').optional(),
     perUnit: money(
       'For each unit of what is not counted in tokens: an image, a second of audio that is transcribed, a character that is read aloud.',

@@ -12,7 +12,12 @@ describe('what a reply says it used', () => {
       { usage: { input_tokens: 50, output_tokens: 4160, input_tokens_details: { text_tokens: 10, image_tokens: 40 } } },
       asked({}),
     );
-    assert.deepEqual([told!.inputUncached, told!.output, told!.units], [50, 4160, undefined]);
+    assert.deepEqual([told!.inputUncached, told!.output, told!.audioOutput, told!.units], [50, 4160, 4160, undefined]);
+    const worded = usageIn(
+      { usage: { output_tokens: 4200, output_tokens_details: { image_tokens: 4160, text_tokens: 40 } } },
+      asked({}),
+    );
+    assert.deepEqual([worded!.output, worded!.audioOutput], [4200, 4160]);
     assert.equal(usageIn({ data: [{}, {}] }, asked({ n: 2 }))!.units, 2);
     assert.equal(usageIn({ type: 'image_generation.partial_image' }, asked({})), undefined);
   });

@@ -227,6 +227,16 @@ describe('an answer', () => {
     assert.deepEqual([inputUncached, cacheRead, output, reasoning, audioInput], [67, 40, 50, 30, 20]);
   });
 
+  test('counts pictures apart from words, as they have a price of their own', () => {
+    const candidatesTokensDetails = [
+      { modality: 'IMAGE', tokenCount: 1290 },
+      { modality: 'TEXT', tokenCount: 10 },
+    ];
+    const usageMetadata = { promptTokenCount: 5, candidatesTokenCount: 1300, candidatesTokensDetails };
+    const { usage } = valueIn(generateContent.inspectReply(reply({ finishReason: 'STOP' }, { usageMetadata })));
+    assert.deepEqual([usage?.output, usage?.audioOutput], [1300, 1290]);
+  });
+
   test('that is broken is no answer, and what it took is known', () => {
     const candidate = { finishReason: 'MALFORMED_FUNCTION_CALL', index: 0 };
     const body = reply(candidate, { usageMetadata: { promptTokenCount: 5, candidatesTokenCount: 3 } });

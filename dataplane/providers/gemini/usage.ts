@@ -2,7 +2,7 @@
 import { noUsage, toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
-import { countOf, recordsOf } from '../wire.ts';
+import { countOf, recordsOf, textOf } from '../wire.ts';
 import type { ShownTools } from './tools.ts';
 
 /**
@@ -25,7 +25,7 @@ export function usageOf(wire: unknown, shown: ShownTools): Usage | undefined {
     output: tokens(output),
     reasoning: tokens(Math.min(output, thoughts)),
     audioInput: tokens(Math.min(inputUncached, Math.max(0, audioIn))),
-    audioOutput: tokens(Math.min(output, audioOf(wire.candidatesTokensDetails))),
+    audioOutput: tokens(Math.min(output, countOfKinds(wire.candidatesTokensDetails, ['AUDIO', 'IMAGE', 'VIDEO']))),
     ...toolCallsIn(shown.calls()),
   };
 }
@@ -36,5 +36,10 @@ function hasThoughtsWithin(wire: JsonRecord): boolean {
   return countOf(wire.thoughtsTokenCount) > 0 && countOf(wire.totalTokenCount) === parts;
 }
 
-const audioOf = (details: unknown): number =>
-  recordsOf(details).reduce((sum, { modality, tokenCount }) => (modality === 'AUDIO' ? sum + countOf(tokenCount) : sum), 0);
+const audioOf = (details: unknown): number => countOfKinds(details, ['AUDIO']);
+
+const countOfKinds = (details: unknown, kinds: readonly string[]): number =>
+  recordsOf(details).reduce(
+    (sum, detail) => (kinds.includes(textOf(detail.modality)) ? sum + countOf(detail.tokenCount) : sum),
+    0,
+  );
