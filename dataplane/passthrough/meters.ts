@@ -83,17 +83,6 @@ const images: Meter = {
 
 const drawnTokens = (drawn: number) => ({ output: tokens(drawn), audioOutput: tokens(drawn) });
 
-const drawnTokens = (drawn: number) => ({ output: tokens(drawn), audioOutput: tokens(drawn) });
-
-/** What is drawn has a price of its own. All of it is pictures, where nothing else is said. */
-function pictureUsage(usage: JsonRecord): Usage {
-  const told = tokenUsage(usage);
-  const { image_tokens: drawn } = detailsOf(usage, 'output_tokens_details');
-  return { ...told, audioOutput: drawn === undefined ? told.output : tokens(Math.min(count(drawn), told.output)) };
-}
-
-const drawnTokens = (drawn: number) => ({ output: tokens(drawn), audioOutput: tokens(drawn) });
-
 /** What is drawn has a price of its own. All of it is pictures, where nothing else is said. */
 function pictureUsage(usage: JsonRecord): Usage {
   const told = tokenUsage(usage);
