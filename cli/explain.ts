@@ -8,10 +8,11 @@ import type { Candidate } from '#core/plan/candidate.ts';
 import { type Explanation, explainRoutes } from '#core/plan/explain.ts';
 import { CAPABILITY_OF, NEEDED, noNeeds, type RequestNeeds } from '#core/plan/needs.ts';
 import type { Plan, Score } from '#core/plan/plan.ts';
-import type { Cascade, KeyEntry, Snapshot } from '#core/snapshot/snapshot.ts';
+import type { Cascade, Hook, KeyEntry, Snapshot } from '#core/snapshot/snapshot.ts';
 import { epochMillis, type NanoUsd } from '#core/units.ts';
 import { liveConfig } from '#dataplane/config/live.ts';
 import { type Frontend, frontendOf, type UnaryFrontend } from '#dataplane/frontends/index.ts';
+import { uncheckedPassing } from '#dataplane/hooks/unseen.ts';
 import { planFor } from '#dataplane/open.ts';
 import { passedWireFor, unaryWireFor, wireFor } from '#dataplane/providers/index.ts';
 import { sha256 } from '#platform/digest.ts';
@@ -138,7 +139,9 @@ function storyOf(snapshot: Snapshot, model: string, values: Flags): Story {
   const planned = planFor(config, config.key(key.digests[0] ?? '')!, facts, { random: () => context.random, turn: () => 0 });
   if (!planned.ok)
     return { ...explanation, key, model, operation, refusal: `${planned.failure.class}: ${planned.failure.message}` };
-  return { ...explanation, plan: planned.value, key, model, operation };
+  const unchecked = frontendOf(operation) ? undefined : uncheckedPassing(operation, planned.value.route);
+  const refusal = unchecked && `${unchecked.class}: ${unchecked.message}`;
+  return { ...explanation, plan: planned.value, key, model, operation, ...(refusal !== undefined && { refusal }) };
 }
 
 function needsOf(values: Flags, operation: Operation, headers: Readonly<Record<string, string>>): RequestNeeds {
@@ -194,6 +197,9 @@ function forMachines({ key, model, operation, refusal, routes, plan, scores }: S
     candidates: (plan?.candidates ?? []).map(c => ({ ...describe(c, operation), priority: c.priority, weight: c.weight })),
     excluded: plan?.excluded ?? [],
     scores,
+    ...(plan?.route?.hooks && {
+      hooks: plan.route.hooks.map(({ http, ...hook }) => ({ ...hook, ...(http && { url: http.origin + http.path }) })),
+    }),
     ...(plan?.route?.cascade && { cascade: plan.route.cascade }),
   };
 }
@@ -235,6 +241,7 @@ function forPeople({ key, model, operation, refusal, routes, plan, scores }: Sto
   for (const { route, taken, reasons } of routes)
     lines.push(`  ${taken ? '->' : '  '} ${route}${taken ? '  taken' : `  ${reasons.join('; ')}`}`);
   if (routes.length === 0) lines.push('     none');
+  if (plan?.route?.hooks) lines.push('', 'Hooks:', ...plan.route.hooks.map(hookLine));
   lines.push('', refusal === undefined ? titleOf(plan) : `Refused: ${refusal}`);
   if (refusal === undefined)
     for (const [index, candidate] of (plan?.candidates ?? []).entries())
@@ -247,6 +254,13 @@ const titleOf = (plan: Plan | undefined): string =>
   plan?.route
     ? `Backends, in the order they are tried (${plan.route.strategy}):`
     : 'No route takes it: it goes straight to its provider.';
+
+function hookLine({ name, when, mode, holdStream, onFailure, http, sensitiveData }: Hook): string {
+  const does = sensitiveData
+    ? `${sensitiveData.kinds.join(', ')}: ${sensitiveData.action}${sensitiveData.restore ? ', restored in the answer' : ''}`
+    : `${http ? http.origin + http.path : 'an address that it may not have'}${mode === 'Decide' ? `, on failure ${onFailure}` : ''}`;
+  return `  ${when} ${mode}  ${name}  ${does}${holdStream ? ', holds streams' : ''}`;
+}
 
 function linesOf(candidate: Candidate, index: number, operation: Operation, scores: readonly Score[]): string[] {
   const told = describe(candidate, operation);

@@ -17,7 +17,7 @@ import { HoldStage } from './hold-stage.ts';
 import { RewriteStage, type Rewriting } from './rewrite.ts';
 import { findInRequest, type Mask, maskedRequest, maskedTags } from './sensitive-request.ts';
 import type { Deny, Next, Stage } from './stage.ts';
-import { hasChecks, unseen } from './unseen.ts';
+import { hasChecks, uncheckedPassing, unseen } from './unseen.ts';
 
 type Opened = Parsed<Call> | Unplanned;
 type SensitiveData = NonNullable<Hook['sensitiveData']>;
@@ -85,8 +85,8 @@ export class HookRun {
     if (isPassed && exchange.form && hasChecks(plan.route, 'Before')) return unseen('a form');
     const tokens = this.#hooks.some(hook => hook.when === 'Before' && hook.sensitiveData) && tokensIn(exchange, this.#call);
     if (tokens) return unseen('tokens', tokens);
+    if (isPassed) return uncheckedPassing(exchange.frontend.operation, plan.route);
     if (!hasChecks(plan.route, 'After')) return undefined;
-    if (isPassed) return unseen(`answers of ${exchange.frontend.operation}`);
     if (envelope.inBackground) return unseen('an answer that comes later', 'background');
     const keeps = envelope.names?.find(({ kind }) => kind === 'conversation');
     return keeps && unseen('an answer that is kept in a conversation', keeps.param);

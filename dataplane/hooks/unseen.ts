@@ -16,6 +16,12 @@ export const unseen = (what: string, param?: string): Failure =>
     ...(param !== undefined && { param }),
   });
 
+/** Why what would be passed on as it is is not: the checks of its route could not see what is said. */
+export function uncheckedPassing(operation: Operation, route: RouteEntry | undefined): Failure | undefined {
+  if (operation === 'Realtime') return hasChecks(route) ? unseen('a realtime session') : undefined;
+  return hasChecks(route, 'After') ? unseen(`answers of ${operation}`) : undefined;
+}
+
 /** What the lines of a batch may be. */
 const BATCHED: readonly Operation[] = ['Chat', 'Responses', 'Completions', 'Embeddings'];
 

@@ -13,7 +13,7 @@ import { authenticate } from '../authenticate.ts';
 import type { LiveConfig, LiveKey } from '../config/live.ts';
 import { anyDialect } from '../frontends/index.ts';
 import { Hold } from '../hold.ts';
-import { hasChecks, unseen } from '../hooks/unseen.ts';
+import { uncheckedPassing } from '../hooks/unseen.ts';
 import type { Upgrades } from '../http/listener.ts';
 import { planFor } from '../open.ts';
 import { PASSED_DIALECT } from '../passthrough/endpoints.ts';
@@ -147,7 +147,8 @@ export class Realtime implements Upgrades {
     const tags = tagsOf(headers, NO_CONTROLS);
     const facts = { model, operation: 'Realtime', headers, tags, inputTokens: () => 0, needs: REALTIME_NEEDS } as const;
     const plan = planFor(config, key.value, facts, ports);
-    if (plan.ok && hasChecks(plan.value.route)) return { ok: false, failure: unseen('a realtime session') };
+    const unchecked = plan.ok && uncheckedPassing(facts.operation, plan.value.route);
+    if (unchecked) return { ok: false, failure: unchecked };
     return plan.ok ? ok({ id, config, key: key.value, model, query, protocols, plan: plan.value, headers }) : plan;
   }
 

@@ -21,6 +21,12 @@ writeFileSync(
     tenantKey(),
     provider('oa', 'OpenAI', 'http://127.0.0.1:9', models),
     route('cheapest', 'cheapest', [backend('large', 0), backend('small', 0)], { strategy: 'LowestCost' }),
+    route('checked', 'checked', [backend('large', 0)], {
+      hooks: [
+        { name: 'data', when: 'Before', sensitiveData: { kinds: ['Email'], action: 'Mask', restore: true } },
+        { name: 'words', when: 'After', holdStream: true, http: { url: 'http://127.0.0.1:9/words', onFailure: 'Deny' } },
+      ],
+    }),
     route('stepwise', 'stepwise', [backend('small', 0), backend('large', 1)], {
       cascade: {
         steps: [{ backend: 'small', accept: { rules: ['ValidJSON'], minConfidence: '0.8' } }, { backend: 'large' }],
@@ -50,6 +56,20 @@ describe('tollgate explain', () => {
     const json = await told('--model', 'cheapest', '--input-tokens', '5000', '--json');
     const { candidates, excluded } = JSON.parse(json.out);
     assert.deepEqual([candidates.length, excluded[0].backend, excluded[0].cause], [1, 'small', 'context-window']);
+  });
+
+  test('says which hooks look at it, and refuses what they could not see', async () => {
+    const { code, out } = await told('--model', 'checked');
+    assert.equal(code, 0);
+    assert.match(out, /Before Decide {2}data {2}Email: Mask, restored in the answer\n/);
+    assert.match(out, /After Decide {2}words {2}http:\/\/127\.0\.0\.1:9\/words, on failure Deny, holds streams\n/);
+    const [, words] = JSON.parse((await told('--model', 'checked', '--json')).out).hooks;
+    assert.deepEqual([words.name, words.url], ['words', 'http://127.0.0.1:9/words']);
+    for (const operation of ['Images', 'Realtime']) {
+      const refused = await told('--model', 'checked', '--operation', operation);
+      assert.equal(refused.code, 1);
+      assert.match(refused.out, /Refused: unsupported_parameter: The route checks what is asked and answered/);
+    }
   });
 
   test('says what a cascade asks of an answer', async () => {
