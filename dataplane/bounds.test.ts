@@ -67,7 +67,7 @@ describe('the bound of an input', () => {
     const [bytes, counted] = [await bounds.bound('bytes'), await bounds.bound('counted')];
     assert.ok(counted.cost < bytes.cost / 2, `${counted.cost} of ${bytes.cost}`);
   });
-  test('has room for pictures and documents that the body only names, in both dialects', async () => {
+  test('has room for pictures and documents that the body only names, in chat and in messages', async () => {
     const plain = (await boundsOf(CHAT, chat('hi')).bound('bytes')).cost;
     const one = (await boundsOf(CHAT, chat([picture])).bound('bytes')).cost;
     const two = (await boundsOf(CHAT, chat([picture, picture])).bound('bytes')).cost;

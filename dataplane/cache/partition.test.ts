@@ -218,7 +218,7 @@ test('effort counts beside a budget of thinking, and with thinking disabled', ()
   }
 });
 
-test('both dialects share where they say the same', () => {
+test('dialects share where they say the same', () => {
   const openai = {
     model: 'm',
     temperature: 0,

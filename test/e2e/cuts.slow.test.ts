@@ -89,7 +89,7 @@ async function cut({ socket, body }: RawAsked): Promise<void> {
   socket.resetAndDestroy();
 }
 
-/** Each of so many places in both dialects. */
+/** Each of so many places, for clients of chat and of messages. */
 function eachOf(count: number, run: (place: Place) => Promise<void>): Promise<number> {
   return eachCut(places.some(count, seed), 16, async cut => {
     const both = dialects.map(async dialect => {

@@ -63,7 +63,7 @@ const head = (extra: string, length: number): string =>
 const small = JSON.stringify(chat('gpt'));
 
 describe('bodies', () => {
-  test('a body above 32 MiB is 413, on both dialects, told from its Content-Length alone', async () => {
+  test('a body above 32 MiB is 413, in chat and in messages, told from its Content-Length alone', async () => {
     for (const path of [chatPath, messagesPath]) {
       const { status, body } = await exchange(
         gateway.port,

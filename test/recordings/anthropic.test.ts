@@ -1,4 +1,4 @@
-// Recorded answers of Anthropic, decoded, and translated for clients of both dialects. The recordings stand beside the project.
+// Recorded answers of Anthropic, decoded, and translated for clients of its own dialect and of OpenAI's. The recordings stand beside the project.
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import { describe, test } from 'node:test';

@@ -1,4 +1,5 @@
-// What real providers have streamed, cut short: no client, of the same dialect or the other, takes a part for the whole.
+// What real providers have streamed over OpenAI's chat wire and Anthropic's, cut short: no client, of the same dialect or the other, takes a part
+// for the whole.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deliver } from '#test/support/attempts.ts';

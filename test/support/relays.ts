@@ -1,4 +1,5 @@
-// Every pair of a client's dialect and a provider's wire, as the loop puts them together for a stream.
+// Clients' dialects and providers' wires as the loop puts them together for a stream: the two that scripted streams are written in. All others,
+// from outside, are in test/dialects/.
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
 import type { Frontend, ReplyContext } from '#dataplane/frontends/frontend.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';

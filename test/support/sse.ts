@@ -21,7 +21,7 @@ function fieldOf(line: string): { name: string; value: string } {
   return { name: line.slice(0, colon), value: line.slice(colon + 1).replace(/^ /, '') };
 }
 
-/** The text that a streamed answer amounts to, in either dialect. */
+/** The text that a streamed answer amounts to, in OpenAI's chat dialect or Anthropic's. */
 export function answerText(body: string): string {
   return messagesIn(body)
     .filter(({ data }) => data !== '[DONE]')
@@ -30,7 +30,7 @@ export function answerText(body: string): string {
     .join('');
 }
 
-/** Whether it ended as a good answer of either dialect does. */
+/** Whether it ended as a good answer of one of these does. */
 export function isTerminated(body: string): boolean {
   const last = messagesIn(body).at(-1);
   return last !== undefined && (last.data === '[DONE]' || last.event === 'message_stop');

@@ -1,4 +1,4 @@
-// Small well-formed answers of the two wires, for scripted upstreams.
+// Small well-formed answers of OpenAI's chat wire and of Anthropic's, for scripted upstreams.
 
 export const openaiReply = (text: string, rest: Record<string, unknown> = {}): Record<string, unknown> => ({
   id: 'chatcmpl-scripted',
