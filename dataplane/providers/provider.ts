@@ -27,10 +27,25 @@ export type ClientHeaders = Readonly<Record<string, string | string[] | undefine
 export type Address = { readonly origin: string; readonly path: string; readonly headers: Record<string, string> };
 
 /** A base URL, valid and without a trailing slash since compile, in two: `http://host:1` and `/v1` (or ''). Cheaper than `new URL`, at each request. */
-export function splitBase(base: string): { origin: string; prefix: string } {
+export function splitBase(base: string): Split {
+  const known = splits.get(base);
+  if (known) return known;
   const slash = base.indexOf('/', base.indexOf('//') + 2);
-  return slash < 0 ? { origin: base, prefix: '' } : { origin: base.slice(0, slash), prefix: base.slice(slash) };
+  // Copies: a text that is a part of another one has V8 leave its fast way of making JSON, in every row.
+  const split =
+    slash < 0 ? { origin: base, prefix: '' } : { origin: copyOf(base.slice(0, slash)), prefix: copyOf(base.slice(slash)) };
+  if (splits.size >= MAX_SPLITS) splits.clear();
+  splits.set(base, split);
+  return split;
 }
+
+type Split = { readonly origin: string; readonly prefix: string };
+
+/** Bases come from the configuration, and every request asks for one of them. */
+const splits = new Map<string, Split>();
+const MAX_SPLITS = 4096;
+
+const copyOf = (text: string): string => Buffer.from(text).toString();
 
 /** A request that is complete, before it is signed. */
 export type Unsigned = Address & { readonly method: string; readonly body: Buffer | string | null };

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,7 +74,10 @@ export async function startGateway(
   { nodeOptions = '', limits = '', env: stores = {} }: GatewayOptions = {},
 ): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
-  writeFileSync(join(folder, 'bench.yaml'), configuration(upstream) + limits);
+  const config = join(folder, 'config');
+  mkdirSync(config);
+  // Beside the data, as everywhere: the folder of the configuration is watched.
+  writeFileSync(join(config, 'bench.yaml'), configuration(upstream) + limits);
   const [port, internal] = [await freePort(), await freePort()];
   const env = {
     // As package.json's `start` has it.
@@ -88,7 +91,7 @@ export async function startGateway(
     ...stores,
   };
   const start = performance.now();
-  const child = startNode(CORES.server, '../../cli/main.ts', ['run', '--config', folder], env);
+  const child = startNode(CORES.server, '../../cli/main.ts', ['run', '--config', config], env);
   child.stdout!.resume();
   await ready(child, async () => (await fetch(`http://127.0.0.1:${port}/health/readiness`)).ok);
   const readyMs = performance.now() - start;
