@@ -6,12 +6,15 @@ type Unit = 'code-points' | 'bytes';
 /** From `at` on, each UTF-16 unit has this width; `total` is the width of all before it. */
 type Run = { readonly at: number; readonly total: number; readonly width: number };
 
+/** Of most texts, and the first of all. */
+const plain: readonly Run[] = [{ at: 0, total: 0, width: 1 }];
+
 /** A text that changes more often than that, every other character, has no places that could be told. */
 const RUNS_MAX = 65_536;
 
 export class Measure {
   readonly #widthOf: (code: number) => number;
-  readonly #runs: Run[] = [{ at: 0, total: 0, width: 1 }];
+  #runs: readonly Run[] = plain;
   #length = 0;
 
   constructor(unit: Unit) {
@@ -29,7 +32,9 @@ export class Measure {
       const next = this.#widthOf(text.charCodeAt(i));
       if (next === width) continue;
       const at = this.#length + i;
-      this.#runs.push({ at, total: this.#until(at), width: next });
+      const run = { at, total: this.#until(at), width: next };
+      if (this.#runs === plain) this.#runs = [...plain, run];
+      else (this.#runs as Run[]).push(run);
       width = next;
     }
     this.#length += text.length;

@@ -29,6 +29,8 @@ type State = {
   sources: readonly Citation[];
 };
 
+const none: readonly Citation[] = [];
+
 const newState = (choices: number): State => ({
   parts: new PartSequence(),
   phase: 'before-start',
@@ -36,7 +38,7 @@ const newState = (choices: number): State => ({
   ended: new Set(),
   finish: undefined,
   leftOut: false,
-  sources: [],
+  sources: none,
 });
 
 export function streamDecoder(request?: RequestFields): StreamDecoder {

@@ -15,7 +15,12 @@ export type CallPiece = {
 };
 
 /** `start`: how much of the answer's text was before it. `citations` wait with the pieces. */
-type TextRun = { readonly kind: TextKind; readonly pieces: string[]; readonly start: number; readonly citations: Citation[] };
+type TextRun = {
+  readonly kind: TextKind;
+  readonly pieces: string[];
+  readonly start: number;
+  citations: Citation[] | undefined;
+};
 type Call = {
   readonly kind: 'call';
   /** As the wire numbers it; undefined where it does not. */
@@ -42,7 +47,7 @@ export class PartSequence {
   /** Of the answer's text, which citations count through. */
   readonly #measure = new Measure('code-points');
   /** Of a text that is still to come. */
-  #uncited: Citation[] = [];
+  #uncited: Citation[] | undefined;
   #open: Part | undefined;
 
   get hasCalls(): boolean {
@@ -61,8 +66,7 @@ export class PartSequence {
     if (this.#open?.kind === kind) return [textDelta(kind, text)];
     const last = this.#held.at(-1);
     if (last?.kind === kind) this.#hold(last, text);
-    else
-      this.#held.push(this.#hold({ kind, pieces: [], start, citations: kind === 'text' ? this.#uncited.splice(0) : [] }, text));
+    else this.#held.push(this.#hold({ kind, pieces: [], start, citations: this.#citationsOf(kind) }, text));
     return this.#advance();
   }
 
@@ -70,17 +74,26 @@ export class PartSequence {
   cite(citation: Citation): ChatEvent[] {
     const last = this.#held.at(-1) ?? this.#open;
     if (last?.kind !== 'text') {
+      this.#uncited ??= [];
       this.#uncited.push(citation);
       return [];
     }
     if (last === this.#open) return [this.#cited(citation, last)];
+    last.citations ??= [];
     last.citations.push(citation);
     return [];
   }
 
+  #citationsOf(kind: TextKind): Citation[] | undefined {
+    if (kind !== 'text') return undefined;
+    const uncited = this.#uncited;
+    this.#uncited = undefined;
+    return uncited;
+  }
+
   /** There are citations that no text came for. */
   get hasUncited(): boolean {
-    return this.#uncited.length > 0;
+    return this.#uncited !== undefined;
   }
 
   #cited(citation: Citation, { start }: TextRun): ChatEvent {
@@ -150,7 +163,7 @@ export class PartSequence {
       return [
         { kind: `${part.kind}-start` },
         ...pieces.map(piece => textDelta(part.kind, piece)),
-        ...part.citations.splice(0).map(citation => this.#cited(citation, part)),
+        ...(part.citations ?? []).map(citation => this.#cited(citation, part)),
       ];
     part.state = 'open';
     // Nobody but OpenAI promises an id, and without one the result could not say what it answers.
