@@ -198,6 +198,9 @@ describe('the words of an answer', () => {
     const item = { item_id: 'i', output_index: 1, content_index: 0, delta: 'd' };
     assert.deepEqual(answered(item, 'response.output_text.delta'), ['(output_index=1,content_index=0).delta +']);
     assert.deepEqual(answered(item, 'response.function_call_arguments.delta'), ['(output_index=1,content_index=0).delta + json']);
+    assert.deepEqual(answered({ type: 'response.function_call_arguments.delta', ...item }), [
+      '(output_index=1,content_index=0).delta + json',
+    ]);
     const candidate = { content: { role: 'model', parts: [{ text: 't' }, { functionCall: { name: 'f', args: { to: 'a' } } }] } };
     assert.deepEqual(answered({ candidates: [candidate], responseId: 'r' }), [
       'candidates[0].content.parts[0].text +',

@@ -79,14 +79,21 @@ const PROBABILITIES: ReadonlySet<string> = new Set(['logprobs', 'logprobsResult'
 /** @param onProbabilities told of the values that say the answer once more, as probabilities of its tokens */
 export function textsOfAnswer(json: string, event: string, onProbabilities: Taken['take']): TextAt[] {
   const strings = [...stringsIn(json, { has: name => PROBABILITIES.has(name), take: onProbabilities })];
-  const isTextFile = ({ key, within }: JsonString) =>
-    key === FILE && strings.some(other => other.within === within && isTextType(json, other));
+  const textFiles = new Set(strings.filter(string => isTextType(json, string)).map(({ within }) => within));
+  const name = event || typeOf(json, strings);
   return strings.flatMap(string => {
-    const isInArguments = isArgument(string.within);
-    if (!isInArguments && !WORDS.has(string.key) && !isTextFile(string)) return [];
+    const { key, within } = string;
+    const isInArguments = isArgument(within);
+    if (!isInArguments && !WORDS.has(key) && !(key === FILE && textFiles.has(within))) return [];
     const isPiece = !isInArguments && isPieceOfText(string);
-    return [{ ...string, place: placeOf(string), isPiece, isJson: isJsonText(string, isPiece, event) }];
+    return [{ ...string, place: placeOf(string), isPiece, isJson: isJsonText(string, isPiece, name) }];
   });
+}
+
+/** Of an event whose name is left out, as not all servers of Responses say it. */
+function typeOf(json: string, strings: readonly JsonString[]): string {
+  const type = strings.find(({ key, within }) => key === 'type' && within.parent === undefined);
+  return type ? textOfString(json, type.start, type.end) : '';
 }
 
 const FINISH = /^finish_?reason$/i;
