@@ -4,7 +4,7 @@ import { askOnce } from '#platform/http-ask.ts';
 import type { HttpRequest } from '#platform/http-client.ts';
 import type { Ports } from './ports.ts';
 import type { Address, Provider, Target } from './providers/provider.ts';
-import { parseJson } from './upstream-request.ts';
+import { parseJson, withQuery } from './upstream-request.ts';
 
 const FIRST_LOOK_MS = 1_000;
 const LOOKS_APART_MAX_MS = 15_000;
@@ -44,6 +44,5 @@ export function keptRequest(
   { provider }: Target,
 ): HttpRequest {
   headers['accept-encoding'] = 'identity';
-  const joined = query === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${query}`;
-  return { method, origin, path: joined, headers, body: null, connectTimeoutMs: provider.timeouts.connect };
+  return { method, origin, path: withQuery(path, query), headers, body: null, connectTimeoutMs: provider.timeouts.connect };
 }

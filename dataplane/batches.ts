@@ -13,7 +13,7 @@ import type { LiveConfig } from './config/live.ts';
 import { uncheckedBatch } from './hooks/unseen.ts';
 import { type BatchFile, boundOfBatch, endOfBatch, modelByEitherName, priceInBatch } from './passthrough/batch.ts';
 import { PASSED_DIALECT } from './passthrough/endpoints.ts';
-import { notFound } from './pinned.ts';
+import { notFound, placeUnknown } from './pinned.ts';
 import type { Pin } from './pins/pins.ts';
 import type { Ports } from './ports.ts';
 import { passedWireFor } from './providers/index.ts';
@@ -138,7 +138,7 @@ async function foreignIn(
 ): Promise<Parsed<never> | undefined> {
   if (names.length === 0) return undefined;
   const found = await pins.find(tenant, names);
-  if (found === 'away') return refuse('store_unavailable', { message: 'It is not known now where this is stored; try again.' });
+  if (found === 'away') return placeUnknown();
   const at = found.findIndex(pin => pin?.provider !== provider);
   return at < 0 ? undefined : notFound(names[at]!.kind, names[at]!.id, 'input_file_id');
 }

@@ -10,7 +10,7 @@ import type { Pin, Pins } from './pins/pins.ts';
 export async function pinOf({ names }: Envelope, tenant: string, pins: Pins): Promise<Parsed<Pin | undefined>> {
   if (!names) return ok(undefined);
   const found = await pins.find(tenant, names);
-  if (found === 'away') return refuse('store_unavailable', { message: 'It is not known now where this is stored; try again.' });
+  if (found === 'away') return placeUnknown();
   let pin: Pin | undefined;
   let tokens: number | undefined = 0;
   for (const [i, { kind, id, param }] of names.entries()) {
@@ -29,6 +29,10 @@ export async function pinOf({ names }: Envelope, tenant: string, pins: Pins): Pr
   const { tokens: _own, ...place } = pin;
   return ok({ ...place, ...(tokens !== undefined && { tokens }) });
 }
+
+/** The store that knows it is away. */
+export const placeUnknown = () =>
+  refuse('store_unavailable', { message: 'It is not known now where this is stored; try again.' });
 
 /** The same for what never was and for what another tenant has. */
 export const notFound = (kind: string, id: string, param?: string) =>

@@ -16,7 +16,7 @@ import { queryOf } from './passthrough/kept.ts';
 import { type Asked, type Meter, meterOf } from './passthrough/meters.ts';
 import { passedWireFor } from './providers/index.ts';
 import type { PassedWire, Target } from './providers/provider.ts';
-import { type Preparation, type Prepared, parseJson, targetOf } from './upstream-request.ts';
+import { type Preparation, type Prepared, parseJson, targetOf, withQuery } from './upstream-request.ts';
 
 export function preparePassed({ call, candidate, endpoint }: Preparation, exchange: PassedExchange): Parsed<Prepared> {
   const target = targetOf(call, candidate, endpoint);
@@ -81,9 +81,6 @@ function requestOf(exchange: PassedExchange, call: Call, wire: PassedWire, targe
 }
 
 type Body = Pick<HttpRequest, 'body' | 'bodyStream'>;
-
-const withQuery = (path: string, query: string): string =>
-  query === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${query}`;
 
 function jsonOf({ endpoint }: PassedCall, { body, envelope }: Call, target: Target, headers: Record<string, string>): Body {
   if (endpoint.body === 'none') return { body: null };

@@ -10,7 +10,7 @@ import { keptRequest } from './background.ts';
 import type { LiveConfig } from './config/live.ts';
 import type { ChatExchange } from './exchange.ts';
 import { STORED_METHODS, type StoredCall } from './frontends/index.ts';
-import { notFound } from './pinned.ts';
+import { notFound, placeUnknown } from './pinned.ts';
 import type { Pin } from './pins/pins.ts';
 import type { Ports } from './ports.ts';
 import { wireFor } from './providers/index.ts';
@@ -52,7 +52,7 @@ async function placeOf({ headers }: ChatExchange, { method, id, below }: StoredC
     return refuse('method_not_allowed', { message: `A stored response takes ${methods.join(' and ')} here.` });
   const { tenant } = key.value.entry;
   const found = await ports.pins.find(tenant, [{ kind: 'response', id }]);
-  if (found === 'away') return refuse('store_unavailable', { message: 'It is not known now where this is stored; try again.' });
+  if (found === 'away') return placeUnknown();
   if (found[0]?.isGuarded && method !== 'DELETE' && below !== '/input_items')
     return refuse('permission_denied', {
       message: 'The route of this response checks answers as they are given: it is not given again.',

@@ -83,6 +83,9 @@ export function post({ origin, path, headers }: Address, body: Buffer | string, 
   return { method: 'POST', origin, path, headers, body, connectTimeoutMs: provider.timeouts.connect };
 }
 
+export const withQuery = (path: string, query: string): string =>
+  query === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${query}`;
+
 export function parseJson(bytes: Buffer): Parsed<unknown> {
   try {
     return ok(JSON.parse(bytes.toString()));
