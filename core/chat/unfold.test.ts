@@ -11,6 +11,9 @@ const text = fc.string();
 const own = { noNullPrototype: true } as const;
 const part: fc.Arbitrary<AssistantPart> = fc.oneof(
   text.map(text => ({ kind: 'text', text }) as const),
+  text.map(
+    text => ({ kind: 'text', text, citations: [{ source: { kind: 'url', url: text }, span: { start: 0, end: 1 } }] }) as const,
+  ),
   text.map(text => ({ kind: 'refusal', text }) as const),
   text.map(data => ({ kind: 'redacted-thinking', data }) as const),
   fc.record({ kind: fc.constant('thinking' as const), text, signature: fc.string({ minLength: 1 }) }, own),

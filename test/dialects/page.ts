@@ -38,6 +38,11 @@ Where client and provider speak the same dialect the body passes through as it i
 | ✗ \`field\` | always a 400 \`unsupported_parameter\` that names field and target: without it the request would be another one |
 | ✗ | the body passes through, and the provider itself refuses it |
 | | this dialect has no words for it |
+
+Citations are translated with the answer: what is cited, and for which words. Without a word for it they stay behind: chat completions have addresses alone,
+no documents and no files; Responses have documents only where they are stored files; Messages have no files; completions have no citations. Words of a source
+(its quote) are told in Messages, Converse and, for what was not found on the web, generateContent. In Messages and Converse a citation is of a whole block: a
+whole answer is cut into blocks for it, a stream begins the next block behind it.
 `;
 
 export function pageOf(targets: readonly Target[], tables: readonly Table[]): string {
