@@ -3,8 +3,8 @@ import { type CharSet, charSet, type Detector, DIGIT, endOfRun, isApart, isIn, t
 
 // ---------------------------------------------------------------- e-mail
 
-/** With accents (RFC 6531). */
-const LETTERS = 'A-Za-zÀ-ÖØ-öø-ɏ';
+/** With accents, in one or as signs of their own (RFC 6531). */
+const LETTERS = 'A-Za-zÀ-ÖØ-öø-ɏ\\u0300-\\u036f';
 /** Those of RFC 5321's dot-string that people use. */
 const LOCAL = charSet(`${LETTERS}0-9._%+'\\-`);
 const HOST = charSet(`${LETTERS}0-9.\\-`);
@@ -14,6 +14,8 @@ const LABEL = new RegExp(`^[${LETTERS}0-9]([${LETTERS}0-9-]*[${LETTERS}0-9])?$`)
 const MAX_LABEL = 63;
 /** The last label of a name that people are reached at. */
 const TOP = new RegExp(`^([${LETTERS}]{2,63}|xn--[A-Za-z0-9-]{1,59})$`);
+/** A picture for fine screens, `logo@2x.png`, is nobody's address. */
+const PICTURE = /^[1-4]x\.(png|jpe?g|gif|webp|avif|heic|svg|pdf)$/i;
 /** As it is written in the query of a URL. */
 const ENCODED_SIGN = '%40';
 
@@ -25,7 +27,7 @@ const matchEmail: Match = (text, at, isWhole) => {
   const end = endOfRun(HOST, text, host, MAX_HOST);
   if (end === text.length && !isWhole) return MORE;
   const length = domainLength(text.slice(host, end));
-  return length === 0 ? NO : host + length;
+  return length === 0 || PICTURE.test(text.slice(host, host + length)) ? NO : host + length;
 };
 
 export const email: Detector = { begins: WORD, match: matchEmail };

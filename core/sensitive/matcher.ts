@@ -19,8 +19,8 @@ export type Detector = { /** With what it begins. */ readonly begins: CharSet; r
 /** By code unit: which characters a run is made of. */
 export type CharSet = Uint8Array;
 
-/** Latin letters, with their accents, are below. */
-const CODES = 0x250;
+/** Latin letters, and accents by themselves, are below. */
+const CODES = 0x370;
 
 /** @param classes as in a regular expression, such as `A-Za-z0-9_` */
 export function charSet(classes: string): CharSet {

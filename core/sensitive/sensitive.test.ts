@@ -28,7 +28,7 @@ const things: Readonly<Record<SensitiveKind, readonly string[]>> = {
     join('eyJ', 'hbGciOiJIUzI1NiJ9.eyJ', 'zdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P'),
   ],
   Email: ['a@b.co', 'john.doe+tag@mail.example.com', "o'hara@example.org", 'x_y-z%1@sub-domain.example.museum', 'me@xn--80ak6aa92e.com',
-    'josé@example.com', 'user@müller.de', 'john.doe%40example.com', 'john＠example.com',
+    'josé@example.com', 'jose\u0301@example.com', 'user@müller.de', 'john.doe%40example.com', 'john＠example.com',
   ],
   CreditCard: [
     '4111111111111111', '4111 1111 1111 1111', '5555-5555-5555-4444', '378282246310005', '3782 822463 10005', '6011111111111117',
@@ -43,7 +43,7 @@ const things: Readonly<Record<SensitiveKind, readonly string[]>> = {
 // biome-ignore format: one case a line would hide the table
 const nothing = [
   '', 'Dear Alice, it is 12:34:56 and 3.14 is less than 22/7.', 'sk-learn-pipeline-transformer-example', 'task-force-of-twenty-people',
-  join('sk', '-aaaaaaaaaaaaaaaaaaaaaaaa1'), 'a@b', '@alice', 'user@localhost', 'foo@bar.', 'x@y.1', '4111111111111112', '41111111111111111',
+  join('sk', '-aaaaaaaaaaaaaaaaaaaaaaaa1'), 'a@b', '@alice', 'user@localhost', 'foo@bar.', 'logo@2x.png', 'x@y.1', '4111111111111112', '41111111111111111',
   '4111 11111111 1111', '1234567890123456', 'DE89370400440532013001', 'DE8937040044053201300', 'XX89370400440532013000',
   '+0123456789', '+1234567', '1+14155552671', '+1234567890123456789', '1.2.3', '1.2.3.4.5', '256.1.1.1', '127.0.0.1', '0.0.0.0', '::1',
   'std::vector<int>', 'a::b', 'Foo::Bar::baz', 'dead::beef', '12:34:56:78', 'AKIAIOSFODNN7EXAMPLEX', 'eyJhbGciOiJIUzI1NiJ9.abc.def',
