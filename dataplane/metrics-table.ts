@@ -94,7 +94,7 @@ export const usageMetrics = {
     'tollgate_unpriced_attempts_total',
     'attempts',
     ['provider', 'model'],
-    'Attempts with usage whose model has no known price.',
+    'Attempts with usage whose model has no known price, or with calls of tools that have none.',
   ),
   truncated: count(
     'tollgate_streams_truncated_total',

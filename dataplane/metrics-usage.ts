@@ -104,7 +104,7 @@ export class UsageCell {
       used += tokens;
     }
     if (cost !== null) this.cost += cost;
-    else if (used > 0) this.unpriced++;
+    if (row.partlyPriced || (cost === null && used > 0)) this.unpriced++;
     if (fallbackPosition > 0) {
       this.fallbackAttempts++;
       this.fallbackCost += cost ?? 0;

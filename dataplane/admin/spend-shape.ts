@@ -38,7 +38,7 @@ export function spendLog(row: CostRecord, token: string | null): Record<string, 
       cost_breakdown: {
         total_cost: usd(BigInt(row.cost ?? 0)),
         price_source: row.priceSource ?? null,
-        price_known: row.cost !== null,
+        price_known: row.cost !== null && !row.partlyPriced,
       },
       estimated: row.estimated,
       spend_logs_metadata: row.tags,

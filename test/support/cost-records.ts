@@ -51,6 +51,7 @@ export function costRecord(at: number, fields: Partial<CostRecord> = {}): CostRe
       cacheWrite1h: tokens(3),
       output: tokens(50),
       reasoning: tokens(5),
+      toolCalls: { webSearch: 2, codeExecution: 1 },
     },
     estimated: false,
     cost: nanoUsd(1_234_567),
@@ -96,6 +97,7 @@ type Draft = {
   readonly model: string;
   readonly state: CostRecord['state'];
   readonly cost: number | null;
+  readonly partlyPriced: boolean;
   readonly saved: number;
   readonly cache: CostRecord['cache'];
   readonly output: number;
@@ -109,6 +111,7 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   model: fc.constantFrom('gpt-4o', 'claude', "m'; drop table attempts; --"),
   state: fc.constantFrom('settled', 'settled', 'settled', 'recovered', 'open'),
   cost: fc.option(fc.nat(2 ** 31 - 1), { freq: 8, nil: null }),
+  partlyPriced: fc.boolean(),
   saved: fc.nat(1000),
   cache: fc.constantFrom('hit', 'miss', 'bypass', 'stale'),
   output: fc.nat(100),
@@ -160,6 +163,7 @@ function attemptOf({ admitted, ...shared }: Shared, tail: number, drafts: readon
     model: own.model,
     state: own.state,
     cost: own.cost === null ? null : nanoUsd(own.cost),
+    ...(own.partlyPriced && { partlyPriced: true as const }),
     saved: nanoUsd(own.saved),
     cache: own.cache,
     usage: { ...noUsage, inputUncached: tokens(own.output * 2), output: tokens(own.output) },
@@ -230,6 +234,8 @@ function figuresOf(rows: readonly CostRecord[], groupBy: readonly GroupBy[]): Fi
     savedNano: sum(row => row.saved),
     fallbackCostNano: sum(row => (row.fallbackPosition > 0 ? (row.cost ?? 0) : 0)),
     estimatedRows: count(row => row.estimated),
-    unpricedRows: count(row => row.cost === null && promptTokens(row.usage) + row.usage.output > 0),
+    unpricedRows: count(
+      row => row.partlyPriced === true || (row.cost === null && promptTokens(row.usage) + row.usage.output > 0),
+    ),
   };
 }
