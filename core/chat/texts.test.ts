@@ -108,6 +108,24 @@ describe('the words of a request that stand under names of files and of programs
     ]);
   });
 
+  test('what a prompt is filled in with; not the keys that a provider needs elsewhere', () => {
+    const headers = { Authorization: 'Bearer x', 'X-Key': 'y' };
+    const body = {
+      model: 'm',
+      prompt: { id: 'p', variables: { name: 'n', url: 'u', more: { type: 'input_text', text: 't' } } },
+      tools: [{ type: 'mcp', server_label: 'l', server_url: 'u', authorization: 'a', headers, server_description: 'd' }],
+      mcp_servers: [{ type: 'url', url: 'u', name: 's', authorization_token: 'a' }],
+    };
+    assert.deepEqual(asked(body), [
+      'prompt.variables.name',
+      'prompt.variables.url',
+      'prompt.variables.more.type',
+      'prompt.variables.more.text',
+      'tools[0].server_label',
+      'tools[0].server_description',
+    ]);
+  });
+
   test('documents by whatever names', () => {
     assert.deepEqual(asked({ model: 'm', query: 'q', documents: [{ id: 'i', name: 'n', text: 't', url: 'u' }, 'd'] }), [
       'query',

@@ -18,17 +18,21 @@ export type TextAt = TextAsked & {
 
 // ---------------------------------------------------------------- requests
 
-/** Names of what programs go by: identifiers, kinds, settings; bytes of files; addresses; what a provider has signed. */
+/** Names of what programs go by: identifiers, kinds, settings; bytes of files; addresses; what a provider has signed; keys it is meant to have. */
 const NO_WORDS: ReadonlySet<string> = new Set(
   `model id type role object name format detail status effort mode voice language encoding_format service_tier tool_choice
-  data bytes file_data b64_json image_url url uri fileUri file_uri media_type mediaType mimeType mime_type
-  signature thoughtSignature encrypted_content thinking redactedContent redacted_thinking cache_control ttl
+  data bytes file_data b64_json image_url server_url url uri fileUri file_uri media_type mediaType mimeType mime_type
+  authorization authorization_token apiKeyString
+  signature thoughtSignature encrypted_content encrypted_index encrypted_stdout thinking redactedContent redacted_thinking cache_control ttl
   required enum $ref $schema pattern const`.split(/\s+/),
 );
 const IS_ID = /(_id|Id|_ids|Ids)$/;
 
-/** What stands in the arguments of a tool, or in what it gave back, is words under any name. */
-const ARGUMENTS: ReadonlySet<string> = new Set(['arguments', 'args', 'input', 'output', 'response', 'result', 'json']);
+/** Objects that say by whom a provider is let in elsewhere: at an MCP server, a search index. */
+const CREDENTIALS: ReadonlySet<string> = new Set(['headers', 'authentication']);
+
+/** What stands in the arguments of a tool or of a prompt, or in what a tool gave back, is words under any name. */
+const ARGUMENTS: ReadonlySet<string> = new Set('arguments args input output response result json variables'.split(' '));
 
 /** Programs get the documents of a rerank, or those that an answer is to quote, by names of their own. */
 const DOCUMENTS = 'documents';
@@ -39,7 +43,8 @@ export function* textsOfRequest(json: string): Generator<TextAsked, void> {
   let file: JsonString | undefined;
   for (const string of stringsIn(json)) {
     const { key, within } = string;
-    if (isArgument(within) || !(NO_WORDS.has(key) || IS_ID.test(key)) || (key === FILE && within === textIn)) {
+    const isWords = !(NO_WORDS.has(key) || IS_ID.test(key) || CREDENTIALS.has(within.key));
+    if (isWords || isArgument(within) || (key === FILE && within === textIn)) {
       yield { ...string, isJson: key === 'arguments' };
       continue;
     }
