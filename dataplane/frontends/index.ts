@@ -110,7 +110,7 @@ export const anyDialect: Frontend = openAIChat;
 
 const beginnings: readonly (readonly [path: RegExp, frontend: Frontend])[] = [
   [/^\/v1\/messages\//, anthropicMessages],
-  [/^\/v1beta/, gemini({ model: '', stream: false })],
+  [/^\/v1(?:beta|alpha|\/models\/.+:[a-z]+$|\/projects\/)/i, gemini({ model: '', stream: false })],
   [/^\/model\//, bedrockConverse({ model: '', stream: false })],
 ];
 

@@ -148,10 +148,12 @@ export function pageHandler({
   const folders = [...pages].filter(([name]) => name.endsWith('/'));
   return (req, res, path, query) => {
     const id = newRequestId();
-    const page = pages.get(path) ?? folders.find(([name]) => path.startsWith(name))?.[1];
-    if (!page) return refusePage(res, id, nothingAt(req.method ?? '', path), [], dialectOf(path, req.headers));
-    if (req.method !== 'GET' && req.method !== 'HEAD')
-      return refusePage(res, id, failure('method_not_allowed'), ['allow', 'GET']);
+    const isRead = req.method === 'GET' || req.method === 'HEAD';
+    const page = pages.get(path) ?? folders.find(([name]) => path.startsWith(name) && (isRead || !isAction(path)))?.[1];
+    const refuse = (reason: Failure, headers: string[] = []) =>
+      refusePage(res, id, reason, headers, dialectOf(path, req.headers));
+    if (!page) return refuse(nothingAt(req.method ?? '', path));
+    if (!isRead) return refuse(failure('method_not_allowed'), ['allow', 'GET']);
     Promise.resolve(page({ headers: req.headers, path, query: new URLSearchParams(query) })).then(
       answer => sendPage(res, id, answer),
       error => {
@@ -161,6 +163,9 @@ export function pageHandler({
     );
   };
 }
+
+/** What Google's API does with a thing below a path stands behind a colon: `/v1beta/models/x:embedContent`. */
+const isAction = (path: string): boolean => /:[a-z]+$/i.test(path);
 
 const nothingAt = (method: string, path: string): Failure =>
   path.startsWith('/v1/') ? failure('not_found', { message: unlisted(method, path) }) : failure('not_found');

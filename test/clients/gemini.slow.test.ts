@@ -48,6 +48,16 @@ const resultsOf = (parts: readonly { functionCall?: { id?: string; name?: string
   ),
 });
 
+test('what is not served is told in the words of this dialect', async () => {
+  const asked = { model: targets[0]!.model, contents: 'Hello' };
+  await assert.rejects(clientOf().models.embedContent(asked), (error: unknown) => {
+    assert.ok(error instanceof ApiError);
+    assert.equal(error.status, 404);
+    assert.match(error.message, /NOT_FOUND/);
+    return true;
+  });
+});
+
 for (const target of targets) describe(`@google/genai to ${target.name}`, () => suite(target));
 
 function suite(target: Target): void {
