@@ -49,7 +49,7 @@ function editOf(name: string, value: unknown): string | null | undefined {
 }
 
 /** The client's `metadata` without our subkey: the same object where that is absent, undefined where nothing else is in it. */
-export function metadataForUpstream(metadata: unknown): unknown {
+function metadataForUpstream(metadata: unknown): unknown {
   if (!isRecord(metadata) || !Object.hasOwn(metadata, 'tags')) return metadata;
   const { tags: _ours, ...rest } = metadata;
   return Object.keys(rest).length > 0 ? rest : undefined;

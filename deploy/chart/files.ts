@@ -50,7 +50,7 @@ function sectionSchema({ about, values }: Section): Schema {
 }
 
 /** A table for each section. */
-export function valuesTables(values: Values = chartValues): string {
+function valuesTables(values: Values = chartValues): string {
   const rows = rowsOf(values, '').map(({ path, value, about }) => `| \`${path}\` | ${value} | ${about} |`);
   return ['| Value | Default | |', '| --- | --- | --- |', ...rows].join('\n');
 }
