@@ -105,7 +105,8 @@ const recordIn = (body: Buffer | string): JsonRecord => JSON.parse(body.toString
  */
 async function ownPage(first: JsonRecord, { endpoint, query }: ListAsked, noting: Noting): Promise<Parsed<JsonRecord>> {
   const { kind, usual } = endpoint.lists!;
-  const asked = Number(new URLSearchParams(query).get('limit') ?? usual);
+  const parameters = new URLSearchParams(query);
+  const asked = Number(parameters.get('limit') ?? usual);
   const limit = asked > 0 ? asked : usual;
   const own: JsonRecord[] = [];
   let page = first;
@@ -115,7 +116,8 @@ async function ownPage(first: JsonRecord, { endpoint, query }: ListAsked, noting
     if (!some.ok) return some;
     own.push(...some.value);
     const last = entries.at(-1);
-    const next = own.length < limit && last && page.has_more === true && pages < PAGES_MAX;
+    // Who goes backwards has no page behind its last entry.
+    const next = own.length < limit && last && page.has_more === true && pages < PAGES_MAX && !parameters.has('before');
     const more = next ? await noting.pageAfter(String(last.id)) : undefined;
     if (!more) break;
     page = more;
