@@ -240,6 +240,8 @@ export type Surroundings = {
 };
 
 export type Places = { take(): boolean; free(): void };
+/** By the hook that takes them. */
+export type HookPlaces = { take(hook: string): boolean; free(hook: string): void };
 
 export type Ports = {
   readonly config: ConfigSource;
@@ -275,7 +277,7 @@ export type Ports = {
   /** Places for attempts that read on after their client left. */
   readonly drains: Places;
   /** Places for questions to hooks that nobody waits for. */
-  readonly hookPlaces: Places;
+  readonly hookPlaces: HookPlaces;
   /** SHA-256, hex. */
   readonly digest: (text: string) => string;
   readonly estimateTokens: (text: string) => Promise<number>;

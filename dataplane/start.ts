@@ -35,6 +35,7 @@ import { Decisions, decisionsPage } from './decisions.ts';
 import { EngineWatch } from './engines/engines.ts';
 import { registerEngineMetrics, scrapeMetrics } from './engines/metrics.ts';
 import { openBackendHealth } from './health/backend-health.ts';
+import { ObserverPlaces } from './hooks/observer-places.ts';
 import { type Handler, type Listener, listen } from './http/listener.ts';
 import { type Page, pageHandler, publicRouter, type RouterOptions } from './http/router.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -95,8 +96,6 @@ export type DataPlane = {
 const MAX_BODIES_BYTES = 512 * 1024 * 1024;
 /** Attempts that may read on after their client left. */
 const MAX_DRAINS = 64;
-/** Questions to hooks that nobody waits for, at one time. */
-const MAX_HOOKS_OBSERVING = 256;
 /** Realtime sessions at one time. */
 const MAX_SESSIONS = 1000;
 /** Requests whose decisions can be asked for. */
@@ -150,7 +149,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     surroundings: { home: options.home, pods: stores.readyPods, sessions: new Sessions() },
     newRequestId: uuidV7Source(systemClock),
     drains: places(MAX_DRAINS),
-    hookPlaces: places(MAX_HOOKS_OBSERVING),
+    hookPlaces: new ObserverPlaces(),
     digest: sha256,
     estimateTokens: tokenEstimator(),
     fitsSchema: schemaCheck(),

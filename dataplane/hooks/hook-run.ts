@@ -255,8 +255,9 @@ export class HookRun {
 
   #observe(hook: Hook, body: string): void {
     const { hookPlaces } = this.#ports;
-    if (!hookPlaces.take()) return this.#told(hook, 'dropped', this.#ports.monotonic());
-    void this.#ask(hook, body, () => true).finally(() => hookPlaces.free());
+    const id = `${this.#call.plan.route!.id} ${hook.name}`;
+    if (!hookPlaces.take(id)) return this.#told(hook, 'dropped', this.#ports.monotonic());
+    void this.#ask(hook, body, () => true).finally(() => hookPlaces.free(id));
   }
 
   /** undefined: a secret is not there. */
