@@ -102,7 +102,9 @@ test('what is no citation that is known is none', () => {
   }
   assert.equal(readConverseCitation({ location: { web: {} } }), undefined);
   assert.deepEqual(
-    readGrounding({ groundingMetadata: { groundingChunks: [null, {}], groundingSupports: [{ groundingChunkIndices: [7] }] } }),
+    readGrounding({
+      groundingMetadata: { groundingChunks: [null, {}], groundingSupports: [{ groundingChunkIndices: [7, 'length', -1] }] },
+    }),
     [],
   );
   assert.equal(readSources({ citations: [1, ''], search_results: 'x' }), undefined);
@@ -129,6 +131,17 @@ test('in a history for Anthropic stands what is in the request, and nothing else
   });
   assert.equal(cites(1), undefined);
   assert.equal(anthropicCitationParam({ source: { kind: 'url', url: 'https://a.test/', proof: 'p' } }, 9), undefined);
+});
+
+test('a text that is cited very often is not said as often', () => {
+  const citation = { source: { kind: 'url', url: 'https://a.test/' } } as const;
+  const segment = { endIndex: 1_000_000, text: 'a'.repeat(1_000_000) };
+  const { groundingSupports } = groundingOf([citation, citation, citation].map(one => ({ ...one, segment })))!;
+  const place = { endIndex: 1_000_000 };
+  assert.deepEqual(
+    (groundingSupports as { segment: object }[]).map(support => support.segment),
+    [segment, place, place],
+  );
 });
 
 test('lists beside an answer: results with their words, else addresses', () => {

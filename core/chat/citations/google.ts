@@ -5,6 +5,17 @@ import { countOf, isCount, recordOf, recordsOf, textOf } from '../../json/lenien
 import { isRecord, type JsonRecord } from '../../json/record.ts';
 import type { Citation, CitedSource, Span } from './citation.ts';
 
+/** Characters that are said more than once, words of segments and of sources: thousands of citations of a long text would be gigabytes. */
+const REPEATED_MAX = 1024 * 1024;
+
+function within(max: number): (text: string) => boolean {
+  let used = 0;
+  return text => {
+    used += text.length;
+    return used <= max;
+  };
+}
+
 /** With the part that its span is counted from, and the words there, where they are told. */
 export type FoundCitation = Citation & { readonly part: number; readonly words?: string };
 
@@ -12,15 +23,18 @@ export type FoundCitation = Citation & { readonly part: number; readonly words?:
 export function readGrounding(candidate: JsonRecord): readonly FoundCitation[] {
   const { groundingChunks, groundingSupports } = recordOf(candidate.groundingMetadata);
   const chunks = Array.isArray(groundingChunks) ? groundingChunks.map(chunk => chunkOf(recordOf(chunk))) : [];
-  const supported = new Set<unknown>();
+  const supported = new Set<number>();
+  const fits = within(REPEATED_MAX);
   const supports = recordsOf(groundingSupports).flatMap(({ segment, groundingChunkIndices: indices }) => {
     const { partIndex, startIndex = 0, endIndex, text } = recordOf(segment);
     const span = spanOf(startIndex, endIndex);
-    return (Array.isArray(indices) ? indices : []).flatMap(index => {
+    const place = { part: countOf(partIndex), ...(span && { span }), ...(textOf(text) !== '' && { words: textOf(text) }) };
+    return (Array.isArray(indices) ? indices : []).filter(isCount).flatMap(index => {
       supported.add(index);
       const chunk = chunks[index];
-      const words = textOf(text);
-      return chunk ? [{ ...chunk, part: countOf(partIndex), ...(span && { span }), ...(words !== '' && { words }) }] : [];
+      if (!chunk) return [];
+      const { quote, source } = chunk;
+      return [{ source, ...(quote !== undefined && fits(quote) && { quote }), ...place }];
     });
   });
   const others = chunks.flatMap((chunk, index) => (chunk && !supported.has(index) ? [{ ...chunk, part: 0 }] : []));
@@ -73,12 +87,15 @@ export type Supported = Citation & { readonly segment?: JsonRecord };
 export function groundingOf(citations: readonly Supported[]): JsonRecord | undefined {
   if (citations.length === 0) return undefined;
   const chunks = new Map<string, { readonly index: number; readonly chunk: JsonRecord }>();
+  const fits = within(REPEATED_MAX);
   const groundingSupports = citations.flatMap(citation => {
     const chunk = groundingChunk(citation);
     const key = JSON.stringify(chunk);
     const { index } = chunks.get(key) ?? { index: chunks.size };
     chunks.set(key, { index, chunk });
-    return citation.segment ? [{ segment: citation.segment, groundingChunkIndices: [index] }] : [];
+    const { text, ...place } = citation.segment ?? {};
+    if (!citation.segment) return [];
+    return [{ segment: fits(textOf(text)) ? citation.segment : place, groundingChunkIndices: [index] }];
   });
   return { groundingChunks: [...chunks.values()].map(({ chunk }) => chunk), groundingSupports };
 }
