@@ -61,6 +61,9 @@ export class BatchHold {
   }
 }
 
+const UNTOLD_TOOLS =
+  'Requests of this file may have tools run that the provider bills by the call: a batch does not tell how often, and the route does not allow that.';
+
 const NO_ANSWER = { model: undefined, upstreamStatus: 0, upstreamId: undefined, firstToken: undefined, duration: millis(0) };
 
 /** Holds what the batch that is asked for may cost. */
@@ -76,7 +79,11 @@ export async function holdForBatch(requestId: string, call: Omit<Call, 'batch'>,
     });
   if (!call.key.mayUse(model.name))
     return refuse('model_not_allowed', { message: `This key may not use the model '${model.name}', which the batch is for.` });
-  if (!model.price && call.plan.route?.onUnknownPrice === 'Deny') return refuse('unknown_price', { param: 'input_file_id' });
+  const partlyPriced = model.price !== undefined && file.value.runningTools > 0;
+  if (call.plan.route?.onUnknownPrice === 'Deny') {
+    if (!model.price) return refuse('unknown_price', { param: 'input_file_id' });
+    if (partlyPriced) return refuse('unknown_price', { param: 'input_file_id', message: UNTOLD_TOOLS });
+  }
   const unchecked = uncheckedBatch(call, [file.value.model, model.name]);
   if (unchecked) return { ok: false, failure: unchecked };
   const foreign = await foreignIn(file.value, call.key.entry.tenant, provider.id, ports);
@@ -84,8 +91,8 @@ export async function holdForBatch(requestId: string, call: Omit<Call, 'batch'>,
   const bound = { cost: boundOfBatch(file.value, model), tokens: tokens(0) };
   const at = ports.now() as EpochMillis;
   const leaseUntil = epochMillis(at + LEASE_MS);
-  const row = written(
-    openRow(
+  const row = written({
+    ...openRow(
       {
         exchange: { id: requestId, frontend: { operation: 'Batches', dialect: PASSED_DIALECT } },
         call: { ...call, envelope: { ...call.envelope, model: model.name } },
@@ -102,7 +109,8 @@ export async function holdForBatch(requestId: string, call: Omit<Call, 'batch'>,
       },
       bound.cost,
     ),
-  );
+    ...(partlyPriced && { partlyPriced }),
+  });
   const asked = call.key.demands.of({ modelRequested: model.name, requestId, bound, leaseUntil, limitsAlone: false });
   // A batch takes a day, and no place among the requests of the moment.
   const demand = { ...asked, limits: [] };

@@ -66,7 +66,7 @@ export async function open(exchange: Exchange, ports: Ports, isChecked = false):
       ? planPassed(exchange.call.endpoint, config, key.value, envelope, facts, ports)
       : planAll(config, key.value, modelsOf(envelope), facts, ports);
   if (!planned.ok) return planned;
-  const priced = withToolsPriced(planned.value, exchange, body.value);
+  const priced = withToolsPriced(planned, exchange, body.value);
   if (!priced.ok) return priced;
   const pin = envelope.names ? await pinOf(envelope, key.value.entry.tenant, ports.pins) : nowhere;
   if (!pin.ok) return pin;

@@ -103,7 +103,8 @@ function passThrough(task: Task): Parsed<Prepared> {
   const goOn = continuationEdits(task, edited(call.body, edits));
   if (!goOn.ok) return goOn;
   for (const [name, value] of goOn.value) edits.set(name, value);
-  const tools = exchange.action === 'generate' ? boundedTools(task, edits) : undefined;
+  const sent = edited(call.body, edits);
+  for (const [name, value] of toolLimits(task, sent)) edits.set(name, value);
   const address = provider.address(target, { stream, action: exchange.action, client: exchange.headers });
   const body = editObject(call.body, edits);
   const count = exchange.action === 'count-tokens' ? provider.tokenCount?.(target.model) : undefined;
@@ -113,21 +114,24 @@ function passThrough(task: Task): Parsed<Prepared> {
     target,
     request: post(address, count ? JSON.stringify(count.body(JSON.parse(body.toString()))) : body, target),
     dropped: [],
-    output: provider.outputAsked(edited(call.body, edits)),
-    tools,
+    output: provider.outputAsked(sent),
+    tools: toolsIn(task, sent),
     read: bytes =>
       exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes, count),
     relay: stream ? sameDialectRelay(task) : undefined,
   });
 }
 
-/** What the provider runs by itself. Where the request does not bound that and the price does, the provider is told so as well. */
-function boundedTools({ call, provider, target: { model } }: Task, edits: Map<string, string | null>): ToolsAsked | undefined {
-  const asked = provider.toolsAsked?.(edited(call.body, edits), model);
-  const most = model.price?.maxToolCalls;
-  if (!asked || most === undefined || !isUnbounded(asked)) return asked;
-  for (const [name, value] of provider.toolLimit?.(edited(call.body, edits), most) ?? nothing) edits.set(name, value);
-  return provider.toolsAsked?.(edited(call.body, edits), model);
+/** What the provider runs by itself. */
+const toolsIn = ({ exchange, provider, target: { model } }: Task, body: RequestFields): ToolsAsked | undefined =>
+  exchange.action === 'generate' ? provider.toolsAsked?.(body, model) : undefined;
+
+/** Where the request does not bound that and the price does, the provider is told so as well. */
+function toolLimits(task: Task, body: RequestFields): ReadonlyMap<string, string | null> {
+  const { provider, target } = task;
+  const most = target.model.price?.maxToolCalls;
+  const asked = most === undefined ? undefined : toolsIn(task, body);
+  return (asked && isUnbounded(asked) && provider.toolLimit?.(body, most!)) || nothing;
 }
 
 function sameDialectRelay(task: Task): Relay {
@@ -250,6 +254,7 @@ function translate(task: Task): Parsed<Prepared> {
       ...provider.passthroughEdits(fields, stream, exchange.headers),
       ...(cachesAutomatically(task) ? cachingEdits(task) : nothing),
       ...(outputLimit === undefined ? [] : [limitEdit(fields, provider.outputLimitField(fields, target.model), outputLimit)]),
+      ...toolLimits(task, fields),
     ])
       body[name] = value === null ? undefined : JSON.parse(value);
   const decoder = stream ? provider.streamDecoder(undefined, target.model) : undefined;
@@ -265,7 +270,7 @@ function translate(task: Task): Parsed<Prepared> {
     ),
     dropped: encoded.value.dropped,
     output: provider.outputAsked(fields),
-    tools: action === 'generate' ? provider.toolsAsked?.(fields, target.model) : undefined,
+    tools: toolsIn(task, fields),
     read: bytes =>
       action === 'generate'
         ? readTranslated(task, bytes, reply => frontend.encodeReply(reply, context).body)

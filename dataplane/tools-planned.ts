@@ -10,15 +10,17 @@ import { wireFor } from './providers/index.ts';
 import { edited } from './upstream-request.ts';
 
 /** Leaves out what would be refused for its price, so that a backend that is priced has the request. */
-export function withToolsPriced(plan: Plan, exchange: Exchange, body: JsonView): Parsed<Plan> {
-  if (plan.route?.onUnknownPrice !== 'Deny' || !isChat(exchange) || exchange.action !== 'generate') return ok(plan);
+export function withToolsPriced(planned: Parsed<Plan> & { ok: true }, exchange: Exchange, body: JsonView): Parsed<Plan> {
+  const { value: plan } = planned;
+  if (plan.route?.onUnknownPrice !== 'Deny' || !isChat(exchange) || exchange.action !== 'generate') return planned;
   let refusal: Failure | undefined;
   const candidates = plan.candidates.filter(candidate => {
     const unknown = unknownAt(candidate, exchange.frontend.dialect, body);
     if (unknown) refusal ??= unknownToolFailure(unknown, candidate.model);
     return !unknown;
   });
-  return candidates.length === 0 && refusal ? { ok: false, failure: refusal } : ok({ ...plan, candidates });
+  if (!refusal) return planned;
+  return candidates.length === 0 ? { ok: false, failure: refusal } : ok({ ...plan, candidates });
 }
 
 const noEdits: ReadonlyMap<string, string | null> = new Map();

@@ -37,6 +37,7 @@ describe('a file of requests', () => {
       unlimited: 1,
       images: 0,
       readingMore: 1,
+      runningTools: 0,
       names: [{ kind: 'file', id: 'file-1' }],
     });
     fc.assert(
@@ -50,6 +51,13 @@ describe('a file of requests', () => {
   for (const [sentence, bad, problem] of [
     ['of several models', [line({ model: 'a' }), line({ model: 'b' })].join('\n'), /several models/],
     ['of something else', 'hello', /line 1/],
+    [
+      'with a line that is nested without end',
+      `{"body":{"model":"a","x":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`,
+      /line 1/,
+    ],
+    ['with a line that says something twice', '{"body":{"model":"a","max_tokens":1,"max_tokens":9}}', /line 1/],
+    ['with a name that none could have', line({ model: 'a', file_id: 'x'.repeat(1000) }), /line 1/],
     ['with a line without a model', [line({ model: 'a' }), line({})].join('\n'), /line 2/],
     ['without anything', '\n\n', /no request/],
     ['with a line that is too long', 'x'.repeat(9 * 1024 * 1024), /too long/],
@@ -81,7 +89,17 @@ const price: Price = {
   tiers: [],
 };
 const full: Price = { ...price, rates: { ...price.rates, perRequest: nanoUsd(7) } };
-const file: BatchFile = { model: 'm', lines: 3, bytes: 1000, output: 50, unlimited: 2, images: 0, readingMore: 0, names: [] };
+const file: BatchFile = {
+  model: 'm',
+  lines: 3,
+  bytes: 1000,
+  output: 50,
+  unlimited: 2,
+  images: 0,
+  readingMore: 0,
+  runningTools: 0,
+  names: [],
+};
 const model: ModelEntry = { name: 'm', upstreamName: 'm', aliases: [], capabilities: [], tier: 'Standard', price: full };
 
 describe('what a batch costs', () => {
@@ -109,7 +127,9 @@ describe('what a batch costs', () => {
   test('knows what is read besides the line, and what is a picture', () => {
     for (const body of [{ prompt: { id: 'pmpt_1' } }, { tools: [{ type: 'web_search' }] }, { file_id: 'file-1' }])
       assert.equal(read(body).readingMore, 1, JSON.stringify(body));
-    assert.equal(read({ tools: [{ type: 'function', name: 'f' }], prompt: 'Say hi' }).readingMore, 0);
+    const plain = read({ tools: [{ type: 'function', name: 'f' }], prompt: 'Say hi' });
+    assert.deepEqual([plain.readingMore, plain.runningTools], [0, 0]);
+    assert.equal(read({ tools: [{ type: 'web_search' }] }).runningTools, 1);
     assert.equal(
       read({ messages: [{ content: [{ type: 'image_url' }, { type: 'text', text: '"type":"image_url"' }] }] }).images,
       1,

@@ -1,8 +1,10 @@
 // What a file of requests for a batch holds, as far as it decides who may run it and what it may cost: read line by line as it goes up.
+import { isUtf8 } from 'node:buffer';
 import { costBound, inputBound, noAttachments } from '#core/admission/bound.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
+import { scanObject } from '#core/json/scan.ts';
 import type { ModelEntry, Price, ProviderEntry, Rates } from '#core/snapshot/snapshot.ts';
 import { millis, type NanoUsd, tokens } from '#core/units.ts';
 import type { StateName } from '../frontends/frontend.ts';
@@ -24,12 +26,15 @@ export type BatchFile = {
   readonly images: number;
   /** Lines whose model reads more than stands in them: files, a prompt that is stored, what tools of the provider's own find. */
   readonly readingMore: number;
+  /** Lines that may have tools of the provider's run: how often these were called, no batch tells. */
+  readonly runningTools: number;
   /** What the prompts name that is stored. */
   readonly names: readonly Pick<StateName, 'kind' | 'id'>[];
 };
 
 const LINE_BYTES_MAX = 8 * 1024 * 1024;
 const NAMES_MAX = 100;
+const ID_LENGTH_MAX = 256;
 const LF = 0x0a;
 
 /** Of a file that is sent up for a batch. Whatever it turns out to be, it is passed on: only what was read here can become a batch. */
@@ -44,6 +49,7 @@ export class BatchScan {
   #unlimited = 0;
   #images = 0;
   #readingMore = 0;
+  #runningTools = 0;
   readonly #names: Pick<StateName, 'kind' | 'id'>[] = [];
 
   push(bytes: Buffer): void {
@@ -72,25 +78,26 @@ export class BatchScan {
       unlimited: this.#unlimited,
       images: this.#images,
       readingMore: this.#readingMore,
+      runningTools: this.#runningTools,
       names: this.#names,
     };
   }
 
   #endLine(): void {
-    const line = Buffer.concat(this.#rest).toString().trim();
+    const line = Buffer.concat(this.#rest);
     this.#rest = [];
     this.#restBytes = 0;
-    if (line !== '') this.#problem ??= this.#read(line);
+    if (this.#problem === undefined && !isBlank(line)) this.#problem = this.#read(line);
   }
 
-  #read(line: string): string | undefined {
+  #read(line: Buffer): string | undefined {
     const body = bodyIn(line);
     const model = body?.model;
     if (!body || typeof model !== 'string') return `line ${this.#lines + 1} is no request with a model`;
     if (this.#model !== undefined && model !== this.#model) return 'its requests are for several models';
     this.#model = model;
     this.#lines++;
-    this.#bytes += Buffer.byteLength(line);
+    this.#bytes += line.length;
     const [continued] = continuedIn(body);
     if (continued) return `line ${this.#lines} goes on with what is stored (${continued.param}), which no batch can`;
     const limits = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens].filter(isCount);
@@ -98,30 +105,35 @@ export class BatchScan {
     // Which of several its provider goes by is not known here.
     if (limits.length > 0) this.#output += Math.max(...limits) * choices;
     else this.#unlimited += choices;
-    this.#images += line.match(IMAGE)?.length ?? 0;
+    this.#images += line.toString('latin1').match(IMAGE)?.length ?? 0;
     const references = referencesIn(body);
-    if (references.length > 0 || readsMore(body)) this.#readingMore++;
+    const runsTools = mayRunTools(body);
+    if (references.length > 0 || runsTools) this.#readingMore++;
+    if (runsTools) this.#runningTools++;
+    if (references.some(({ id }) => id.length > ID_LENGTH_MAX)) return `line ${this.#lines} names what no provider calls so`;
     for (const { kind, id } of references) this.#names.push({ kind, id });
     return this.#names.length > NAMES_MAX ? `its requests name more than ${NAMES_MAX} things that are stored` : undefined;
   }
 }
 
-function bodyIn(line: string): JsonRecord | undefined {
-  try {
-    const request: unknown = JSON.parse(line);
-    return isRecord(request) && isRecord(request.body) ? request.body : undefined;
-  } catch {
-    return undefined;
-  }
+const LIMITS = { maxDepth: 128, interpreted: new Set(['body']), isUtf8 };
+
+/** As strictly as a request of its own. */
+function bodyIn(line: Buffer): JsonRecord | undefined {
+  const request = scanObject(line, LIMITS);
+  const body = request.ok ? request.value.get('body') : undefined;
+  return isRecord(body) ? body : undefined;
 }
+
+const isBlank = (line: Buffer): boolean => /^[ \t\r]*$/.test(line.toString('latin1', 0, 64)) && line.toString().trim() === '';
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && value > 0;
 
 /** Of either API; inside of a string its quotes would be escaped. */
 const IMAGE = /"type"\s*:\s*"(?:image_url|input_image)"/g;
 
-/** Tools that are no function of the client's are the provider's. */
-const readsMore = ({ prompt, tools, web_search_options: search }: JsonRecord): boolean =>
+/** Tools that are no function of the client's are the provider's; a prompt that is stored may have some. */
+const mayRunTools = ({ prompt, tools, web_search_options: search }: JsonRecord): boolean =>
   isRecord(prompt) ||
   isRecord(search) ||
   (Array.isArray(tools) && tools.some(tool => isRecord(tool) && tool.type !== 'function' && tool.type !== 'custom'));

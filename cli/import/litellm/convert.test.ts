@@ -201,6 +201,8 @@ describe('providers', () => {
           input_cost_per_token: 1.5e-7,
           output_cost_per_token: 6e-7,
           cache_read_input_token_cost: 7.5e-8,
+          search_context_cost_per_query: { search_context_size_low: 0.03, search_context_size_high: 0.05 },
+          file_search_cost_per_1k_calls: 2.5,
           max_input_tokens: 1000,
           max_output_tokens: 100,
         },
@@ -220,7 +222,12 @@ describe('providers', () => {
           capabilities: ['Chat', 'JSONSchema', 'Vision'],
           contextWindow: 1000,
           maxOutputTokens: 100,
-          price: { inputPerMTok: '0.15', cachedInputPerMTok: '0.075', outputPerMTok: '0.6' },
+          price: {
+            inputPerMTok: '0.15',
+            cachedInputPerMTok: '0.075',
+            outputPerMTok: '0.6',
+            perToolCall: { webSearch: '0.05', fileSearch: '0.0025' },
+          },
         },
       ],
     });

@@ -1,7 +1,9 @@
 // `model_list`: each entry becomes a model at an LLMProvider, and a backend of the route of its name. Entries with one address, one key and
 // the same settings share a provider; one with limits of its own has a provider of its own, because limits are the provider's.
+import { formatUsd } from '#core/accounting/money.ts';
 import { providerTypes } from '#core/compile/provider-types.ts';
 import { scaled } from '#core/resources/quantity.ts';
+import { nanoUsd } from '#core/units.ts';
 import type { Section } from '../findings.ts';
 import { type Manifest, manifest, type SecretKeys, uniqueNames } from '../manifests.ts';
 import { credentialOf, decimal, most, type Settings, seconds } from './settings.ts';
@@ -280,7 +282,29 @@ function priceOf(params: Section, info: Section) {
       return pico === undefined ? [] : [[name, decimal(pico / 1e6)]];
     }),
   );
-  return 'inputPerMTok' in price || 'outputPerMTok' in price ? { price } : {};
+  const perToolCall = toolPricesOf(info);
+  const tools = Object.keys(perToolCall).length > 0 && { perToolCall };
+  return 'inputPerMTok' in price || 'outputPerMTok' in price || tools ? { price: { ...price, ...tools } } : {};
+}
+
+/** Dollars for one call, and for a thousand. */
+const MOST_PER_CALL = 9_000_000;
+
+/** A search costs what it does with the largest context: which one was used, no answer tells. */
+function toolPricesOf(info: Section): Readonly<Record<string, string>> {
+  const bySize = info.section('search_context_cost_per_query');
+  const searches = bySize.names().flatMap(size => bySize.number(size, MOST_PER_CALL) ?? []);
+  const prices = [
+    ['webSearch', searches.length > 0 ? Math.max(...searches) : undefined, 9],
+    ['fileSearch', info.number('file_search_cost_per_1k_calls', MOST_PER_CALL), 6],
+    ['codeExecution', info.number('code_interpreter_cost_per_session', MOST_PER_CALL), 9],
+  ] as const;
+  return Object.fromEntries(
+    prices.flatMap(([tool, price, decimals]) => {
+      const nano = price === undefined ? undefined : scaled(String(price), decimals);
+      return nano === undefined ? [] : [[tool, formatUsd(nanoUsd(nano))]];
+    }),
+  );
 }
 
 /** One provider may serve one upstream model with different settings: they then have different names. */

@@ -12,11 +12,15 @@ const SEARCHING = /-search-(?:preview|api)/;
 const ONLINE = /:online$/;
 /** Perplexity's that look as often as they like, and tell how often (`num_search_queries`). */
 const RESEARCHING = /sonar-deep-research/;
+/** Any of them. */
+const UNASKED = /-search-(?:preview|api)|:online$|sonar-deep-research/;
+const FIELDS = ['tools', 'web_search_options', 'plugins', 'search_parameters'] as const;
 
 /** Results that OpenRouter's plugin brings, and sources that xAI's search reads, where the request does not say. */
 const RESULTS = { openRouter: 5, xai: 15 } as const;
 
 export function toolsAsked(body: RequestFields, { upstreamName }: Pick<ModelEntry, 'upstreamName'>): ToolsAsked | undefined {
+  if (!FIELDS.some(name => body.has(name)) && !UNASKED.test(upstreamName)) return undefined;
   const tools = [...listed(body), ...searchOptions(body, upstreamName), ...plugins(body, upstreamName), ...xaiSearch(body)];
   return tools.length > 0 ? { tools } : undefined;
 }
