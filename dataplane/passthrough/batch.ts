@@ -125,7 +125,7 @@ function bodyIn(line: Buffer): JsonRecord | undefined {
   return isRecord(body) ? body : undefined;
 }
 
-const isBlank = (line: Buffer): boolean => /^[ \t\r]*$/.test(line.toString('latin1', 0, 64)) && line.toString().trim() === '';
+const isBlank = (line: Buffer): boolean => line.toString().trim() === '';
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && value > 0;
 

@@ -127,6 +127,17 @@ describe('with a Redis', { skip: withoutRedis }, () => {
   });
 });
 
+test('in memory what much is known about takes the place of several', async () => {
+  const pins = memoryPins({ now: () => 0, max: 10 });
+  const has = async (id: string) => ((await pins.find('t', [response(id)])) as readonly (Pin | undefined)[])[0] !== undefined;
+  for (const id of ['a', 'b', 'c']) await pins.keep('t', [response(id)], pin);
+  await pins.keep('t', [response('large')], { ...pin, about: { row: 'x'.repeat(3000) } });
+  assert.deepEqual([await has('a'), await has('c'), await has('large')], [false, true, true]);
+  await pins.keep('t', [response('large')], pin);
+  for (const id of ['d', 'e', 'f', 'g', 'h', 'i']) await pins.keep('t', [response(id)], pin);
+  assert.ok(await has('c'));
+});
+
 test('in memory the least recently named go first, and all of them in time', async () => {
   let now = 0;
   const pins = memoryPins({ now: () => now, max: 2 });

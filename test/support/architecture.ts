@@ -144,7 +144,7 @@ const importRules: readonly Rule[] = [
       'dataplane/providers/{index,provider}.ts',
       'dataplane/passthrough/**',
       'platform/http-client.ts',
-      'node:{http,stream}',
+      'node:{buffer,http,stream}',
     ],
     why: 'what is passed on is understood as far as it costs and names something: tables and readers, which the loop uses as it does frontends and providers',
   },
