@@ -82,17 +82,18 @@ const matchAccount: Match = (text, at, isWhole) => {
   return length === undefined ? NO : endOfAccount(text, at, length, isWhole);
 };
 
-/** Together, or in fours with a space between them. */
+/** Together, or in fours with a space or a dash between them. */
 export const bankAccount: Detector = { begins: LETTER, match: matchAccount };
 
 function endOfAccount(text: string, at: number, length: number, isWhole: boolean): number {
-  const isSpaced = text[at + 4] === ' ';
+  const gap = text[at + 4];
+  const isSpaced = gap === ' ' || gap === '-';
   let account = '';
   let end = at;
   for (; account.length < length; end++) {
     if (end >= text.length) return isWhole ? NO : MORE;
-    const isGap = isSpaced && account.length % 4 === 0 && account !== '' && text[end - 1] !== ' ';
-    if (isGap ? text[end] !== ' ' : !isIn(WORD, text, end)) return NO;
+    const isGap = isSpaced && account.length % 4 === 0 && account !== '' && text[end - 1] !== gap;
+    if (isGap ? text[end] !== gap : !isIn(WORD, text, end)) return NO;
     if (!isGap) account += text[end];
   }
   if (end === text.length && !isWhole) return MORE;
