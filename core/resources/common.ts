@@ -26,18 +26,27 @@ export function checked<S extends z.ZodType>(schema: S, description: string, rul
   return refined.meta({ description, 'x-kubernetes-validations': validations }) as unknown as S;
 }
 
+/**
+ * Registering a schema here says what `meta` says of a copy of it. Every step of a schema is a copy of 2 KiB that stays, so there are few steps:
+ * checks go into one `check`.
+ */
+const documented = z.globalRegistry;
+
 export const block = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject(shape);
 
 // ---------------------------------------------------------------- scalars
 
-export const text = (maxLength: number, description: string) => z.string().min(1).max(maxLength).meta({ description });
+export const text = (maxLength: number, description: string) =>
+  z.string().check(z.minLength(1), z.maxLength(maxLength)).register(documented, { description });
 
 const matching = (pattern: RegExp, maxLength: number, message: string) =>
-  z.string().max(maxLength, { abort: true }).regex(pattern, { message, abort: true });
+  z.string().check(z.maxLength(maxLength, { abort: true }), z.regex(pattern, { message, abort: true }));
 
 /** Go's duration syntax, from milliseconds to hours. */
 export const duration = (description: string) =>
-  matching(/^([0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h))+$/, 32, 'must be a duration such as 250ms, 30s or 24h').meta({ description });
+  matching(/^([0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h))+$/, 32, 'must be a duration such as 250ms, 30s or 24h').register(documented, {
+    description,
+  });
 
 /** A duration that a timer waits for: more than nothing, and below the 24.8 days at which timers of Node overflow and fire at once. */
 export function timer(description: string, max = '24h') {
@@ -56,23 +65,34 @@ const upToNineMillion = (decimals: number) =>
 
 /** An amount in US dollars; nine decimals are exact in nano-dollars. */
 export const money = (description: string) =>
-  matching(upToNineMillion(9), 17, 'must be a decimal string such as "0.15", at most 9000000, with up to 9 decimals').meta({
-    description,
-  });
+  matching(upToNineMillion(9), 17, 'must be a decimal string such as "0.15", at most 9000000, with up to 9 decimals').register(
+    documented,
+    {
+      description,
+    },
+  );
 
 /** US dollars for a million tokens; six decimals are exact in pico-dollars a token. */
 export const pricePerMTok = (description: string) =>
-  matching(upToNineMillion(6), 14, 'must be a decimal string such as "2.50", at most 9000000, with up to 6 decimals').meta({
+  matching(upToNineMillion(6), 14, 'must be a decimal string such as "2.50", at most 9000000, with up to 6 decimals').register(
+    documented,
+    {
+      description,
+    },
+  );
+
+export const ratio = (description: string) =>
+  matching(/^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$/, 8, 'must be a decimal string from "0" to "1"').register(documented, {
     description,
   });
 
-export const ratio = (description: string) =>
-  matching(/^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$/, 8, 'must be a decimal string from "0" to "1"').meta({ description });
-
 export const multiple = (description: string) =>
-  matching(/^[0-9]{1,6}(\.[0-9]{1,6})?$/, 13, 'must be a decimal string such as "5" or "1.5"').meta({ description });
+  matching(/^[0-9]{1,6}(\.[0-9]{1,6})?$/, 13, 'must be a decimal string such as "5" or "1.5"').register(documented, {
+    description,
+  });
 
-export const count = (min: number, max: number, description: string) => z.int().min(min).max(max).meta({ description });
+export const count = (min: number, max: number, description: string) =>
+  z.int().check(z.gte(min), z.lte(max)).register(documented, { description });
 
 /** DNS label: names of parts (backends, budgets, namespaces). */
 const LABEL_PATTERN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -80,16 +100,23 @@ const LABEL_PATTERN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const OBJECT_NAME_PATTERN = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
 export const label = (description: string) =>
-  matching(LABEL_PATTERN, 63, 'must be lower-case letters, digits and dashes, at most 63').meta({ description });
+  matching(LABEL_PATTERN, 63, 'must be lower-case letters, digits and dashes, at most 63').register(documented, { description });
 
 export const objectName = (description: string) =>
-  matching(OBJECT_NAME_PATTERN, 253, 'must be the name of an object: lower-case letters, digits, dashes and dots').meta({
-    description,
-  });
+  matching(OBJECT_NAME_PATTERN, 253, 'must be the name of an object: lower-case letters, digits, dashes and dots').register(
+    documented,
+    {
+      description,
+    },
+  );
 
 /** Without user, query and fragment: credentials belong into a Secret, and paths are appended. */
 export const baseURL = (description: string) =>
-  matching(/^https?:\/\/[^\s/?#@]+(\/[^\s?#@]*)?$/, 512, 'must be an http or https URL without user, query and fragment').meta({
+  matching(
+    /^https?:\/\/[^\s/?#@]+(\/[^\s?#@]*)?$/,
+    512,
+    'must be an http or https URL without user, query and fragment',
+  ).register(documented, {
     description,
   });
 
@@ -100,17 +127,18 @@ export const timestamp = (description: string) =>
     'must be a time such as "2027-01-01T00:00:00Z"',
   )
     .refine(value => !Number.isNaN(Date.parse(value)), 'must be a time that exists')
-    .meta({ description, format: 'date-time' });
+    .register(documented, { description, format: 'date-time' });
 
-export const flag = (whenAbsent: boolean, description: string) => z.boolean().default(whenAbsent).meta({ description });
+export const flag = (whenAbsent: boolean, description: string) =>
+  z.boolean().default(whenAbsent).register(documented, { description });
 
 export const choice = <const T extends readonly [string, ...string[]]>(values: T, description: string) =>
-  z.enum(values).meta({ description });
+  z.enum(values).register(documented, { description });
 
 // ---------------------------------------------------------------- lists, maps, references
 
 export const list = <T extends z.ZodType>(item: T, maxItems: number, description: string) =>
-  z.array(item).max(maxItems).meta({ description });
+  z.array(item).max(maxItems).register(documented, { description });
 
 /** A list whose items are told apart by one field, unique without any CEL. */
 export function keyedList<T extends z.ZodObject>(item: T, key: string, maxItems: number, description: string, minItems = 0) {
@@ -118,10 +146,9 @@ export function keyedList<T extends z.ZodObject>(item: T, key: string, maxItems:
     new Set(items.map(entry => (entry as Record<string, unknown>)[key])).size === items.length;
   return z
     .array(item)
-    .min(minItems)
-    .max(maxItems)
+    .check(z.minLength(minItems), z.maxLength(maxItems))
     .refine(distinct, `two entries have the same ${key}`)
-    .meta({ description, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] });
+    .register(documented, { description, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] });
 }
 
 export const namedList = <T extends z.ZodObject>(item: T, maxItems: number, description: string, minItems = 0) =>
@@ -131,23 +158,25 @@ export function stringMap(maxProperties: number, description: string) {
   return z
     .record(z.string().max(317), z.string().max(256))
     .refine(map => Object.keys(map).length <= maxProperties, `has more than ${maxProperties} entries`)
-    .meta({ description, maxProperties });
+    .register(documented, { description, maxProperties });
 }
 
 export const labelSelector = (description: string) =>
-  block({ matchLabels: stringMap(16, 'Labels that must all be there with these values.').default({}) }).meta({ description });
+  block({ matchLabels: stringMap(16, 'Labels that must all be there with these values.').default({}) }).register(documented, {
+    description,
+  });
 
 export const secretRef = (description: string) =>
   block({
     name: objectName('Name of a Secret in the same namespace.'),
     key: text(253, 'Key in the Secret.'),
-  }).meta({ description });
+  }).register(documented, { description });
 
 export const providerRef = (description: string) =>
   block({
     name: objectName('Name of an LLMProvider.'),
     namespace: label('Its namespace. Default: the namespace of this object.').optional(),
-  }).meta({ description });
+  }).register(documented, { description });
 
 /** Which namespaces may use an object, besides its own. */
 export const namespaceAdmission = (description: string) =>
@@ -170,7 +199,7 @@ export const namespaceAdmission = (description: string) =>
         },
       ],
     ).prefault({}),
-  }).meta({ description });
+  }).register(documented, { description });
 
 // ---------------------------------------------------------------- status
 
@@ -181,7 +210,7 @@ const condition = block({
   type: text(316, 'Which condition: Accepted, ResolvedRefs, Programmed or Ready.'),
   status: choice(['True', 'False', 'Unknown'], 'Whether it holds.'),
   reason: text(1024, 'Why, in one word.'),
-  message: z.string().max(32768).meta({ description: 'Why, for a person.' }),
+  message: z.string().max(32768).register(documented, { description: 'Why, for a person.' }),
   observedGeneration: count(0, Number.MAX_SAFE_INTEGER, 'The generation of the object this condition is about.').optional(),
   lastTransitionTime: timestamp('When the status last changed.'),
 });
@@ -205,5 +234,5 @@ export function statusOf<T extends z.core.$ZodLooseShape>(shape: T) {
     ...shape,
   })
     .default({ conditions: pending } as never)
-    .meta({ description: 'What the operator and the data plane report. Written by the operator only.' });
+    .register(documented, { description: 'What the operator and the data plane report. Written by the operator only.' });
 }
