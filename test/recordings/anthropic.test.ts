@@ -10,7 +10,7 @@ import { epochMillis } from '#core/units.ts';
 import { anthropicMessages } from '#dataplane/frontends/anthropic-messages/index.ts';
 import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { anthropic } from '#dataplane/providers/anthropic/index.ts';
-import { encodedFor, eventsIn, eventsOf, messagesIn, oneByOne, replyContext } from '#test/support/decoding.ts';
+import { asTold, encodedFor, eventsIn, eventsOf, messagesIn, oneByOne, replyContext } from '#test/support/decoding.ts';
 import { valueIn } from '#test/support/parsed.ts';
 import { asEvent, exchangesIn, repliesIn, withoutRecordings as skip, streamsIn } from '#test/support/recordings.ts';
 
@@ -80,7 +80,10 @@ describe('the recorded streams of Anthropic', { skip }, () => {
       const events = eventsIn(anthropic, [sse]);
       const [before, after] = [fold(events), decoded(Buffer.from(encodedFor(anthropicMessages, events)))];
       assert.deepEqual(meaningOf(after.reply.parts), meaningOf(before.reply.parts));
-      assert.deepEqual({ ...after.reply, parts: [] }, { ...before.reply, parts: [], finish: finishForClients(before.reply) });
+      assert.deepEqual(
+        { ...after.reply, parts: [] },
+        { ...asTold(before.reply), parts: [], finish: finishForClients(before.reply) },
+      );
       assert.ok(after.complete);
     });
 
@@ -116,7 +119,7 @@ describe('the recorded replies of Anthropic', { skip }, () => {
       const reply = valueIn(anthropic.decodeReply(body));
       const again = valueIn(anthropic.decodeReply(JSON.parse(anthropicMessages.encodeReply(reply, replyContext).body)));
       assert.deepEqual(meaningOf(again.parts), meaningOf(reply.parts));
-      assert.deepEqual({ ...again, parts: [] }, { ...reply, parts: [], finish: finishForClients(reply) });
+      assert.deepEqual({ ...again, parts: [] }, { ...asTold(reply), parts: [], finish: finishForClients(reply) });
     });
 
     test(`${name} is read alike by both paths`, () => {

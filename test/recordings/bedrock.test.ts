@@ -14,7 +14,7 @@ import { openAIChat } from '#dataplane/frontends/openai-chat/index.ts';
 import { openAIResponses } from '#dataplane/frontends/openai-responses/index.ts';
 import { messagesOf } from '#dataplane/http/sse.ts';
 import { converse } from '#dataplane/providers/bedrock/converse.ts';
-import { encodedFor, eventsIn as eventsOfWire, oneByOne, replyContext } from '#test/support/decoding.ts';
+import { asTold, encodedFor, eventsIn as eventsOfWire, oneByOne, replyContext } from '#test/support/decoding.ts';
 import { asAwsFrame } from '#test/support/every-recording.ts';
 import { valueIn } from '#test/support/parsed.ts';
 import { meant, type Read, readStream, readWhole } from '#test/support/read-by-sdk.ts';
@@ -83,7 +83,7 @@ describe('recorded streams of Bedrock', { skip }, () => {
       const said = before.reply.parts.filter(part => !('text' in part) || part.text !== '');
       // Thinking that nobody signed is marked.
       const marked = said.map(part => (part.kind === 'thinking' && !part.signature ? { ...part, signature: UNSIGNED } : part));
-      assert.deepEqual(after, { ...before, reply: { ...before.reply, parts: marked } });
+      assert.deepEqual(after, { ...before, reply: { ...asTold(before.reply), parts: marked } });
     });
 
     for (const frontend of frontends)

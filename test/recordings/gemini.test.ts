@@ -20,7 +20,7 @@ import { generateContent } from '#dataplane/providers/gemini/index.ts';
 import { openAIDialect } from '#dataplane/providers/openai/index.ts';
 import type { Provider } from '#dataplane/providers/provider.ts';
 import { loadPriceCatalogue } from '#platform/price-catalogue.ts';
-import { encodedFor, eventsIn, eventsOf, messagesIn, oneByOne, replyContext } from '#test/support/decoding.ts';
+import { asTold, encodedFor, eventsIn, eventsOf, messagesIn, oneByOne, replyContext } from '#test/support/decoding.ts';
 import { valueIn } from '#test/support/parsed.ts';
 import {
   asGoogleData,
@@ -102,7 +102,7 @@ describe('the recorded streams of Google', { skip }, () => {
       assert.equal(thoughtsOf(after.reply), thoughtsOf(before.reply));
       assert.deepEqual(callsOf(after.reply), callsOf(before.reply));
       assert.deepEqual(signaturesOf(after.reply).filter(isReal), signaturesOf(before.reply));
-      assert.deepEqual(after.reply.usage, before.reply.usage);
+      assert.deepEqual(asTold(after.reply).usage, asTold(before.reply).usage);
       assert.deepEqual(after.reply.finish, before.reply.finish);
     });
 
@@ -128,7 +128,7 @@ describe('the recorded streams of Google', { skip }, () => {
       assert.ok(after.complete);
       assert.equal(textOf(after.reply), textOf(reply));
       assert.deepEqual(callsOf(after.reply), callsOf(reply));
-      assert.deepEqual(after.reply.usage, reply.usage);
+      assert.deepEqual(asTold(after.reply).usage, asTold(reply).usage);
     });
   }
 });
@@ -144,7 +144,7 @@ describe('the recorded replies of Google', { skip }, () => {
       assert.equal(textOf(again), textOf(reply));
       assert.deepEqual(callsOf(again), callsOf(reply));
       assert.deepEqual(signaturesOf(again).filter(isReal), signaturesOf(reply));
-      assert.deepEqual([again.usage, again.finish.reason], [reply.usage, reply.finish.reason]);
+      assert.deepEqual([asTold(again).usage, again.finish.reason], [asTold(reply).usage, reply.finish.reason]);
     });
 
     test(`${name} is read alike by both paths`, () => {

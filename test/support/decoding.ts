@@ -1,5 +1,5 @@
 // A stream through the reader of a wire and the writer of a dialect alone: without what relays hold back, add or find out.
-import type { ChatEvent } from '#core/chat/reply.ts';
+import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { Frontend, ReplyContext } from '#dataplane/frontends/frontend.ts';
 import { messagesOf, SseBlocks } from '#dataplane/http/sse.ts';
 import type { Provider, SseMessage } from '#dataplane/providers/provider.ts';
@@ -38,6 +38,13 @@ export const eventsIn = (wire: Decodes, pieces: Iterable<Buffer>): ChatEvent[] =
 export function encodedFor({ streamEncoder }: Frontend, events: readonly ChatEvent[]): string {
   const encoder = streamEncoder(replyContext);
   return events.map(event => encoder.push(event)).join('');
+}
+
+/** Without how often the provider ran tools of its own: of an answer that was written anew, the gateway alone knows. */
+export function asTold(reply: ChatReply): ChatReply {
+  if (!reply.usage?.toolCalls) return reply;
+  const { toolCalls: _own, ...usage } = reply.usage;
+  return { ...reply, usage };
 }
 
 export function* oneByOne(bytes: Buffer): Generator<Buffer> {
