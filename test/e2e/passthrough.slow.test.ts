@@ -31,10 +31,13 @@ function yaml(hosted: string): string {
       price: { inputPerMTok: '2.5', audioInputPerMTok: '6', outputPerMTok: '10' },
     },
     { name: 'talks', upstreamName: 'gpt-5-mini', price },
+    { name: 'mixed', upstreamName: 'gpt-5-mini', price },
   ];
   return yamlOf(
     providerSecret,
     provider('openai', 'OpenAI', hosted, models, patient),
+    provider('anthropic', 'Anthropic', hosted, [{ name: 'mixed', upstreamName: 'claude-sonnet-4-5', price }]),
+    directRoute('mixed', ['anthropic', 'openai']),
     directRoute('draws', ['openai']),
     directRoute('talks', ['openai']),
     directRoute('paints', ['openai']),
@@ -486,6 +489,12 @@ describe('the input of a response', () => {
     const row = await rowOf(response);
     assert.deepEqual([row.prompt_tokens, row.completion_tokens], [data.usage.input_tokens, data.usage.output_tokens]);
     assert.equal(microdollars(row), data.usage.input_tokens + data.usage.output_tokens * 2);
+  });
+  test('goes to the first backend that has such a thing, whoever would answer', async () => {
+    const { response } = await client.responses.inputTokens.count({ model: 'mixed', input }).withResponse();
+    assert.equal((await rowOf(response)).provider, 'default/openai');
+    const answered = await client.responses.create({ model: 'mixed', input }).withResponse();
+    assert.equal((await rowOf(answered.response)).provider, 'default/anthropic');
   });
   test('is counted, which costs nothing', async () => {
     const { data, response } = await client.responses.inputTokens.count({ model: 'talks', input }).withResponse();
