@@ -18,13 +18,16 @@ export type TextAt = TextAsked & {
 
 // ---------------------------------------------------------------- requests
 
-/** Names of what programs go by: identifiers, kinds, settings; bytes of files; addresses; what a provider has signed; keys it is meant to have. */
+/**
+ * Names of what programs go by: identifiers, kinds, settings; bytes of files; addresses; what a provider has signed; keys that it is to use
+ * elsewhere.
+ */
 const NO_WORDS: ReadonlySet<string> = new Set(
   `model id type role object name format detail status effort mode voice language encoding_format service_tier tool_choice
   data bytes file_data b64_json image_url server_url url uri fileUri file_uri media_type mediaType mimeType mime_type
   authorization authorization_token apiKeyString
-  signature thoughtSignature encrypted_content encrypted_index encrypted_stdout thinking redactedContent redacted_thinking cache_control ttl
-  required enum $ref $schema pattern const`.split(/\s+/),
+  signature thoughtSignature encrypted_content encrypted_index encrypted_stdout thinking redactedContent redacted_thinking
+  cache_control ttl required enum $ref $schema pattern const`.split(/\s+/),
 );
 const IS_ID = /(_id|Id|_ids|Ids)$/;
 
