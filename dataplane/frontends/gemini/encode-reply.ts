@@ -18,7 +18,8 @@ export function encodeReply(reply: ChatReply, { requestId }: ReplyContext): Enco
   const parts: Json[] = [];
   const cited: Supported[] = [];
   for (const part of reply.parts) {
-    if (part.kind === 'text' && part.citations) cited.push(...supported(part.text, part.citations, parts.length));
+    if (part.kind === 'text' && part.citations)
+      for (const citation of supported(part.text, part.citations, parts.length)) cited.push(citation);
     parts.push(...writer.partsOf(part));
   }
   parts.push(...writer.rest());

@@ -58,7 +58,7 @@ function annotationsOf(parts: readonly AssistantPart[]): readonly unknown[] {
     if (part.kind !== 'text') continue;
     content.begin();
     content.add(part.text);
-    content.cite(part.citations ?? []);
+    for (const citation of part.citations ?? []) content.cite(citation);
     content.end();
   }
   return content.annotations;
@@ -79,8 +79,8 @@ export class Annotated {
     this.#measure.add(text);
   }
 
-  cite(citations: readonly Citation[]): void {
-    this.#cited.push(...citations);
+  cite(citation: Citation): void {
+    this.#cited.push(citation);
   }
 
   /** Of a text: what is cited of all of it has its places now. */
@@ -88,11 +88,8 @@ export class Annotated {
     const length = this.#measure.length - this.#start;
     for (const citation of this.#cited.splice(0)) {
       const span = spanIn(citation, length);
-      const [start, end] = [span.start, span.end].map(place => this.#measure.before(this.#start + place) ?? 0) as [
-        number,
-        number,
-      ];
-      const annotation = chatAnnotation(citation, { start, end });
+      const points = (place: number) => this.#measure.before(this.#start + place) ?? 0;
+      const annotation = chatAnnotation(citation, { start: points(span.start), end: points(span.end) });
       if (annotation) this.annotations.push(annotation);
     }
   }

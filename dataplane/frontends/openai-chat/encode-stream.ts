@@ -52,7 +52,7 @@ const on: Handlers<State> = {
     return text === '' ? '' : delta(state, { content: text });
   },
   citation(state, event) {
-    state.content.cite([event.citation]);
+    state.content.cite(event.citation);
     return '';
   },
   // Not shown in this dialect: see encode-reply.ts.

@@ -92,12 +92,12 @@ function read(state: State, data: SseMessage['data']): Events {
 function onAnswer(state: State, answer: JsonRecord): Events {
   if (isRecord(answer.error)) return failed(state, failureOfErrorObject(answer));
   const candidate = recordsOf(answer.candidates).find(({ index }) => (index ?? 0) === 0);
-  const events: ChatEvent[] = onStart(state, answer);
+  const begun = onStart(state, answer);
   if (candidate && state.finish && saysSomething(candidate)) goOn(state);
-  if (candidate && state.finish === undefined) events.push(...onCandidate(state, candidate));
+  const said = candidate && state.finish === undefined ? onCandidate(state, candidate) : [];
   state.shown.note(answer);
   state.usage = usageOf(answer.usageMetadata, state.shown) ?? state.usage;
-  return [...events, ...told(state), ...onEnds(state, answer)];
+  return [...begun, ...said, ...told(state), ...onEnds(state, answer)];
 }
 
 /** Once, where what comes after a reason to end could be taken for the last word. */
@@ -127,16 +127,15 @@ function onCandidate(state: State, candidate: JsonRecord): Events {
   const parts = recordsOf(recordOf(candidate.content).parts);
   const lastText = parts.findLastIndex(isWords);
   const starts: number[] = [];
-  const events: ChatEvent[] = [];
-  for (const [index, part] of parts.entries()) {
+  const events = parts.flatMap((part, index) => {
     starts.push(state.text.length);
     // What follows the words, a signature or a call, ends their part, and the sources are of that.
-    if (index === lastText + 1) events.push(...onSources(state, candidate, starts));
-    events.push(...onPart(state, part));
-  }
-  if (lastText === parts.length - 1) events.push(...onSources(state, candidate, starts));
+    const sources = index === lastText + 1 ? onSources(state, candidate, starts) : [];
+    return [...sources, ...onPart(state, part)];
+  });
+  const sources = lastText === parts.length - 1 ? onSources(state, candidate, starts) : [];
   const logprobs = logprobsOf(candidate.logprobsResult);
-  return logprobs ? [...events, { kind: 'logprobs', logprobs }] : events;
+  return [...events, ...sources, ...(logprobs ? [{ kind: 'logprobs', logprobs } as const] : [])];
 }
 
 const isWords = ({ text, thought }: JsonRecord): boolean => textOf(text) !== '' && thought !== true;
