@@ -149,6 +149,14 @@ describe('words that are masked as they pass by', () => {
     );
   });
 
+  test('are found where a provider calls every event the last one', () => {
+    const last = (content: string) => event(content).replace('"finish_reason":null', '"finish_reason":"null"');
+    const out = masked(['I am jo@exam', 'ple.com, ', 'hello.'].map(last))
+      .out.map(([one]) => one)
+      .join('');
+    assert.equal(contentOf(out), 'I am [EMAIL_1], hello.');
+  });
+
   test('are found however an event is written', () => {
     const json = JSON.stringify({ choices: [{ index: 0, delta: { content: 'jo@example.com' } }] });
     for (const data of [`  ${json}`, `\t${json} `, `[${json}]`, json.replaceAll(',', ',\ndata: ')]) {

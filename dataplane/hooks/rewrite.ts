@@ -49,7 +49,7 @@ export class RewriteStage<K> implements Stage {
       else words.text = this.#rewritten(words);
     }
     if (here.size > 0) this.#endIdle(here);
-    for (const choice of frame.finished) this.#endChoice(choice);
+    if (this.#hasSeveralChoices) for (const choice of frame.finished) this.#endChoice(choice);
     this.#release();
   }
 
@@ -93,6 +93,11 @@ export class RewriteStage<K> implements Stage {
       if (here.has(place)) text.idle = 0;
       else if (choices.has(text.choice) && ++text.idle === IDLE_EVENTS) this.#end(place, text);
     }
+  }
+
+  /** Of one alone, the end of the stream is the end, whatever its provider says of it before. */
+  get #hasSeveralChoices(): boolean {
+    return new Set(Array.from(this.#texts.values(), ({ choice }) => choice)).size > 1;
   }
 
   #endChoice(choice: string): void {
