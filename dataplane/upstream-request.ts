@@ -69,6 +69,7 @@ export const edited = (body: JsonView, edits: ReadonlyMap<string, string | null>
     return edit === null ? undefined : JSON.parse(edit);
   },
   json: name => edits.get(name) ?? textOf(body, name),
+  mentions: text => body.bytes.includes(text),
 });
 
 const textOf = ({ bytes, fields }: JsonView, name: string): string => {

@@ -18,6 +18,12 @@ export function listedTools(body: RequestFields): readonly Listed[] {
 export const entriesOf = (list: unknown, param: string): readonly Listed[] =>
   Array.isArray(list) ? list.flatMap((tool, i) => (isRecord(tool) ? [{ tool, param: `${param}[${i}]` }] : [])) : [];
 
+/** Whether one of these strings may be in a body: letters by their numbers, which no encoder writes, hide a name. */
+export const mayMention = (body: RequestFields, ...strings: readonly string[]): boolean =>
+  body.mentions === undefined || [...strings, ...HIDDEN].some(text => body.mentions!(text));
+
+const HIDDEN = ['\\u004', '\\u005', '\\u006', '\\u007'];
+
 const BY_NAME: readonly (readonly [RegExp, BilledTool])[] = [
   [/(?:web|browser|x|news)_?search|grounding/, 'webSearch'],
   [/file_?search|collections_?search|retrieval|document_library/, 'fileSearch'],

@@ -127,6 +127,8 @@ export type RequestFields = {
   get(name: string): unknown;
   /** Of a field that is there, its JSON as it stands, each byte a letter; absent where the body is no text yet. */
   json?(name: string): string;
+  /** Whether these letters stand anywhere in the body of the client; absent where it is no text yet. */
+  mentions?(text: string): boolean;
 };
 
 /** How much an answer may have at most: tokens of one choice (absent: as much as the model gives), and how many choices. */

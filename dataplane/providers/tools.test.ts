@@ -16,7 +16,8 @@ const responses = responsesWire(openAIProfile, 'own', () => ({ origin: 'https://
 /** As one that passes through, whose fields are text, and as one that was built. */
 const bodies = (body: Record<string, unknown>): readonly RequestFields[] => {
   const built = { has: (name: string) => Object.hasOwn(body, name), get: (name: string) => body[name] };
-  return [built, { ...built, json: (name: string) => JSON.stringify(body[name]) }];
+  const mentions = (text: string) => JSON.stringify(body).includes(text);
+  return [built, { ...built, json: (name: string) => JSON.stringify(body[name]), mentions }];
 };
 
 type Wire = Pick<Provider, 'toolsAsked' | 'inspectReply' | 'streamDecoder' | 'toolLimit'>;
@@ -63,6 +64,10 @@ describe('Anthropic', () => {
       'tools[0] webSearch any',
       'tools[1] other 1',
       'tools[2] other any',
+    ]);
+    const addition = { type: 'tool_addition', tool: { type: 'tool_definition', definition: { ...web, max_uses: 2 } } };
+    assert.deepEqual(asked(anthropic, { messages: [{ role: 'user', content: [addition] }] }), [
+      'messages[0].content[0].tool.definition webSearch 2',
     ]);
     // What it brings is read all the same.
     assert.deepEqual(asked(anthropic, { tools: [{ type: 'web_fetch_20250910' }] }), []);
@@ -132,6 +137,9 @@ describe('the Responses wire', () => {
       'together 7',
     ]);
     assert.equal(asked(responses, { prompt: { id: 'pmpt_1' } })!.length, 6);
+    const brought = { type: 'additional_tools', role: 'developer', tools: [{ type: 'function' }, { type: 'web_search' }] };
+    assert.deepEqual(asked(responses, { input: [{ role: 'user', content: 'a' }, brought] }), ['input[1].tools[1] webSearch any']);
+    assert.equal(asked(responses, { input: 'additional_tools' }), undefined);
     assert.deepEqual([...responses.toolLimit!(bodies({})[0]!, 3)], [['max_tool_calls', '3']]);
   });
 

@@ -2,7 +2,7 @@
 import type { ToolAsked, ToolsAsked } from '#core/chat/tools-asked.ts';
 import type { BilledTool } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
-import { type Listed, listedTools } from '../listed-tools.ts';
+import { entriesOf, type Listed, listedTools, mayMention } from '../listed-tools.ts';
 import type { RequestFields } from '../provider.ts';
 import { entryOf, recordOf, textOf } from '../wire.ts';
 
@@ -16,11 +16,22 @@ const READING = /^(?:web_fetch_|mcp_)/;
 const FILTERS_BY_CODE = /^web_(?:search|fetch)_(?!2025)/;
 
 export function toolsAsked(body: RequestFields): ToolsAsked | undefined {
-  const listed = listedTools(body);
+  const listed = [...listedTools(body), ...toolsOfTurns(body)];
   const isCodeFree = listed.some(({ tool }) => FILTERS_BY_CODE.test(textOf(tool.type)));
   const tools = listed.flatMap(one => askedOf(one, isCodeFree));
   const reads = body.has('mcp_servers') || listed.some(({ tool }) => READING.test(textOf(tool.type)));
   return tools.length > 0 || reads ? { tools } : undefined;
+}
+
+/** Tools that are defined in the middle of a conversation (beta inline-tools-2026-09-15). */
+function toolsOfTurns(body: RequestFields): readonly Listed[] {
+  if (!mayMention(body, '"tool_definition"')) return [];
+  return entriesOf(body.get('messages'), 'messages').flatMap(({ tool: { content }, param }) =>
+    entriesOf(content, `${param}.content`).flatMap(({ tool: block, param: at }) => {
+      const { definition } = recordOf(block.tool);
+      return isRecord(definition) ? [{ tool: definition, param: `${at}.tool.definition` }] : [];
+    }),
+  );
 }
 
 function askedOf({ tool, param }: Listed, isCodeFree: boolean): readonly ToolAsked[] {

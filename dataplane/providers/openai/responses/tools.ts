@@ -3,7 +3,7 @@
 import type { ToolAsked, ToolsAsked } from '#core/chat/tools-asked.ts';
 import { type BilledTool, billedTools, type ToolCalls, toolCallsIn } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
-import { type Listed, listedTools, toolNamed } from '../../listed-tools.ts';
+import { entriesOf, type Listed, listedTools, mayMention, toolNamed } from '../../listed-tools.ts';
 import type { RequestFields } from '../../provider.ts';
 import { countOf, entryOf, recordOf, recordsOf, textOf } from '../../wire.ts';
 
@@ -23,11 +23,19 @@ const UNBILLED: ReadonlySet<string> = new Set([
 ]);
 
 export function toolsAsked(body: RequestFields): ToolsAsked | undefined {
-  const tools = [...listedTools(body).flatMap(askedOf), ...promptTools(body)];
+  const tools = [...listedTools(body), ...toolsOfItems(body)].flatMap(askedOf).concat(promptTools(body));
   if (tools.length === 0) return undefined;
   const limit = body.get('max_tool_calls');
   const isBounded = Number.isSafeInteger(limit) && (limit as number) >= 0;
   return { tools, ...(isBounded && { mostTogether: limit as number }) };
+}
+
+/** Items that bring tools along with the conversation. */
+function toolsOfItems(body: RequestFields): readonly Listed[] {
+  if (!mayMention(body, '"additional_tools"', '"tool_search_output"')) return [];
+  return entriesOf(body.get('input'), 'input').flatMap(({ tool: { type, tools }, param }) =>
+    type === 'additional_tools' || type === 'tool_search_output' ? entriesOf(tools, `${param}.tools`) : [],
+  );
 }
 
 function askedOf({ tool, param }: Listed): readonly ToolAsked[] {
