@@ -12,16 +12,19 @@ export function segmentsOf(text: string, citations: readonly Citation[]): readon
   const starts = citations.flatMap(({ span }) => (span && span.start > 0 && span.start < text.length ? [span.start] : []));
   const bounds = [...new Set([...starts, ...ends, text.length])].sort((a, b) => a - b);
   const byEnd = Map.groupBy(citations.keys(), index => ends[index]!);
-  const segments: Segment[] = [];
+  const segments: { text: string; citations: Citation[] }[] = [];
   let start = 0;
   for (const end of bounds) {
     const piece = text.slice(start, end);
-    const its = (byEnd.get(end) ?? []).map(index => citations[index]!);
     start = end;
     const last = segments.at(-1);
-    const isBlank = piece.trim() === '' || last?.text.trim() === '';
-    if (last && isBlank) segments.splice(-1, 1, { text: last.text + piece, citations: [...last.citations, ...its] });
-    else segments.push({ text: piece, citations: its });
+    const goesOn = last !== undefined && (isBlank(piece) || isBlank(last.text));
+    const segment = goesOn ? last : { text: '', citations: [] };
+    if (!goesOn) segments.push(segment);
+    segment.text += piece;
+    for (const index of byEnd.get(end) ?? []) segment.citations.push(citations[index]!);
   }
   return segments;
 }
+
+const isBlank = (text: string): boolean => !/\S/.test(text);
