@@ -1,6 +1,6 @@
 // The client as the loop sees it on a route whose hooks look at answers: whatever would be sent, by an attempt, from the cache or by a
 // cascade, goes through the hooks first.
-import type { Failure } from '#core/failure.ts';
+import { type Failure, failure } from '#core/failure.ts';
 import type { Client } from '../exchange.ts';
 import type { ClientListener } from '../http/client-response.ts';
 import { Frame } from './frame.ts';
@@ -106,7 +106,9 @@ export class GuardedClient implements Client {
     });
     const [first] = this.#stages;
     if (!first) return this.#sendWhole(headers, body);
-    first.push(Frame.ofWhole(body));
+    const [frame] = this.#readable(() => [Frame.ofWhole(body)]);
+    if (!frame) return;
+    first.push(frame);
     first.end();
   }
 
@@ -134,7 +136,7 @@ export class GuardedClient implements Client {
     if (this.gone) return true;
     const [first] = this.#stages;
     if (!first) return this.#client.write(chunk);
-    for (const frame of Frame.ofStream(chunk)) if (!this.denial) first.push(frame);
+    for (const frame of this.#readable(() => Frame.ofStream(chunk))) if (!this.denial) first.push(frame);
     return this.#keepsUp && !this.#stages.some(stage => stage.isBehind);
   }
 
@@ -158,6 +160,17 @@ export class GuardedClient implements Client {
   }
 
   #keepsUp = true;
+
+  /** None where it is no JSON: what cannot be read, nobody can allow. */
+  #readable(read: () => readonly Frame[]): readonly Frame[] {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      this.#deny(failure('hook_failed', { message: 'The answer is no JSON that a check could read.' }));
+      return [];
+    }
+  }
 
   #send(frame: Frame): void {
     if (this.denial) return;

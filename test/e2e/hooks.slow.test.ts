@@ -685,6 +685,19 @@ describe('a hook after the answer', () => {
     }
   });
 
+  test('an event that is no JSON ends the stream with an error: nobody could look into it', async () => {
+    upstream.answer(response => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const unreadable = String.raw`data: {"choices":[{"index":0,"delta":{"content":"\q 4111 1111 1111 1111"}}]}`;
+      response.end(`${streamOf('m', ['Half an '], false)}${unreadable}\n\n${streamOf('m', [' answer'])}`);
+    });
+    for (const model of ['windows', 'masked-answers']) {
+      const text = await broken(model);
+      assert.ok(!isTerminated(text) && text.includes('"error"') && !text.includes('4111'), text);
+    }
+    await until('nothing is under way', async () => (await metricsOf(gateway))('tollgate_inflight_requests') === 0);
+  });
+
   test('a client that leaves while a hook thinks leaves nothing behind', async () => {
     checks.answer(() => {});
     const leaving = new AbortController();
