@@ -37,9 +37,13 @@ const commands: Readonly<Record<string, Command>> = {
       const stores = [
         import('#dataplane/costlog/postgres.ts'),
         import('#dataplane/costlog/sqlite-store.ts'),
+        // It only works in a thread; but it has been compiled when it fails.
+        import('#dataplane/costlog/sqlite-worker.ts').catch(() => {}),
         import('#dataplane/counters/redis.ts'),
         import('#dataplane/cache/redis.ts'),
         import('#dataplane/cache/locks.ts'),
+        import('#dataplane/cache/meaning.ts'),
+        import('#dataplane/cache/sampling.ts'),
       ];
       const roles = [import('../dataplane/main.ts'), import('../operator/main.ts'), import('../operator/admin/key-api.ts')];
       const commands = [import('./run.ts'), import('./migrate.ts'), import('./validate.ts')];

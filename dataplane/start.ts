@@ -27,7 +27,7 @@ import { Webhook } from './alerts/webhook.ts';
 import { presentedKey } from './authenticate.ts';
 import { type Caching, caching } from './cache/caching.ts';
 import { providerEmbedders } from './cache/embedders/provider.ts';
-import { type EmbedderAt, Meanings } from './cache/meaning.ts';
+import type { EmbedderAt } from './cache/meaning.ts';
 import type { CacheStore } from './cache/store.ts';
 import { NearestTasks } from './cache/tasks.ts';
 import type { LiveKey } from './config/live.ts';
@@ -283,7 +283,7 @@ function cacheOf(
     key,
     ...(link && redisUrl !== undefined && { redis: { link, url: redisUrl } }),
     maxBytes: cacheMaxBytes,
-    meaning: new Meanings(embedderAt),
+    embedderAt,
     log,
     onSampled: (route, outcome, estimate, tightened) => noteSample(metrics, { route, outcome, estimate, tightened }),
     onJudged: (route, outcome) => metrics.cacheJudgements.inc({ route, outcome }),

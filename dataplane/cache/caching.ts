@@ -1,16 +1,18 @@
-// The cache of a data plane, put together. It is opened with the first route that has one: who has none pays for none.
+// The cache of a data plane, put together. It is opened with the first route that has one, and what it knows of language is loaded then: who
+// has none pays for none.
 import type { AnswerCache } from '#core/snapshot/snapshot.ts';
 import type { Answers } from '../ports.ts';
 import { AnswerCaches, type AnswersParts } from './answers.ts';
 import { Judging, type JudgingParts } from './judging.ts';
+import type { EmbedderAt, Meanings } from './meaning.ts';
 import { type Cache, type CacheParts, openCache } from './open-cache.ts';
-import { Sampling, type SamplingParts } from './sampling.ts';
+import type { SamplingParts } from './sampling.ts';
 import type { CacheStore } from './store.ts';
 
 export type CachingParts = Omit<CacheParts, 'maxIndexBytes'> &
-  Omit<AnswersParts, 'store' | 'flights' | 'sampling' | 'judging'> &
+  Omit<AnswersParts, 'store' | 'flights' | 'sampling' | 'judging' | 'meaning'> &
   Pick<SamplingParts, 'ports' | 'key' | 'onSampled'> &
-  Pick<JudgingParts, 'onJudged'>;
+  Pick<JudgingParts, 'onJudged'> & { readonly embedderAt: EmbedderAt };
 
 export type Caching = {
   readonly answers: Answers;
@@ -28,13 +30,13 @@ const PREPARE_AFTER_MS = 5_000;
 const ALLOWANCE_BYTES = 64 * 1024 * 1024;
 
 export function caching(parts: CachingParts): Caching {
-  let opening: Promise<Cache> | undefined;
+  let opening: Promise<Opened> | undefined;
   let answers: AnswerCaches | undefined;
   let preparing: NodeJS.Timeout | undefined;
-  const opened = async (): Promise<Cache> => {
-    opening ??= openCache({ ...parts, maxIndexBytes: MAX_INDEX_BYTES });
+  const opened = async (): Promise<Opened> => {
+    opening ??= open(parts);
     const cache = await opening;
-    const { store } = cache;
+    const { store, Sampling } = cache;
     answers ??= new AnswerCaches({
       ...parts,
       ...cache,
@@ -53,8 +55,8 @@ export function caching(parts: CachingParts): Caching {
     },
     store: { flush: async scope => (await opened()).store.flush(scope) },
     async open(caches) {
-      await opened();
-      preparing = setTimeout(() => caches.forEach(cache => void parts.meaning.prepare(cache)), PREPARE_AFTER_MS).unref();
+      const { meaning } = await opened();
+      preparing = setTimeout(() => caches.forEach(cache => void meaning.prepare(cache)), PREPARE_AFTER_MS).unref();
     },
     async close() {
       clearTimeout(preparing);
@@ -64,4 +66,15 @@ export function caching(parts: CachingParts): Caching {
       await store.close();
     },
   };
+}
+
+type Opened = Cache & { readonly meaning: Meanings; readonly Sampling: typeof import('./sampling.ts').Sampling };
+
+async function open(parts: CachingParts): Promise<Opened> {
+  const [cache, { Meanings }, { Sampling }] = await Promise.all([
+    openCache({ ...parts, maxIndexBytes: MAX_INDEX_BYTES }),
+    import('./meaning.ts'),
+    import('./sampling.ts'),
+  ]);
+  return { ...cache, meaning: new Meanings(parts.embedderAt), Sampling };
 }

@@ -1,11 +1,9 @@
 // The tasks of routes with strategy Semantic: their examples as vectors, made once for each configuration, and the one nearest to a prompt.
-import { read } from '#core/cache/reading.ts';
 import { type NearestTask, nearestTask } from '#core/plan/tasks.ts';
 import type { SemanticTasks } from '#core/snapshot/snapshot.ts';
 import type { Tasks } from '../ports.ts';
 import { cosine, type Embedder } from './embedders/embedder.ts';
 import { staticEmbedder } from './embedders/static.ts';
-import { embedded } from './judge-pairs.ts';
 import type { EmbedderAt } from './meaning.ts';
 
 type Vectors = readonly (readonly Float32Array[])[];
@@ -46,5 +44,8 @@ export class NearestTasks implements Tasks {
   }
 }
 
-const vectorsOf = (texts: readonly string[], embedder: Embedder): Promise<readonly Float32Array[]> =>
-  embedder.embed(texts.map(text => embedded(read(text), embedder)));
+/** What reads texts is loaded with the first of them: few configurations have tasks. */
+async function vectorsOf(texts: readonly string[], embedder: Embedder): Promise<readonly Float32Array[]> {
+  const [{ read }, { embedded }] = await Promise.all([import('#core/cache/reading.ts'), import('./judge-pairs.ts')]);
+  return embedder.embed(texts.map(text => embedded(read(text), embedder)));
+}
