@@ -1,5 +1,5 @@
-// What luxon, a second library, says of periods: the clock of a zone read every quarter of an hour, which is as fine as clocks
-// change, and a period begun wherever it shows something new.
+// What luxon, a second library, says of periods: the clock of a zone read every hour, and every quarter of an hour, which is as fine as
+// clocks change, where its offset changes; a period begins wherever it shows something new.
 import assert from 'node:assert/strict';
 import { DateTime } from 'luxon';
 import { type Period, periodOf } from '#core/accounting/periods.ts';
@@ -38,6 +38,7 @@ function checkSpans(period: Period, zone: string, starts: readonly number[]): vo
 }
 
 const QUARTER = 900_000;
+const HOUR = 4 * QUARTER;
 
 /** From the first start in the year to the first behind it. */
 function startsOf(zone: string, year: number): Starts {
@@ -45,8 +46,9 @@ function startsOf(zone: string, year: number): Starts {
   const end = Date.UTC(year + 1, 0, 10);
   let last = DateTime.fromMillis(Date.UTC(year, 0, 1) - 86_400_000, { zone });
   let day = last.toISODate()!;
-  for (let at = last.toMillis() + QUARTER; at < end; at += QUARTER) {
-    const clock = DateTime.fromMillis(at, { zone });
+  while (last.toMillis() < end) {
+    const clock = nextReading(last, zone);
+    const at = clock.toMillis();
     if (clock.minute === 0 || clock.offset !== last.offset) starts.Hourly.push(at);
     const today = clock.day === last.day ? day : clock.toISODate()!;
     if (today > day) {
@@ -58,4 +60,10 @@ function startsOf(zone: string, year: number): Starts {
     last = clock;
   }
   return starts;
+}
+
+/** A whole hour on where that is the next one of this clock, else a quarter: nothing begins between two whole hours of the same offset. */
+function nextReading(last: DateTime, zone: string): DateTime {
+  const hourOn = last.minute === 0 ? DateTime.fromMillis(last.toMillis() + HOUR, { zone }) : undefined;
+  return hourOn?.offset === last.offset ? hourOn : DateTime.fromMillis(last.toMillis() + QUARTER, { zone });
 }
