@@ -44,7 +44,7 @@ const HOUR = 4 * QUARTER;
 function startsOf(zone: string, year: number): Starts {
   const starts: Record<keyof Starts, number[]> = { Hourly: [], Daily: [], Weekly: [], Monthly: [] };
   const end = Date.UTC(year + 1, 0, 10);
-  let last = DateTime.fromMillis(Date.UTC(year, 0, 1) - 86_400_000, { zone });
+  let last: Reading = DateTime.fromMillis(Date.UTC(year, 0, 1) - 86_400_000, { zone });
   let day = last.toISODate()!;
   while (last.toMillis() < end) {
     const clock = nextReading(last, zone);
@@ -62,8 +62,10 @@ function startsOf(zone: string, year: number): Starts {
   return starts;
 }
 
+type Reading = DateTime<boolean>;
+
 /** A whole hour on where that is the next one of this clock, else a quarter: nothing begins between two whole hours of the same offset. */
-function nextReading(last: DateTime, zone: string): DateTime {
+function nextReading(last: Reading, zone: string): Reading {
   const hourOn = last.minute === 0 ? DateTime.fromMillis(last.toMillis() + HOUR, { zone }) : undefined;
   return hourOn?.offset === last.offset ? hourOn : DateTime.fromMillis(last.toMillis() + QUARTER, { zone });
 }
