@@ -282,6 +282,8 @@ export type Ports = {
   readonly digest: (text: string) => string;
   readonly estimateTokens: (text: string) => Promise<number>;
   readonly fitsSchema: Fits;
+  /** A bug of the gateway, in what a request can go on without. */
+  readonly onBug: (error: unknown, requestId: string) => void;
 };
 
 /** One TenantKey as it is kept, whoever wrote it: the administration API or a person with an editor. Never a secret. */

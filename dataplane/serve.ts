@@ -36,9 +36,10 @@ export async function serve(asked: Exchange, ports: Ports): Promise<void> {
     if (hooks) await hooks.over();
     ports.observer.served(trip);
   } finally {
+    // First: what it holds is given back whatever else fails.
+    const settling = trip.settle();
     keepAnswer(trip);
     trip.call.batch?.over(trip.failure, trip.attempts > 0);
-    const settling = trip.settle();
     if (settling) await settling;
   }
 }

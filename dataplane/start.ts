@@ -125,6 +125,10 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const decisions = new Decisions(MAX_DECISIONS, systemClock);
   const telemetry = await openTelemetry(options);
   const traces = telemetry.tracing?.traces;
+  const onBug = (error: unknown, request_id: string): void => {
+    log.error({ err: error, request_id }, 'a bug of the gateway, without which the request goes on');
+    telemetry.errors?.report(error, request_id);
+  };
   const withoutCache: Ports = {
     config,
     http,
@@ -153,6 +157,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     digest: sha256,
     estimateTokens: tokenEstimator(),
     fitsSchema: schemaCheck(),
+    onBug,
   };
   const own = ownKey(sha256);
   const embedderAt = providerEmbedders({ ...withoutCache, key: own });
@@ -270,7 +275,7 @@ function alertsOf({ log, alertWebhook: url }: DataPlaneOptions, http: HttpClient
 }
 
 function cacheOf(
-  { redisUrl, cacheMaxBytes, log }: DataPlaneOptions,
+  { redisUrl, redisTimeoutMs, cacheMaxBytes, log }: DataPlaneOptions,
   { redis: link }: Stores,
   embedderAt: EmbedderAt,
   key: LiveKey,
@@ -281,7 +286,7 @@ function cacheOf(
     ...ports,
     ports,
     key,
-    ...(link && redisUrl !== undefined && { redis: { link, url: redisUrl } }),
+    ...(link && redisUrl !== undefined && { redis: { link, url: redisUrl, timeoutMs: redisTimeoutMs } }),
     maxBytes: cacheMaxBytes,
     embedderAt,
     log,
