@@ -173,14 +173,14 @@ export class AttemptBounds {
     provider: Pick<Wire, 'tokenizer'>,
     output: OutputAsked,
     timeLimit: Millis,
-    tools?: ToolsAsked,
+    { tools, service }: Pick<PriceFacts, 'tools' | 'service'> = {},
   ) {
     this.#input = input;
     this.#candidate = candidate;
     this.#provider = provider;
     this.#output = output;
     this.#tools = tools;
-    this.#price = { audio: input.hasAudio, duration: timeLimit, requests: input.requests, units: input.units, tools };
+    this.#price = { audio: input.hasAudio, duration: timeLimit, requests: input.requests, units: input.units, tools, service };
   }
 
   /** At once, unless something has to be counted. */

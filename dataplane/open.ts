@@ -29,7 +29,7 @@ import type { Pin } from './pins/pins.ts';
 import type { Ports } from './ports.ts';
 import { passedWireFor } from './providers/index.ts';
 import { headerControls, tagsOf } from './request-headers.ts';
-import { withToolsPriced } from './tools-planned.ts';
+import { withExtrasPriced } from './unknown-prices.ts';
 
 export const SCAN_LIMITS = { maxDepth: 128, interpreted: interpretedFields, isUtf8 };
 
@@ -66,7 +66,7 @@ export async function open(exchange: Exchange, ports: Ports, isChecked = false):
       ? planPassed(exchange.call.endpoint, config, key.value, envelope, facts, ports)
       : planAll(config, key.value, modelsOf(envelope), facts, ports);
   if (!planned.ok) return planned;
-  const priced = withToolsPriced(planned, exchange, body.value);
+  const priced = withExtrasPriced(planned, exchange, body.value);
   if (!priced.ok) return priced;
   const pin = envelope.names ? await pinOf(envelope, key.value.entry.tenant, ports.pins) : nowhere;
   if (!pin.ok) return pin;

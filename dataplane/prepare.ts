@@ -4,6 +4,7 @@ import { isUnbounded } from '#core/admission/tool-bound.ts';
 import { withCacheMarks } from '#core/chat/cache-marks.ts';
 import type { ChatReply } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
+import type { ServiceAsked } from '#core/chat/service.ts';
 import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import { noUsage } from '#core/chat/usage.ts';
 import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
@@ -116,6 +117,7 @@ function passThrough(task: Task): Parsed<Prepared> {
     dropped: [],
     output: provider.outputAsked(sent),
     tools: toolsIn(task, sent),
+    service: serviceIn(task, sent),
     read: bytes =>
       exchange.action === 'generate' ? readPassedThrough(provider, bytes, filteredIsFailure) : readCount(bytes, count),
     relay: stream ? sameDialectRelay(task) : undefined,
@@ -125,6 +127,9 @@ function passThrough(task: Task): Parsed<Prepared> {
 /** What the provider runs by itself. */
 const toolsIn = ({ exchange, provider, target: { model } }: Task, body: RequestFields): ToolsAsked | undefined =>
   exchange.action === 'generate' ? provider.toolsAsked?.(body, model) : undefined;
+
+const serviceIn = ({ exchange, provider }: Task, body: RequestFields): ServiceAsked | undefined =>
+  exchange.action === 'generate' ? provider.serviceAsked?.(body) : undefined;
 
 /** Where the request does not bound that and the price does, the provider is told so as well. */
 function toolLimits(task: Task, body: RequestFields): ReadonlyMap<string, string | null> {
@@ -271,6 +276,7 @@ function translate(task: Task): Parsed<Prepared> {
     dropped: encoded.value.dropped,
     output: provider.outputAsked(fields),
     tools: toolsIn(task, fields),
+    service: serviceIn(task, fields),
     read: bytes =>
       action === 'generate'
         ? readTranslated(task, bytes, reply => frontend.encodeReply(reply, context).body)

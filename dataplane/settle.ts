@@ -1,9 +1,10 @@
 // An attempt's row in the cost log: open before it is sent; afterwards, off the client's path, with its usage and its cost.
-import { costOf, ratesFor, unpricedIn } from '#core/accounting/cost.ts';
+import { costOf, isPartlyPriced, ratesFor } from '#core/accounting/cost.ts';
 import { type CostRecord, MAX_TEXT } from '#core/accounting/cost-record.ts';
 import { outputBound } from '#core/admission/bound.ts';
 import { callsAtMost, untoldCalls } from '#core/admission/tool-bound.ts';
 import type { AnyDialect, Operation } from '#core/chat/dialect.ts';
+import { type ServiceAsked, servedAs } from '#core/chat/service.ts';
 import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import { billedTools, noUsage, type ToolCalls, toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
@@ -26,6 +27,7 @@ export type Begun = {
   readonly chat: Provider | undefined;
   /** See Prepared. */
   readonly tools?: ToolsAsked | undefined;
+  readonly service?: ServiceAsked | undefined;
   /** Origin of the endpoint. */
   readonly endpoint: string;
   /** From 0. */
@@ -42,7 +44,7 @@ export type Begun = {
 /** The cost of what the provider reported; null: the price is not known; undefined: the usage is not known. */
 export function reportedCost({ model }: Candidate, usage: Usage | undefined): NanoUsd | null | undefined {
   if (!usage || model.price?.gpu) return undefined;
-  return model.price && unpricedIn(usage, model.price).length === 0 ? costOf(usage, model.price) : null;
+  return model.price && !isPartlyPriced(usage, model.price) ? costOf(usage, model.price) : null;
 }
 
 /**
@@ -65,11 +67,12 @@ export function settledRow(
     .then(usage => settled(begun, open, { result, usage, estimated: true, gpuSeconds }));
 }
 
-/** Where answers of a wire do not count the calls of a tool. */
-function withUntold({ tools, candidate }: Begun, usage: Usage): Usage {
-  if (!tools) return usage;
-  const untold = untoldCalls(tools, candidate.model.price);
-  return Object.keys(untold).length > 0 ? { ...usage, toolCalls: { ...untold, ...usage.toolCalls } } : usage;
+/** Where an answer does not count the calls of a tool, or does not say how it was served: what was asked for holds. */
+export function withUntold({ tools, service, candidate }: Pick<Begun, 'tools' | 'service' | 'candidate'>, usage: Usage): Usage {
+  const untold = tools ? untoldCalls(tools, candidate.model.price) : {};
+  const calls = Object.keys(untold).length > 0 && { toolCalls: { ...untold, ...usage.toolCalls } };
+  if (!calls && !service) return usage;
+  return { ...usage, ...calls, ...(service && { service: servedAs(service, usage.service) }) };
 }
 
 /** Calls that a stream showed before it was left, or that may have been made where nothing was to be seen. */
@@ -254,7 +257,6 @@ export function settled(
 ): CostRecord {
   const { price } = candidate.model;
   const cost = price ? costOf(usage, price, gpuSeconds) : null;
-  const isPartlyPriced = price !== undefined && unpricedIn(usage, price).length > 0;
   return {
     ...open,
     state: 'settled',
@@ -265,7 +267,7 @@ export function settled(
     usage,
     estimated,
     cost,
-    ...(isPartlyPriced && { partlyPriced: true as const }),
+    ...(price && isPartlyPriced(usage, price) && { partlyPriced: true as const }),
     exceeded: cost !== null && cost > open.reserved,
     rates: price && ratesFor(usage, price),
     gpuSeconds,

@@ -1,4 +1,5 @@
 // What every request to an upstream has in common, whatever is asked for: what it is made of, what comes of it, its body and its headers.
+import type { ServiceAsked } from '#core/chat/service.ts';
 import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import { ok, type Parsed, refuse } from '#core/failure.ts';
 import type { JsonView } from '#core/json/view.ts';
@@ -28,6 +29,8 @@ export type Prepared = {
   readonly output: OutputAsked;
   /** What of it is run by the provider itself, and billed by the call. */
   readonly tools?: ToolsAsked | undefined;
+  /** How it is to be served, where it asks for something else than the standard. */
+  readonly service?: ServiceAsked | undefined;
 };
 
 export type Preparation = {
@@ -47,7 +50,7 @@ export function targetOf(call: Call, { provider, model }: Candidate, endpoint: s
 }
 
 /** What the provider's `parameters` ask for, in a body that passes through. */
-export function addConfigured(edits: Map<string, string | null>, { provider: { parameters } }: Target): void {
+export function addConfigured(edits: Map<string, string | null>, { provider: { parameters } }: Pick<Target, 'provider'>): void {
   for (const name of parameters.drop) edits.set(name, null);
   for (const [name, value] of Object.entries(parameters.set)) edits.set(name, JSON.stringify(value));
 }

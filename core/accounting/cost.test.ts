@@ -22,7 +22,7 @@ const rates = (more: Partial<Record<Numbered, number>> = {}): Rates =>
     ...more,
   }) as Rates;
 const price = (more: Partial<Price> = {}): Price => ({ source: 'provider', version: '1', rates: rates(), tiers: [], ...more });
-type Counted = Exclude<keyof Usage, 'toolCalls'>;
+type Counted = Exclude<keyof Usage, 'toolCalls' | 'service'>;
 const usage = (more: Partial<Record<Counted, number>>): Usage => ({ ...noUsage, ...(more as Partial<Usage>) });
 
 describe('the cost of an attempt', () => {

@@ -1,5 +1,7 @@
 // Upper bounds of what an attempt can consume and cost, known before it is sent: what is reserved for it.
 import { MAX_USD } from '../accounting/money.ts';
+import { dearestPrice } from '../accounting/service-price.ts';
+import type { ServiceAsked } from '../chat/service.ts';
 import type { ToolsAsked } from '../chat/tools-asked.ts';
 import type { ModelEntry, Price, Rates } from '../snapshot/snapshot.ts';
 import { type Millis, type NanoUsd, nanoUsd, type Tokens, tokens } from '../units.ts';
@@ -105,16 +107,19 @@ export type PriceFacts = {
   readonly units?: number | undefined;
   /** Of those that are billed by the call. */
   readonly tools?: ToolsAsked | undefined;
+  /** Where it asks to be served otherwise than by the standard. */
+  readonly service?: ServiceAsked | undefined;
 };
 
 /**
  * No usage within these bounds costs more (`costOf`): every token at the dearest class it can be of, in the dearest tier that the
- * prompt can fall into. 0 where the price is not known: the row says so.
+ * prompt can fall into, and at the dearest level of service that the request lets be used. 0 where the price is not known: the row says so.
  */
 export function costBound(input: Tokens, output: Tokens, price: Price | undefined, facts: PriceFacts): NanoUsd {
   if (!price) return nanoUsd(0);
   let dearest = 0;
-  for (const { rates, most } of tiersWithin(price, input)) {
+  const held = price.services ? dearestPrice(price, facts.service) : price;
+  for (const { rates, most } of tiersWithin(held, input)) {
     const nano = nanoCeil(most, dearestInput(rates, facts), output, dearestOutput(rates));
     const besides = rates.perRequest * (facts.requests ?? 1) + (rates.perUnit ?? 0) * (facts.units ?? 0);
     dearest = Math.max(dearest, nano + besides + (facts.tools ? toolBound(facts.tools, rates, price) : 0));

@@ -1,5 +1,6 @@
 // What one answer consumed, in the classes of tokens that are priced apart. The one usage record of the whole gateway.
 import { type Tokens, tokens } from '../units.ts';
+import type { Service } from './service.ts';
 
 /**
  * Token counts of one upstream attempt. The first four are disjoint and add up to the prompt; `output` is the whole
@@ -21,6 +22,8 @@ export type Usage = {
   readonly units?: number;
   /** Of tools that the provider runs itself, where calls were made of any. */
   readonly toolCalls?: ToolCalls;
+  /** How it was served, where that is known: some providers have prices by that. */
+  readonly service?: Service;
 };
 
 /**
@@ -55,7 +58,7 @@ export const promptClasses = [
 
 export const promptTokens = (u: Usage): Tokens => tokens(u.inputUncached + u.cacheRead + u.cacheWrite5m + u.cacheWrite1h);
 
-export type UsageClass = Exclude<keyof Usage, 'requests' | 'units' | 'toolCalls'>;
+export type UsageClass = Exclude<keyof Usage, 'requests' | 'units' | 'toolCalls' | 'service'>;
 
 /** Names of all classes. */
 export const usageClasses = Object.keys(noUsage) as readonly UsageClass[];

@@ -3,7 +3,7 @@ import { billedTools } from '../chat/usage.ts';
 import { isRecord } from '../json/record.ts';
 import type { ModelSpec } from '../resources/provider.ts';
 import { scaled } from '../resources/quantity.ts';
-import type { Price, Rates } from '../snapshot/snapshot.ts';
+import type { Price, Rates, ServicePrice } from '../snapshot/snapshot.ts';
 import { type NanoUsd, nanoUsd, type PicoUsd, picoUsd, type Tokens, tokens } from '../units.ts';
 
 type TokenClass = Exclude<keyof Rates, 'perRequest' | 'perUnit' | 'perToolCall'>;
@@ -43,6 +43,7 @@ type Known = {
 const PER_MILLION = 6; // USD per million tokens -> pico-dollars per token
 const PER_TOKEN = 12; // USD per token -> pico-dollars per token
 const NANO = 9;
+const MILLIONTHS = 6;
 
 /** Absent classes cost what their parent class costs. */
 function ratesOf({ classes, perRequest, perUnit, perToolCall }: Known, surchargesCacheWrites: boolean): Rates {
@@ -103,9 +104,10 @@ export function resourcePrice(
   const { maxToolCalls } = price;
   const bounded = maxToolCalls !== undefined && { maxToolCalls };
   const perToolCall = price.perToolCall && toolPricesOf(price.perToolCall);
-  if (pricesToolsAlone(price)) {
+  const services = servicesOf(price);
+  if (pricesExtrasAlone(price)) {
     const listed = list();
-    return listed && { ...withToolPrices(listed, perToolCall), ...bounded };
+    return listed && { ...withToolPrices(listed, perToolCall), ...bounded, ...withServices(services, listed) };
   }
   const known = {
     classes: classesOf(price, RESOURCE_FIELDS, PER_MILLION),
@@ -116,12 +118,35 @@ export function resourcePrice(
   const { gpus } = price;
   const hour = decimalAt(price, 'gpuHour', NANO);
   const gpu = gpus !== undefined && hour !== undefined && { gpu: { hour: nanoUsd(hour), gpus } };
-  return { source: 'provider', version, rates: ratesOf(known, surcharges), tiers: [], ...gpu, ...bounded };
+  return {
+    source: 'provider',
+    version,
+    rates: ratesOf(known, surcharges),
+    tiers: [],
+    ...gpu,
+    ...bounded,
+    ...withServices(services),
+  };
 }
 
 /** What the model costs besides is left to the lists. */
-export const pricesToolsAlone = ({ perToolCall, maxToolCalls, ...others }: Readonly<Record<string, unknown>>): boolean =>
-  (perToolCall ?? maxToolCalls) !== undefined && Object.values(others).every(value => value === undefined);
+export const pricesExtrasAlone = ({
+  perToolCall,
+  maxToolCalls,
+  serviceTiers,
+  ...others
+}: Readonly<Record<string, unknown>>): boolean =>
+  (perToolCall ?? maxToolCalls ?? serviceTiers) !== undefined && Object.values(others).every(value => value === undefined);
+
+const servicesOf = ({ serviceTiers = [] }: ResourcePrice): readonly ServicePrice[] =>
+  serviceTiers.map(({ name, multiplier }) => ({ name, multiplier: scaled(multiplier, MILLIONTHS)! }));
+
+/** Those of the list that are not told anew stay. */
+function withServices(services: readonly ServicePrice[], { services: listed = [] }: Pick<Price, 'services'> = {}) {
+  const others = listed.filter(({ name }) => !services.some(service => service.name === name));
+  const all = [...services, ...others];
+  return all.length > 0 ? { services: all } : {};
+}
 
 type ToolPrices = NonNullable<Rates['perToolCall']>;
 
@@ -165,6 +190,8 @@ const FILE_FIELDS = {
   audioOutput: 'output_cost_per_audio_token',
 } as const satisfies Record<TokenClass, string>;
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** The limits and the price that a file gives a model. */
 type FileModel = { readonly price?: Price; readonly contextWindow?: Tokens; readonly maxOutputTokens?: Tokens };
 
@@ -180,9 +207,12 @@ export function fileModel(file: PriceFile, names: readonly string[], surcharges:
     ...toolsOfFile(fields),
   };
   const isPriced = Object.keys(known.classes).length > 0 || known.perRequest > 0 || known.perUnit !== undefined;
-  const rates = ratesOf(known, surcharges);
+  const sizesOf = (of: Fields) => {
+    const knownOf = { ...known, classes: classesOf(of, FILE_FIELDS, PER_TOKEN) };
+    return { rates: ratesOf(knownOf, surcharges), tiers: fileTiers(of, knownOf, surcharges) };
+  };
   return {
-    ...(isPriced && { price: { source: 'file', version: file.version, rates, tiers: fileTiers(fields, known, surcharges) } }),
+    ...(isPriced && { price: { source: 'file', version: file.version, ...sizesOf(fields), ...servicesOfFile(fields, sizesOf) } }),
     ...limitAt(fields, 'max_input_tokens', 'contextWindow'),
     ...limitAt(fields, 'max_output_tokens', 'maxOutputTokens'),
   };
@@ -233,6 +263,42 @@ function fileTiers(fields: Readonly<Record<string, unknown>>, known: Known, surc
       return { above: tokens(Number(k) * 1000), rates: ratesOf({ ...known, classes }, surcharges) };
     });
 }
+
+const FILE_SERVICES = ['priority', 'flex'] as const;
+
+/** `input_cost_per_token_priority` and the like, for prompts of every size; and Anthropic's `provider_specific_entry`, which are multipliers. */
+function servicesOfFile(fields: Fields, sizesOf: (fields: Fields) => Pick<Price, 'rates' | 'tiers'>): Pick<Price, 'services'> {
+  const own = FILE_SERVICES.filter(name => Object.keys(fields).some(field => isRateOf(field, name)));
+  const multipliers = isRecord(fields.provider_specific_entry) ? fields.provider_specific_entry : {};
+  return withServices([
+    ...own.map(name => ({ name, ...sizesOf(fieldsOfService(fields, name)) })),
+    ...Object.keys(multipliers).flatMap(name => {
+      const multiplier = decimalAt(multipliers, name, MILLIONTHS);
+      return multiplier === undefined ? [] : [{ name: name.toLowerCase(), multiplier }];
+    }),
+  ]);
+}
+
+const isRateOf = (field: string, service: string): boolean =>
+  /_token_cost|_cost_per_/.test(field) && field.endsWith(`_${service}`);
+
+/** The fields as if the service were the standard. A rate that has none of its own goes with those that have: as many times as the dearest of them. */
+function fieldsOfService(fields: Fields, service: string): Fields {
+  const own = new Map(
+    Object.keys(fields)
+      .filter(field => isRateOf(field, service))
+      .map(field => [field.slice(0, -service.length - 1), decimalAt(fields, field, PER_TOKEN) ?? 0]),
+  );
+  const times = [...own].map(([field, rate]) => rate / (decimalAt(fields, field, PER_TOKEN) || Number.POSITIVE_INFINITY));
+  const dearest = Math.max(...times);
+  const changed = Object.keys(fields)
+    .filter(field => FILE_RATE.test(field))
+    .map(field => [field, own.get(field) ?? Math.ceil((decimalAt(fields, field, PER_TOKEN) ?? 0) * (dearest || 1))] as const);
+  return Object.fromEntries([...changed, ...own].map(([field, pico]) => [field, `${pico}e-${PER_TOKEN}`]));
+}
+
+/** Of tokens, of prompts of any size. */
+const FILE_RATE = new RegExp(`^(?:${Object.values(FILE_FIELDS).join('|')})(?:_above_[0-9]+k_tokens)?$`);
 
 // ---------------------------------------------------------------- the bundled catalogue
 

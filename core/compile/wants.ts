@@ -2,7 +2,7 @@
 import { API_VERSION } from '../resources/index.ts';
 import { readSpec } from '../resources/read.ts';
 import type { SourceObject } from './objects.ts';
-import { pricesToolsAlone } from './prices.ts';
+import { pricesExtrasAlone } from './prices.ts';
 
 type Loose = { readonly [field: string]: unknown };
 const fieldsOf = (value: unknown): Loose => (typeof value === 'object' && value !== null ? (value as Loose) : {});
@@ -18,7 +18,7 @@ function* specsOf(kind: string, objects: readonly SourceObject[]): Generator<{ r
 export function needsCatalogue(objects: readonly SourceObject[]): boolean {
   for (const { spec } of specsOf('LLMProvider', objects)) {
     const models = Array.isArray(spec.models) ? spec.models.map(fieldsOf) : [];
-    const leaves = (price: unknown) => price === undefined || pricesToolsAlone(fieldsOf(price));
+    const leaves = (price: unknown) => price === undefined || pricesExtrasAlone(fieldsOf(price));
     if (models.some(({ price, contextWindow }) => leaves(price) || contextWindow === undefined)) return true;
   }
   return false;

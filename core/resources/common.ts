@@ -72,6 +72,18 @@ export const money = (description: string) =>
     },
   );
 
+/** Below a hundred: a price times that stays exact. */
+export const multiplier = (description: string) =>
+  matching(/^[0-9]{1,2}(\.[0-9]{1,6})?$/, 9, 'must be a decimal string such as "1.75", below 100').register(documented, {
+    description,
+  });
+
+/** See core/chat/service.ts, where levels are read in small letters. */
+export const serviceLevel = (description: string) =>
+  matching(/^[a-z0-9][a-z0-9_.-]{0,62}$/, 63, 'must be small letters, digits, "_", "." and "-"').register(documented, {
+    description,
+  });
+
 /** US dollars for a million tokens; six decimals are exact in pico-dollars a token. */
 export const pricePerMTok = (description: string) =>
   matching(upToNineMillion(6), 14, 'must be a decimal string such as "2.50", at most 9000000, with up to 6 decimals').register(

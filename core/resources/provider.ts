@@ -11,12 +11,14 @@ import {
   labelSelector,
   list,
   money,
+  multiplier,
   namedList,
   namespaceAdmission,
   pricePerMTok,
   type Rule,
   ratio,
   secretRef,
+  serviceLevel,
   statusOf,
   text,
   timer,
@@ -171,6 +173,18 @@ const toolPrices = block({
     'US dollars for a call of a tool that the provider runs itself, besides the tokens. One without a price is not known, which the route may refuse. With no other price here, these come on top of the list price.',
 });
 
+/** Of core/chat/service.ts. */
+const serviceTiers = namedList(
+  block({
+    name: serviceLevel(
+      "As requests and answers name it: the service tier of OpenAI, Google and Bedrock (priority, flex), Anthropic's speed (fast) and region (us), Bedrock's latency (optimized). auto: of requests that name no tier or auto.",
+    ),
+    multiplier: multiplier('How many times the price of tokens.'),
+  }),
+  16,
+  'What tokens cost where a request is served otherwise than by the standard. One that may be dearer and is not here has no known price, which the route may refuse. With no other price here, these come on top of the list price.',
+);
+
 const price = checked(
   block({
     inputPerMTok: pricePerMTok('US dollars for a million input tokens.').optional(),
@@ -193,6 +207,7 @@ const price = checked(
       1000,
       "How many calls of the provider's own tools are reckoned with in a request that does not bound them itself; asked for upstream, where there is a field for it. Default: not known, as a price may be.",
     ).optional(),
+    serviceTiers: serviceTiers.optional(),
     gpuHour: money('US dollars for an hour of one GPU: a request costs its measured share.').optional(),
     gpus: count(1, 4096, 'How many GPUs serve the model.').optional(),
   }),
@@ -204,9 +219,11 @@ const price = checked(
       holds: p => (p.gpuHour !== undefined) === (p.gpus !== undefined),
     },
     {
-      cel: 'has(self.gpuHour) || has(self.inputPerMTok) || has(self.outputPerMTok) || has(self.perRequest) || has(self.perUnit) || has(self.perToolCall)',
-      message: 'a price needs inputPerMTok, outputPerMTok, perRequest, perUnit, perToolCall or gpuHour',
-      holds: p => (p.gpuHour ?? p.inputPerMTok ?? p.outputPerMTok ?? p.perRequest ?? p.perUnit ?? p.perToolCall) !== undefined,
+      cel: 'has(self.gpuHour) || has(self.inputPerMTok) || has(self.outputPerMTok) || has(self.perRequest) || has(self.perUnit) || has(self.perToolCall) || has(self.serviceTiers)',
+      message: 'a price needs inputPerMTok, outputPerMTok, perRequest, perUnit, perToolCall, serviceTiers or gpuHour',
+      holds: p =>
+        (p.gpuHour ?? p.inputPerMTok ?? p.outputPerMTok ?? p.perRequest ?? p.perUnit ?? p.perToolCall ?? p.serviceTiers) !==
+        undefined,
     },
   ],
 );

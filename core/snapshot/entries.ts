@@ -37,6 +37,7 @@ import {
   type RouteEntry,
   type RouteMatch,
   type SemanticTasks,
+  type ServicePrice,
   STRATEGIES,
   type TenantEntry,
 } from './snapshot.ts';
@@ -130,13 +131,25 @@ const rates = object<Rates>({
   ),
 });
 
+const sizes = list(object<Price['tiers'][number]>({ above: required(number), rates: required(rates) }));
+
 const price = object<Price>({
   source: required(oneOf('provider', 'file', 'catalogue')),
   version: required(text),
   rates: required(rates),
-  tiers: required(list(object<Price['tiers'][number]>({ above: required(number), rates: required(rates) }))),
+  tiers: required(sizes),
   gpu: optional(object<Block<Price, 'gpu'>>({ hour: required(number), gpus: required(number) })),
   maxToolCalls: optional(number),
+  services: optional(
+    list(
+      object<ServicePrice>({
+        name: required(text),
+        multiplier: optional(number),
+        rates: optional(rates),
+        tiers: optional(sizes),
+      }),
+    ),
+  ),
 });
 
 const model = object<ModelEntry>({

@@ -148,6 +148,16 @@ export type Price = {
   readonly gpu?: { readonly hour: NanoUsd; readonly gpus: number };
   /** How many calls of the provider's own tools are reckoned with in a request that does not bound them. Absent: nobody knows. */
   readonly maxToolCalls?: number;
+  /** Where an answer that is served otherwise than by the standard has a price of its own. */
+  readonly services?: readonly ServicePrice[];
+};
+
+/** By the level that requests and answers name: what its tokens cost, in rates of their own or in millionths of the standard's. One of both is there. */
+export type ServicePrice = {
+  readonly name: string;
+  readonly multiplier?: number;
+  readonly rates?: Rates;
+  readonly tiers?: Price['tiers'];
 };
 
 /**

@@ -3,6 +3,7 @@
 import type { Dialect, UnaryDialect, UnaryOperation } from '#core/chat/dialect.ts';
 import type { ChatEvent, ChatReply } from '#core/chat/reply.ts';
 import type { ChatRequest } from '#core/chat/request.ts';
+import type { ServiceAsked } from '#core/chat/service.ts';
 import type { ToolsAsked } from '#core/chat/tools-asked.ts';
 import type { Usage } from '#core/chat/usage.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
@@ -237,6 +238,8 @@ export type Provider<C extends Connection = Connection> = Wire<C> & {
   inspectReply(body: unknown): Parsed<ReplyFacts>;
   /** What a body asks to be run by itself of what it bills by the call. Absent, or undefined: nothing. */
   toolsAsked?(body: RequestFields, model: ModelEntry): ToolsAsked | undefined;
+  /** Where a body asks to be served otherwise than by the standard. Absent, or undefined: it does not. */
+  serviceAsked?(body: RequestFields): ServiceAsked | undefined;
   /** Edits by which such tools are called no more often than this, where the body sets no bound. Absent, or none: the wire has none. */
   toolLimit?(body: RequestFields, most: number): ReadonlyMap<string, string>;
   /**

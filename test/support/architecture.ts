@@ -18,7 +18,7 @@ export type Rule = {
 const extensionPoint = ['core/chat/**', 'core/unary/**', 'core/failure.ts', 'core/units.ts', 'core/snapshot/**', 'core/json/**'];
 /** The request loop is serve.ts; these are its steps, one file each. */
 const loopSteps =
-  'dataplane/{answer,aside,attempt,attempt-over,background,batches,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,keeping,last-stage,needs,open,overheard,pinned,prepare,prepare-passed,prepare-unary,replay,scorer,settle,tools-planned,trip,upstream-request,visit,waterfall}.ts';
+  'dataplane/{answer,aside,attempt,attempt-over,background,batches,bounds,cached,call,cascade,continue,count-tokens,dispatch,exchange,fallback-budget,hedge,held-answer,hold,keeping,last-stage,needs,open,overheard,pinned,prepare,prepare-passed,prepare-unary,replay,scorer,settle,trip,unknown-prices,upstream-request,visit,waterfall}.ts';
 const loop = [loopSteps, 'dataplane/ports.ts'];
 const libraries = ['node:**', 'npm:**'];
 

@@ -48,6 +48,12 @@ const price = partly(
     tiers: fc.array(fc.record({ above: count, rates }), { maxLength: 2 }),
     gpu: fc.record({ hour: count, gpus: count }),
     maxToolCalls: count,
+    services: fc.array(
+      partly({ name: word, multiplier: count, rates, tiers: fc.array(fc.record({ above: count, rates })) }, ['name']),
+      {
+        maxLength: 2,
+      },
+    ),
   },
   ['source', 'version', 'rates', 'tiers'],
 );

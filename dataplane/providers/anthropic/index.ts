@@ -9,6 +9,7 @@ import { encode } from './encode.ts';
 import { classify } from './errors.ts';
 import { telling } from './keeps.ts';
 import { abilitiesOf } from './models.ts';
+import { serviceAsked } from './service.ts';
 import type { AnthropicConnection, AnthropicTarget } from './target.ts';
 import { toolLimit, toolsAsked } from './tools.ts';
 
@@ -41,6 +42,7 @@ export const anthropic: Provider<AnthropicConnection> = {
   leavesOut,
   inspectReply,
   toolsAsked,
+  serviceAsked,
   toolLimit,
   streamDecoder,
   // A quote inside a JSON string is escaped, so `"type":` and `"error":` are always keys, never text of an answer.
@@ -58,6 +60,7 @@ export const anthropic: Provider<AnthropicConnection> = {
 export { abilitiesOf } from './models.ts';
 export { withoutReferences } from './references.ts';
 export { closedSchema } from './schema.ts';
+export { serviceAsked } from './service.ts';
 export type { AnthropicTarget } from './target.ts';
 export { planThinking } from './thinking.ts';
 export { toolLimit, toolsAsked } from './tools.ts';

@@ -3,6 +3,7 @@ import { toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import type { JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 import { countOf, recordOf, recordsOf } from '../wire.ts';
+import { serviceIn } from './service.ts';
 import type { ShownTools } from './tools.ts';
 
 /**
@@ -35,6 +36,7 @@ export function usageOf(wire: JsonRecord, shown: ShownTools): Usage {
     audioInput: tokens(0),
     audioOutput: tokens(0),
     ...toolCallsIn(shown.calls(searchesIn(wire))),
+    ...serviceIn(wire),
   };
 }
 

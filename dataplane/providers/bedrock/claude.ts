@@ -2,7 +2,7 @@
 // body, and the frames of a stream have Anthropic's events in them.
 import type { ChatRequest } from '#core/chat/request.ts';
 import type { Parsed } from '#core/failure.ts';
-import { anthropic, toolLimit, toolsAsked, withoutReferences } from '../anthropic/index.ts';
+import { anthropic, serviceAsked, toolLimit, toolsAsked, withoutReferences } from '../anthropic/index.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { ClientHeaders, EncodedRequest, Provider, RequestFields, StreamDecoder } from '../provider.ts';
 import { addressOf } from './address.ts';
@@ -115,6 +115,7 @@ export const claude: Provider<BedrockConnection> = {
   leavesOut: anthropic.leavesOut,
   inspectReply: anthropic.inspectReply,
   toolsAsked,
+  serviceAsked,
   toolLimit,
   tokenCount: model => (isProfileOfOnesOwn(model) ? undefined : tokenCount),
   streamDecoder,

@@ -9,6 +9,7 @@ import { streamDecoder } from './decode-stream.ts';
 import { encode } from './encode.ts';
 import { classify } from './errors.ts';
 import { converseFraming } from './framing.ts';
+import { serviceAsked } from './service.ts';
 import type { BedrockConnection } from './target.ts';
 import { toolsAsked } from './tools.ts';
 
@@ -39,6 +40,7 @@ export const converse: Provider<BedrockConnection> = {
   leavesOut,
   inspectReply,
   toolsAsked,
+  serviceAsked,
   streamDecoder,
   // Frames have names (framing.ts): all but those of content, whose start may be that of a tool.
   notable: /^event: (?!contentBlock(?:Delta|Stop)$)/m,

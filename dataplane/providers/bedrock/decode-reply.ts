@@ -2,12 +2,14 @@
 import { readConverseCitation } from '#core/chat/citations/converse.ts';
 import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
+import type { Usage } from '#core/chat/usage.ts';
 import { type Failure, failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import type { ModelEntry } from '#core/snapshot/snapshot.ts';
 import type { ReplyFacts } from '../provider.ts';
-import { countOf, entryOf, recordOf, recordsOf, textOf } from '../wire.ts';
+import { entryOf, recordOf, recordsOf, textOf } from '../wire.ts';
 import { unwrapped } from './redacted.ts';
+import { serviceIn } from './service.ts';
 import { callsOf } from './tools.ts';
 import { usageOf } from './usage.ts';
 
@@ -23,7 +25,7 @@ export function decodeReply(body: unknown, model?: ModelEntry): Parsed<ChatReply
     model: model?.upstreamName ?? '',
     parts: content.flatMap(partsOf),
     finish,
-    ...(usage && { usage: { ...usageOf(usage), ...callsOf(content) } }),
+    ...(usage && { usage }),
   });
 }
 
@@ -35,13 +37,13 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
   if (finish && 'class' in finish) return { ok: false, failure: finish };
   const filtered = finish?.reason === 'content-filter';
   return ok({
-    ...(usage && { usage: { ...usageOf(usage), ...callsOf(content) } }),
+    ...(usage && { usage }),
     filtered,
-    empty: !filtered && !content.some(saysSomething) && countOf(usage?.outputTokens) === 0,
+    empty: !filtered && !content.some(saysSomething) && (usage?.output ?? 0) === 0,
   });
 }
 
-type Answer = { readonly content: readonly JsonRecord[]; readonly stopReason: string; readonly usage: JsonRecord | undefined };
+type Answer = { readonly content: readonly JsonRecord[]; readonly stopReason: string; readonly usage: Usage | undefined };
 
 function answerOf(body: unknown): Parsed<Answer> {
   const message = isRecord(body) ? recordOf(recordOf(body.output).message) : {};
@@ -49,7 +51,9 @@ function answerOf(body: unknown): Parsed<Answer> {
   return ok({
     content: recordsOf(message.content),
     stopReason: textOf(body.stopReason),
-    usage: isRecord(body.usage) ? body.usage : undefined,
+    usage: isRecord(body.usage)
+      ? { ...usageOf(body.usage), ...callsOf(recordsOf(message.content)), ...serviceIn(body) }
+      : undefined,
   });
 }
 

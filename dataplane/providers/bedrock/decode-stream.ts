@@ -10,6 +10,7 @@ import { entryOf, recordOf, textOf } from '../wire.ts';
 import { finishOf, isClientTool } from './decode-reply.ts';
 import { troubleIn } from './errors.ts';
 import { unwrapped } from './redacted.ts';
+import { serviceIn } from './service.ts';
 import { calledIn } from './tools.ts';
 import { usageOf } from './usage.ts';
 
@@ -88,9 +89,9 @@ const on: Readonly<Record<string, Handler>> = {
   },
 
   /** The last event. */
-  metadata(state, { usage }) {
+  metadata(state, { usage, ...rest }) {
     const told: Events = isRecord(usage)
-      ? [{ kind: 'usage', usage: { ...usageOf(usage), ...toolCallsIn(state.calls) }, alone: true }]
+      ? [{ kind: 'usage', usage: { ...usageOf(usage), ...toolCallsIn(state.calls), ...serviceIn(rest) }, alone: true }]
       : [];
     if (!state.finished) return [...start(state), ...told];
     state.closed = true;

@@ -4,7 +4,7 @@ import type { ChatRequest } from '#core/chat/request.ts';
 import type { Failure, Parsed } from '#core/failure.ts';
 import { isRecord, parseRecord } from '#core/json/record.ts';
 import type { ModelEntry } from '#core/snapshot/snapshot.ts';
-import { type AnthropicTarget, anthropic, toolLimit, toolsAsked, withoutReferences } from '../anthropic/index.ts';
+import { type AnthropicTarget, anthropic, serviceAsked, toolLimit, toolsAsked, withoutReferences } from '../anthropic/index.ts';
 import { LeavingOut } from '../leaving-out.ts';
 import type { Address, AddressOptions, EncodedRequest, Provider, RequestFields, TokenCount, UpstreamError } from '../provider.ts';
 import { acceptOf, addressOf, authorize } from './address.ts';
@@ -80,6 +80,7 @@ export const claude: Provider<GeminiConnection> = {
   leavesOut: anthropic.leavesOut,
   inspectReply: anthropic.inspectReply,
   toolsAsked,
+  serviceAsked,
   toolLimit,
   tokenCount,
   streamDecoder: anthropic.streamDecoder,

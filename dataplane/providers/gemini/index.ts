@@ -10,6 +10,7 @@ import { choicesOf, decodeReply, inspectReply, leavesOut, streamDecoder } from '
 import { embeddingsOf } from './embed.ts';
 import { encode } from './encode.ts';
 import { classify } from './errors.ts';
+import { serviceAsked } from './service.ts';
 import type { GeminiConnection } from './target.ts';
 import { toolsAsked } from './tools.ts';
 
@@ -44,6 +45,7 @@ export const generateContent: Provider<GeminiConnection> = {
   leavesOut,
   inspectReply,
   toolsAsked,
+  serviceAsked,
   streamDecoder,
   tokenCount: ({ upstreamName }) => tokenCount(upstreamName),
   // A quote inside a JSON string is escaped, so these are always keys, never text of an answer.

@@ -3,6 +3,7 @@ import { noUsage, toolCallsIn, type Usage } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 import { countOf, recordsOf, textOf } from '../wire.ts';
+import { serviceIn } from './service.ts';
 import type { ShownTools } from './tools.ts';
 
 /**
@@ -27,6 +28,7 @@ export function usageOf(wire: unknown, shown: ShownTools): Usage | undefined {
     audioInput: tokens(Math.min(inputUncached, Math.max(0, audioIn))),
     audioOutput: tokens(Math.min(output, countOfKinds(wire.candidatesTokensDetails, ['AUDIO', 'IMAGE', 'VIDEO']))),
     ...toolCallsIn(shown.calls()),
+    ...serviceIn(wire),
   };
 }
 

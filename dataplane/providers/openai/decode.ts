@@ -11,6 +11,7 @@ import { contentOf, hasMoreThanContent, type Piece } from './content.ts';
 import { inBandFailure } from './errors.ts';
 import { breakOf, finishOf, finishReasonOf } from './finish.ts';
 import { PartSequence } from './parts.ts';
+import { serviceIn } from './service.ts';
 import { usageOf } from './usage.ts';
 
 /** `"error"` in any place: `{"error":…}`, `{"object":"error"}`, `{"type":"error"}`, and OpenRouter's `"finish_reason":"error"`. */
@@ -131,7 +132,7 @@ function finished(state: State, finish: Finish): ChatEvent[] {
 function onUsage(state: State, chunk: JsonRecord): ChatEvent[] {
   const usage = usageOf(chunk.usage) ?? (isRecord(chunk.x_groq) ? usageOf(chunk.x_groq.usage) : undefined);
   if (!usage || state.phase === 'before-start' || state.phase === 'over') return [];
-  return [{ kind: 'usage', usage, alone: !firstChoice(chunk) }];
+  return [{ kind: 'usage', usage: { ...usage, ...serviceIn(chunk) }, alone: !firstChoice(chunk) }];
 }
 
 /** `[DONE]` proves that the answer is whole, also where no finish reason came. */
@@ -201,7 +202,8 @@ export function inspectReply(body: unknown): Parsed<ReplyFacts> {
   const reason = choice && finishReasonOf(choice);
   const broken = reason === undefined ? undefined : breakOf(reason);
   if (broken) return refuse(broken);
-  const usage = usageOf(counts);
+  const counted = usageOf(counts);
+  const usage = counted && { ...counted, ...serviceIn(reply.value) };
   return ok({
     empty: !(choice && saysSomething(choice)) && !(usage && usage.output > 0),
     filtered: reason !== undefined && choice !== undefined && finishOf(reason, choice, false).reason === 'content-filter',

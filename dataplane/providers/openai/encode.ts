@@ -19,7 +19,7 @@ export const encodeFor =
     // A translated answer is one: the others would be paid for, and shown to nobody.
     if ((request.choices ?? 1) > 1) limits.leaveOut('n');
     const body = withoutAbsent({
-      ...extra(request, limits),
+      ...extra(request, profile, limits),
       model: target.model.upstreamName,
       messages: encodeMessages(request, profile, limits),
       ...tools(request),
@@ -38,10 +38,12 @@ export function withoutAbsent(body: Body): Body {
 }
 
 /** Fields that only the client's dialect knows are ours too where it is this one. */
-function extra({ dialect, extra: fields }: ChatRequest, limits: LeavingOut): Body {
+function extra({ dialect, extra: fields }: ChatRequest, { serviceTiers }: Profile, limits: LeavingOut): Body {
   if (dialect === 'openai-chat') return { ...fields };
-  for (const name of Object.keys(fields)) limits.leaveOut(name);
-  return {};
+  const { service_tier: tier, ...others } = fields;
+  const takesTier = serviceTiers && dialect === 'openai-responses';
+  for (const name of Object.keys(takesTier ? others : fields)) limits.leaveOut(name);
+  return takesTier ? { service_tier: tier } : {};
 }
 
 function tools({ tools: list, toolChoice, parallelToolCalls }: ChatRequest): Body {

@@ -14,6 +14,7 @@ import { outputAsked, outputLimitField } from './output.ts';
 import { passthroughEdits } from './passthrough.ts';
 import { openAIProfile, wiresOfModel } from './profile.ts';
 import { responsesWire } from './responses/index.ts';
+import { serviceAsked } from './service.ts';
 import { toolsAsked } from './tools.ts';
 import { declared, type Spoken } from './wires.ts';
 
@@ -43,6 +44,7 @@ export const openAIDialect = {
   leavesOut,
   inspectReply,
   toolsAsked,
+  serviceAsked,
   streamDecoder,
   notable,
   telling,

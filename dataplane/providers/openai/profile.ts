@@ -11,6 +11,8 @@ export type Profile = {
   readonly stopMax: number;
   /** Gives its reasoning sealed, to those who keep it themselves (`reasoning.encrypted_content`). */
   readonly sealsReasoning: boolean;
+  /** `service_tier` is the same in both of OpenAI's dialects. */
+  readonly serviceTiers: boolean;
   modelTraits(model: ModelEntry): ModelTraits;
 };
 
@@ -73,6 +75,7 @@ export const openAIProfile: Profile = {
   // "Up to 4 sequences", says OpenAI's reference; more is answered 400.
   stopMax: 4,
   sealsReasoning: true,
+  serviceTiers: true,
   modelTraits: model => familyOf(model) ?? unknownModel(model),
 };
 
@@ -91,5 +94,6 @@ export const compatibleProfile: Profile = {
   files: false,
   stopMax: 64,
   sealsReasoning: false,
+  serviceTiers: false,
   modelTraits: model => ({ ...chatModel, efforts: commonEfforts(model) }),
 };

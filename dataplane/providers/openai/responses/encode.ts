@@ -26,7 +26,8 @@ export const encodeResponsesFor =
     const traits = profile.modelTraits(target.model);
     const effort = effortOf(request.thinking, traits, limits, 'reasoning.effort');
     const reasons = traits.efforts.length > 0;
-    for (const name of unsupportedIn(request)) limits.leaveOut(name);
+    const tier = serviceTier(request, profile);
+    for (const name of unsupportedIn(request)) if (name !== 'service_tier' || tier === undefined) limits.leaveOut(name);
     const body = withoutAbsent({
       model: upstreamName,
       input: encodeInput(request.messages, { request, profile, limits }),
@@ -39,11 +40,16 @@ export const encodeResponsesFor =
       top_logprobs: request.logprobs?.top,
       ...sampling(request, traits.samplesFreely || effort === 'none', limits),
       max_output_tokens: request.maxOutputTokens && Math.max(request.maxOutputTokens, OUTPUT_MIN),
+      service_tier: tier,
       user: request.user,
       ...(request.stream && { stream: true }),
     });
     return limits.refusal ? { ok: false, failure: limits.refusal } : ok({ body, dropped: limits.dropped });
   };
+
+/** The same in OpenAI's other dialect. */
+const serviceTier = ({ dialect, extra }: ChatRequest, { serviceTiers }: Profile): unknown =>
+  serviceTiers && dialect === 'openai-chat' ? extra.service_tier : undefined;
 
 function unsupportedIn({ sampling: s, stop, choices = 1, extra }: ChatRequest): string[] {
   const absent = {

@@ -3,6 +3,7 @@ import type { Connection } from '#core/snapshot/snapshot.ts';
 import type { Address, OutputAsked, Provider, RequestFields, Target } from '../../provider.ts';
 import { classify } from '../errors.ts';
 import type { Profile } from '../profile.ts';
+import { serviceAsked } from '../service.ts';
 import { isForeign } from './clean-history.ts';
 import { decodeReply, inspectReply, leavesOut } from './decode-reply.ts';
 import { notable, streamDecoder } from './decode-stream.ts';
@@ -38,6 +39,7 @@ export function responsesWire<C extends Connection>(
     leavesOut,
     inspectReply,
     toolsAsked,
+    serviceAsked,
     toolLimit,
     streamDecoder,
     notable,

@@ -3,12 +3,13 @@ import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { tokens } from '#core/units.ts';
 import { countOf, recordOf } from '../../wire.ts';
+import { serviceIn } from '../service.ts';
 import { callsOf } from './tools.ts';
 
-/** Of a whole response, with the calls of tools. `input_tokens` holds what was read from and written to the cache; `output_tokens` holds the reasoning. */
+/** Of a whole response, with the calls of tools and the tier it was served in. `input_tokens` holds what was read from and written to the cache; `output_tokens` holds the reasoning. */
 export function usageIn(response: JsonRecord): Usage | undefined {
   const usage = usageOf(response.usage);
-  return usage && { ...usage, ...callsOf(response) };
+  return usage && { ...usage, ...callsOf(response), ...serviceIn(response) };
 }
 
 export function usageOf(value: unknown): Usage | undefined {
