@@ -5,7 +5,7 @@ import { noUsage, promptTokens, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { nanoUsd, tokens } from '../units.ts';
 import { costOf, gpuCost, unpricedIn } from './cost.ts';
-import { formatUsd } from './money.ts';
+import { formatUsd, MAX_USD } from './money.ts';
 
 type Numbered = Exclude<keyof Rates, 'perToolCall'>;
 const rates = (more: Partial<Record<Numbered, number>> = {}): Rates =>
@@ -50,6 +50,12 @@ describe('the cost of an attempt', () => {
   test('the price per request is that of each request that it is billed as', () => {
     const perSearch = price({ rates: rates({ perRequest: 2_000_000 }) });
     assert.deepEqual([costOf(usage({}), perSearch), costOf(usage({ requests: 3 }), perSearch)], [2_000_000, 6_000_000]);
+  });
+  test('is an amount that is reserved and summed up, whatever a provider says that it counted', () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const absurd = { ...usage({ inputUncached: most, output: most }), toolCalls: { webSearch: most } };
+    const withTools = price({ rates: { ...rates(), perToolCall: { webSearch: 10_000_000 } } });
+    assert.deepEqual([costOf(absurd, withTools), costOf(usage({ output: most }), price())], [MAX_USD, MAX_USD]);
   });
   test('rounds once, half up, to nano-dollars', () => {
     const tiny = price({ rates: rates({ input: 1 }) });

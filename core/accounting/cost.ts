@@ -2,12 +2,12 @@
 import { type BilledTool, billedTools, promptTokens, type ToolCalls, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { type NanoUsd, nanoUsd } from '../units.ts';
-import { priceAt, unpricedLevels } from './service-price.ts';
+import { MAX_USD } from './money.ts';
 
 /**
  * The cost of one attempt: every class of tokens at its own rate, summed in pico-dollars, rounded half up to nano-dollars,
  * plus the price per request for each that it is billed as, of each unit and of each call of a tool, as far as these are known
- * (`unpricedIn`), plus its share of the time of the GPUs where the model is priced by that.
+ * (`unpricedIn`), plus its share of the time of the GPUs where the model is priced by that. No more than `MAX_USD`, whatever was counted.
  *
  * @param gpuSeconds this attempt's share of its replica's time (gpu-share.ts)
  */
@@ -27,7 +27,7 @@ export function costOf(usage: Usage, price: Price, gpuSeconds = 0): NanoUsd {
   const nano = pico <= Number.MAX_SAFE_INTEGER - 500 ? Math.floor((pico + 500) / 1000) : exactNano(usage, rates);
   const besides = rates.perRequest * (usage.requests ?? 1) + (rates.perUnit ?? 0) * (usage.units ?? 0);
   const calls = usage.toolCalls ? costOfCalls(usage.toolCalls, rates) : 0;
-  return nanoUsd(nano + calls + besides + (price.gpu ? gpuCost(price.gpu, gpuSeconds) : 0));
+  return nanoUsd(Math.min(nano + calls + besides + (price.gpu ? gpuCost(price.gpu, gpuSeconds) : 0), MAX_USD));
 }
 
 function costOfCalls(calls: ToolCalls, { perToolCall = {} }: Rates): number {
@@ -36,11 +36,7 @@ function costOfCalls(calls: ToolCalls, { perToolCall = {} }: Rates): number {
   return nano;
 }
 
-/** Something of it has no price that anybody knows: a cost leaves that out. */
-export const isPartlyPriced = (usage: Usage, price: Price): boolean =>
-  unpricedIn(usage, price).length > 0 || unpricedLevels(usage.service, price).length > 0;
-
-/** Tools that were called and have no price. */
+/** Tools that were called and have no price: a cost leaves them out. */
 export const unpricedIn = ({ toolCalls = {} }: Usage, { rates: { perToolCall = {} } }: Price): readonly BilledTool[] =>
   billedTools.filter(tool => toolCalls[tool] !== undefined && perToolCall[tool] === undefined);
 
@@ -52,11 +48,9 @@ export function gpuCost({ hour, gpus }: NonNullable<Price['gpu']>, seconds: numb
   return nanoUsd(Number((BigInt(hour) * BigInt(gpus) * micros + MICROS_PER_HOUR / 2n) / MICROS_PER_HOUR));
 }
 
-/** The rates that hold for a prompt of this size that was served so. */
-export function ratesFor(usage: Usage, price: Price): Rates {
-  const served = price.services ? priceAt(price, usage.service) : price;
-  return served.tiers.length === 0 ? served.rates : ratesForPrompt(promptTokens(usage), served);
-}
+/** The rates that hold for a prompt of this size. */
+export const ratesFor = (usage: Usage, price: Price): Rates =>
+  price.tiers.length === 0 ? price.rates : ratesForPrompt(promptTokens(usage), price);
 
 /** @param prompt its tokens */
 export function ratesForPrompt(prompt: number, price: Price): Rates {
