@@ -1,7 +1,6 @@
 // One attempt at a candidate: let in by its breaker and by its provider's limits, covered by a reservation and written down before it
 // is sent, and written down again when it is over. Nothing here decides what happens next.
-import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
-import { dearFallbackAlert } from '#core/admission/alerts.ts';
+import type { CostRecord } from '#core/accounting/cost-record.ts';
 import { promptTokens } from '#core/chat/usage.ts';
 import { type Failure, failure, policyOf as failurePolicyOf, ok, type Parsed, refuse } from '#core/failure.ts';
 import { type JsonRecord, parseRecord } from '#core/json/record.ts';
@@ -11,7 +10,7 @@ import { askOnce } from '#platform/http-ask.ts';
 import type { HttpRequest } from '#platform/http-client.ts';
 import { beginFlow, beginStream } from './answer.ts';
 import { type AttemptInput, type AttemptResult, type Flow, type Running, runAttempt } from './attempt.ts';
-import { usageInBackground } from './background.ts';
+import { LEASE_GRACE_MS, type Sent, settle, settleBroken } from './attempt-over.ts';
 import { settleBatch } from './batches.ts';
 import { AttemptBounds } from './bounds.ts';
 import type { Call } from './call.ts';
@@ -25,10 +24,9 @@ import { afterPassed } from './passthrough/kept.ts';
 import { planAt } from './pinned.ts';
 import type { Observation, Pass, Ports, SpendHold } from './ports.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import { type Begun, openRow, settledRow, withUntold } from './settle.ts';
-import { type Leg, primaryOf, type Trip } from './trip.ts';
+import { type Begun, openRow, withUntold } from './settle.ts';
+import type { Leg, Trip } from './trip.ts';
 import { unpriced } from './unknown-prices.ts';
-import { targetOf } from './upstream-request.ts';
 
 /** One attempt as it is carried out. */
 type Task = {
@@ -131,11 +129,13 @@ async function inPlace(
     const { record, json } = covered.row;
     if (!ports.costLog.record(record, json, !covered.copied)) return notSent(failure('store_unavailable'));
     trip.began(candidate);
-    const gpu = candidate.model.price?.gpu && ports.gpuTime.enter(begun.endpoint);
-    const result = asAsked(begun, await send(task, sendable.value));
-    const row = settle(task, begun, record, result, gpu?.leave());
-    trip.hold.ended(row);
-    if (spend) void Promise.resolve(row).then(({ record: { cost } }) => spend.settle(cost ?? nanoUsd(0)));
+    used = undefined;
+    const result = await sendAndSettle(
+      task,
+      sendable.value,
+      { trip, begun, open: record, endpoint: task.endpoint, ports },
+      spend,
+    );
     used = tokensUsed(result);
     return result;
   } finally {
@@ -146,6 +146,23 @@ async function inPlace(
 /** With what was asked for, where the answer does not say. */
 const asAsked = (begun: Begun, result: AttemptResult): AttemptResult =>
   result.usage && (begun.tools || begun.service) ? { ...result, usage: withUntold(begun, result.usage) } : result;
+
+/** However it ends, it is paid for: with what was held for it where a bug of ours ends it, as the provider may have done all of it. */
+async function sendAndSettle(task: Task, prepared: Prepared, sent: Sent, spend: SpendHold | undefined): Promise<AttemptResult> {
+  const { trip, candidate, ports } = task;
+  const gpu = candidate.model.price?.gpu && ports.gpuTime.enter(sent.begun.endpoint);
+  let row: ReturnType<typeof settle> | undefined;
+  try {
+    const result = asAsked(sent.begun, await send(task, prepared));
+    row = settle(sent, result, gpu?.leave());
+    return result;
+  } finally {
+    if (!row) gpu?.leave();
+    const paid = row ?? settleBroken(sent);
+    trip.hold.ended(paid);
+    if (spend) void Promise.resolve(paid).then(({ record: { cost } }) => spend.settle(cost ?? nanoUsd(0)));
+  }
+}
 
 /** Who this process is decides whether it may ask. @returns why it could not say so */
 async function authorize({ provider, request, target }: Prepared, { identities }: Ports): Promise<Failure | undefined> {
@@ -191,38 +208,6 @@ function beginning(task: Task, { chat, request, tools, service }: Prepared, retr
   };
 }
 
-/** When an attempt is over: its row, with what it cost; at once where the provider has told of that. */
-function settle(
-  task: Task,
-  begun: Begun,
-  open: CostRecord,
-  result: AttemptResult,
-  gpuSeconds: number | undefined,
-): Written | Promise<Written> {
-  const rowOf = (over: AttemptResult) => settledRow(begun, open, over, gpuSeconds, task.ports.estimateTokens);
-  const row = begun.call.envelope.inBackground ? whenOver(task, begun, result).then(rowOf) : rowOf(result);
-  return row instanceof Promise ? row.then(known => noted(known, task)) : noted(row, task);
-}
-
-function noted(record: CostRecord, { trip, candidate, ports }: Task): Written {
-  const row = written(record);
-  ports.costLog.record(record, row.json, false);
-  ports.observer.attempted(record);
-  warnIfDear(trip, candidate, record, ports);
-  return row;
-}
-
-/** What an answer cost that the provider goes on with by itself is known when it is over. Off the client's path. */
-async function whenOver({ trip, candidate, endpoint, ports }: Task, begun: Begun, result: AttemptResult): Promise<AttemptResult> {
-  const { upstreamId: id, streamed } = result;
-  if (!begun.chat || !id || (result.usage && !streamed)) return result;
-  const target = targetOf(trip.call, candidate, endpoint);
-  const [from, patience] = [ports.monotonic(), begun.leaseUntil - ports.now() - LEASE_GRACE_MS / 3];
-  const usage = await usageInBackground(begun.chat, target, id, from + patience, ports);
-  const duration = millis(result.duration + ports.monotonic() - from);
-  return { ...result, usage, streamed: undefined, duration };
-}
-
 /** undefined: nobody knows. */
 function tokensUsed({ kind, usage, failure }: AttemptResult): number | undefined {
   if (usage) return promptTokens(usage) + usage.output;
@@ -238,13 +223,6 @@ function enter(task: Task, bounds: AttemptBounds): Parsed<Pass> | Promise<Parsed
   if (provider.limits?.tpm === undefined) return ports.gate.enter(entrance);
   const counted = Promise.resolve(bounds.bound('counted'));
   return counted.then(({ tokens }) => ports.gate.enter({ ...entrance, tokens }));
-}
-
-function warnIfDear({ plan }: Trip, used: Candidate, { usage, cost, fallbackPosition }: CostRecord, ports: Ports): void {
-  const primary = primaryOf(plan);
-  if (fallbackPosition === 0 || !plan.route || !primary || cost === null) return;
-  const alert = dearFallbackAlert({ route: plan.route, primary, used, usage, cost });
-  if (alert) ports.alerts.emit(alert);
 }
 
 async function send(task: Task, prepared: Prepared): Promise<AttemptResult> {
@@ -393,9 +371,6 @@ function downgraded(trip: Trip, refusal: Failure, ports: Ports): Promise<Attempt
   trip.replan(here.value);
   return dispatch(trip, trip.firstLeg(), ports);
 }
-
-/** After an attempt's own limit: a drain, and the settling of its row. */
-const LEASE_GRACE_MS = 90_000;
 
 /**
  * The shorter of the provider's and the route's limits, and never beyond the request's own. A judge says a few tokens: it has as long as a
