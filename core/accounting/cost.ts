@@ -3,6 +3,7 @@ import { type BilledTool, billedTools, promptTokens, type ToolCalls, type Usage 
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { type NanoUsd, nanoUsd } from '../units.ts';
 import { MAX_USD } from './money.ts';
+import { priceAt, unpricedLevels } from './service-price.ts';
 
 /**
  * The cost of one attempt: every class of tokens at its own rate, summed in pico-dollars, rounded half up to nano-dollars,
@@ -36,7 +37,11 @@ function costOfCalls(calls: ToolCalls, { perToolCall = {} }: Rates): number {
   return nano;
 }
 
-/** Tools that were called and have no price: a cost leaves them out. */
+/** Something of it has no price that anybody knows: a cost leaves that out. */
+export const isPartlyPriced = (usage: Usage, price: Price): boolean =>
+  unpricedIn(usage, price).length > 0 || unpricedLevels(usage.service, price).length > 0;
+
+/** Tools that were called and have no price. */
 export const unpricedIn = ({ toolCalls = {} }: Usage, { rates: { perToolCall = {} } }: Price): readonly BilledTool[] =>
   billedTools.filter(tool => toolCalls[tool] !== undefined && perToolCall[tool] === undefined);
 
@@ -48,9 +53,11 @@ export function gpuCost({ hour, gpus }: NonNullable<Price['gpu']>, seconds: numb
   return nanoUsd(Number((BigInt(hour) * BigInt(gpus) * micros + MICROS_PER_HOUR / 2n) / MICROS_PER_HOUR));
 }
 
-/** The rates that hold for a prompt of this size. */
-export const ratesFor = (usage: Usage, price: Price): Rates =>
-  price.tiers.length === 0 ? price.rates : ratesForPrompt(promptTokens(usage), price);
+/** The rates that hold for a prompt of this size that was served so. */
+export function ratesFor(usage: Usage, price: Price): Rates {
+  const served = price.services ? priceAt(price, usage.service) : price;
+  return served.tiers.length === 0 ? served.rates : ratesForPrompt(promptTokens(usage), served);
+}
 
 /** @param prompt its tokens */
 export function ratesForPrompt(prompt: number, price: Price): Rates {
