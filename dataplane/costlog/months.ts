@@ -1,7 +1,6 @@
 // The partitions of the table `attempts` in Postgres: one for each month of admission, by UTC, named attempts_YYYY_MM.
 import type { EpochMillis } from '#core/units.ts';
 import { firstIdAt } from './blocks.ts';
-import { columnNames } from './columns.ts';
 import type { Query } from './store.ts';
 
 type Transaction = <T>(work: (query: Query) => Promise<T>) => Promise<T>;
@@ -41,7 +40,7 @@ async function makeMonth(query: Query, lock: number, start: number): Promise<boo
   const [turn] = await query(`select pg_try_advisory_xact_lock(${lock}) as mine`);
   if (!turn!.mine) return false;
   const [from, to] = [firstIdAt(start), firstIdAt(monthStart(start, 1))];
-  const columns = columnNames.join(', ');
+  const columns = await columnsIn(query);
   // Attaching looks through the default partition for rows of the month; nobody may add one in between.
   await query(PATIENCE);
   await query('lock table attempts_default in access exclusive mode');
@@ -52,6 +51,15 @@ async function makeMonth(query: Query, lock: number, start: number): Promise<boo
   );
   await query(`alter table attempts attach partition ${name} for values from ('${from}') to ('${to}')`);
   return true;
+}
+
+/** Those of the table, which a newer version may have given more: the one before it moves rows while pods are replaced. */
+async function columnsIn(query: Query): Promise<string> {
+  const [named] = await query(
+    `select string_agg(quote_ident(attname), ', ') as names from pg_attribute
+     where attrelid = 'attempts'::regclass and attnum > 0 and not attisdropped and attgenerated = ''`,
+  );
+  return String(named!.names);
 }
 
 export async function dropMonthsBefore(query: Query, time: EpochMillis): Promise<void> {
