@@ -19,6 +19,8 @@ export type Settings = TelemetrySettings & {
   readonly drainMs: number;
   readonly policy: UpstreamPolicy;
   readonly redisUrl?: string;
+  /** For how long a call of Redis is waited for. */
+  readonly redisTimeoutMs: number;
   readonly databaseUrl?: string;
   readonly adminOnPublic: boolean;
   readonly metricsOnPublic: boolean;
@@ -60,6 +62,7 @@ export function settingsOf(env: Environment): Settings {
     podName: env.POD_NAME || hostname(),
     pods: integer(env, 'TOLLGATE_PODS', 1, 1, 10_000),
     cacheMaxBytes: integer(env, 'CACHE_MAX_BYTES', 256 * 1024 * 1024, 1024 * 1024, 1024 ** 4),
+    redisTimeoutMs: integer(env, 'REDIS_TIMEOUT_MS', 40, 1, 10_000),
     ...(env.REDIS_URL && { redisUrl: redisUrl(env.REDIS_URL) }),
     ...(env.DATABASE_URL && { databaseUrl: databaseUrl(env.DATABASE_URL) }),
     ...telemetry(env),

@@ -34,6 +34,8 @@ import { Replicas } from './quota/replicas.ts';
 export type StoreSettings = {
   /** Absent: counters in memory. */
   readonly redisUrl?: string;
+  /** A call that is not answered within this failed; also how long a request waits for sums that got lost with Redis. */
+  readonly redisTimeoutMs: number;
   /** Absent: SQLite in the data folder. */
   readonly databaseUrl?: string;
   readonly dataFolder: string;
@@ -70,8 +72,8 @@ export type Stores = {
   close(): Promise<void>;
 };
 
-/** How long a request waits for sums that are being made: lost with Redis, as long as for Redis itself; embedded until they are there. */
-const PATIENCE_MS = { redis: { lost: 40, unheard: 2_000 }, memory: { lost: 5_000, unheard: 5_000 } } as const;
+/** How long a request waits for sums that are being made: those of a process alone until they are there. */
+const PATIENCE_MS = { unheard: 2_000, alone: 5_000 } as const;
 const RECOVER_EVERY_MS = 3_000;
 const MAINTAIN_EVERY_MS = 30_000;
 const FLUSH_MS = 1_000;
@@ -85,7 +87,7 @@ export async function openStores(
   { log, now, monotonic }: { readonly log: Log; readonly now: () => number; readonly monotonic: () => number },
 ): Promise<Stores> {
   const pod = `${settings.podName}-${randomUUID().slice(0, 8)}`;
-  const link = settings.redisUrl === undefined ? undefined : await linkTo(settings.redisUrl, log);
+  const link = settings.redisUrl === undefined ? undefined : await linkTo(settings.redisUrl, settings.redisTimeoutMs, log);
   const ledger = migrated(await ledgerOf(settings));
   const root = path.join(settings.dataFolder, 'spool');
   const setAside = rejectedFile(root, now);
@@ -129,7 +131,9 @@ export async function openStores(
       onRebuilt: events.onRebuilt,
       onError: (tenant, error) => log.warn({ tenant, err: error }, 'sums could not be rebuilt from the ledger'),
     }),
-    patience: link ? PATIENCE_MS.redis : PATIENCE_MS.memory,
+    patience: link
+      ? { lost: settings.redisTimeoutMs, unheard: PATIENCE_MS.unheard }
+      : { lost: PATIENCE_MS.alone, unheard: PATIENCE_MS.alone },
     keepsCopies: link !== undefined,
     readyPods,
     now,
@@ -228,8 +232,8 @@ export async function openStores(
 }
 
 // The clients of Redis and Postgres are 12 MiB each: only who uses one loads it.
-const linkTo = async (url: string, log: Log): Promise<RedisLink> =>
-  (await import('#platform/redis.ts')).connectRedis({ url, log });
+const linkTo = async (url: string, commandTimeoutMs: number, log: Log): Promise<RedisLink> =>
+  (await import('#platform/redis.ts')).connectRedis({ url, commandTimeoutMs, log });
 
 async function ledgerOf({ databaseUrl, dataFolder, retentionDays }: StoreSettings): Promise<Ledger> {
   const retention = retentionDays === undefined ? {} : { retentionDays };

@@ -8,7 +8,7 @@ import type { CacheStore, CacheStoreOptions } from './store.ts';
 
 export type CacheParts = CacheStoreOptions & {
   /** Absent: this process is the only one. */
-  readonly redis?: { readonly url: string; readonly link: RedisLink };
+  readonly redis?: { readonly url: string; readonly timeoutMs: number; readonly link: RedisLink };
   /** What the index takes at most in this process, about; without Redis it counts in `maxBytes`. */
   readonly maxIndexBytes: number;
   readonly log: Log;
@@ -23,9 +23,9 @@ export async function openCache({ redis, log, ...options }: CacheParts): Promise
     import('./redis.ts'),
     import('./locks.ts'),
   ]);
-  const { link, url } = redis;
+  const { link, url, timeoutMs } = redis;
   const flights = singleFlight(redisLocks(link));
-  const reader = connectRedis({ url, log });
+  const reader = connectRedis({ url, commandTimeoutMs: timeoutMs, log });
   const store = redisCache({ ...options, link, reader, onAdded: entry => flights.stored(entry) });
   return { store, flights };
 }

@@ -75,7 +75,9 @@ else {
 
   test('of 50 requests over two processes one goes upstream, and all have its answer', async () => {
     const caches = await Promise.all(
-      links.map(link => openCache({ redis: { url: server.url, link }, log, maxBytes: 1e6, maxIndexBytes: 1e6, now: Date.now })),
+      links.map(link =>
+        openCache({ redis: { url: server.url, timeoutMs: 2000, link }, log, maxBytes: 1e6, maxIndexBytes: 1e6, now: Date.now }),
+      ),
     );
     await until('the logs are read', () => caches.every(({ store }) => !store.stats().isAway));
     const made = anEntry('Hello');

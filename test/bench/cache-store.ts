@@ -76,7 +76,7 @@ async function rowsOf(server: TestRedis, cache: Cache, dimension: number, perEnt
 }
 
 async function opened(server: TestRedis, link: RedisLink): Promise<Cache> {
-  const cache = await openCache({ redis: { url: server.url, link }, log, ...BOUNDS });
+  const cache = await openCache({ redis: { url: server.url, timeoutMs: 40, link }, log, ...BOUNDS });
   await until('the log is read', () => !cache.store.stats().isAway);
   return cache;
 }
@@ -173,7 +173,7 @@ async function follow(url: string): Promise<void> {
   const link = connectRedis({ url, log });
   await until('redis is up', () => link.state().kind === 'up');
   const startedAt = performance.now();
-  const { store, flights } = await openCache({ redis: { url, link }, log, ...BOUNDS });
+  const { store, flights } = await openCache({ redis: { url, timeoutMs: 40, link }, log, ...BOUNDS });
   while (store.stats().isAway) await new Promise(resolve => setTimeout(resolve, 1));
   process.send!(performance.now() - startedAt);
   const { stored } = flights;
