@@ -28,6 +28,8 @@ export type Ask = {
   readonly choices: number;
   /** What the model looks for in the web before it answers, by the provider's own tool. */
   readonly searches?: readonly string[];
+  /** How it is served, where that is not by the standard: the provider bills that apart. */
+  readonly level?: string;
   readonly usage: PromptUsage;
   /** The first document that is to be cited. */
   readonly document?: CitedDocument;
@@ -131,6 +133,12 @@ function askedLength(prompt: string): number | undefined {
 export function askedSearches(prompt: string, isOffered: boolean, most = Number.POSITIVE_INFINITY): readonly string[] {
   const asked = isOffered ? Number(/\[\[searches=(\d{1,3})\]\]/.exec(prompt)?.[1] ?? 0) : 0;
   return Array.from({ length: Math.min(asked, most) }, (_, n) => `tolls of the year ${1800 + n}`);
+}
+
+/** Of what was asked for; `[[served=default]]` in a prompt has it served otherwise, as providers do that are out of room. */
+export function servedLevel(prompt: string, asked: string | undefined): { readonly level?: string } {
+  const level = asked && (/\[\[served=([a-z]{1,20})\]\]/.exec(prompt)?.[1] ?? asked);
+  return level === undefined || ['auto', 'default', 'standard', 'standard_only', 'scale'].includes(level) ? {} : { level };
 }
 
 const padded = (text: string, tokens: number): string => text.padEnd(tokens * 4, ' and so on').slice(0, tokens * 4);

@@ -119,6 +119,8 @@ export type Bill = {
   aborted: number;
   /** Of the web, where there were any. */
   searches?: number;
+  /** Of these tokens, those that were served otherwise than by the standard, by its name. */
+  levels?: Record<string, { prompt_tokens: number; completion_tokens: number }>;
 };
 
 const maxModels = 1000;

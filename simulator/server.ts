@@ -362,6 +362,10 @@ function charge(bill: Bill, ask: Ask, entry: Entry): void {
   bill.completion_tokens += entry.tokens;
   if (ask.searches?.length) bill.searches = (bill.searches ?? 0) + ask.searches.length;
   bill.aborted += entry.aborted ? 1 : 0;
+  if (ask.level === undefined) return;
+  const { prompt_tokens, completion_tokens } = bill.levels?.[ask.level] ?? { prompt_tokens: 0, completion_tokens: 0 };
+  const level = { prompt_tokens: prompt_tokens + entry.promptTokens, completion_tokens: completion_tokens + entry.tokens };
+  bill.levels = { ...bill.levels, [ask.level]: level };
 }
 
 const streamType = 'text/event-stream; charset=utf-8';

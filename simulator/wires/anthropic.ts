@@ -7,6 +7,7 @@ import {
   askedSearches,
   generatedTokens,
   requestDigest,
+  servedLevel,
   type ToolResult,
 } from '../answer.ts';
 import { citedPage, piecesOf, proofOf } from '../citing.ts';
@@ -206,7 +207,8 @@ function usageOf(reply: Reply, output: number): Record<string, unknown> {
       server_tool_use: { web_search_requests: reply.ask.searches.length, web_fetch_requests: 0 },
     }),
     service_tier: 'standard',
-    inference_geo: 'not_available',
+    inference_geo: reply.ask.level === 'us' ? 'us' : 'not_available',
+    ...(reply.ask.level === 'fast' && { speed: 'fast' }),
   };
 }
 
@@ -321,6 +323,7 @@ function anthropicAsk(body: Json): Ask {
     stop: body.stop_sequences ?? [],
     ...(body.max_tokens !== undefined && { maxTokens: body.max_tokens }),
     choices: 1,
+    ...servedLevel(lastUser ? textIn(lastUser.content) : '', body.speed ?? body.inference_geo ?? undefined),
     searches: searchesIn(body, lastUser ? textIn(lastUser.content) : ''),
     usage: promptUsage(
       promptParts(body),

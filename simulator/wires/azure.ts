@@ -44,7 +44,7 @@ const promptFilterResults = [
 const style: Style = {
   ...openaiStyle,
   fingerprint: null,
-  envelope: {},
+  envelope: () => ({}),
   choice: answer => ({
     content_filter_results:
       answer.finish === 'filtered' ? { ...filterResults, violence: { filtered: true, severity: 'high' } } : filterResults,

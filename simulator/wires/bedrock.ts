@@ -1,7 +1,15 @@
 // The Bedrock wires: Converse for every model, and InvokeModel for Anthropic's, each whole and as a binary event stream; and the counting of
 // tokens. A request is signed, or bears a key.
 
-import { type Answer, type Ask, type Attachment, generatedTokens, requestDigest, type ToolResult } from '../answer.ts';
+import {
+  type Answer,
+  type Ask,
+  type Attachment,
+  generatedTokens,
+  requestDigest,
+  servedLevel,
+  type ToolResult,
+} from '../answer.ts';
 import { type AccessKey, EXAMPLE_KEY, type SignedRequest, signatureDenial } from '../aws-signature.ts';
 import { citedPage, type Piece, piecesOf } from '../citing.ts';
 import { eventFrame } from '../event-stream.ts';
@@ -99,6 +107,7 @@ function converseWhole(reply: Reply): unknown {
     },
     stopReason: stopReasonOf(answer),
     ...(reply.usage !== 'missing' && { usage: usageOf(reply, answer) }),
+    ...(reply.ask.level && { serviceTier: { type: reply.ask.level } }),
   };
 }
 
@@ -183,7 +192,11 @@ function* converseFrames(reply: Reply): Iterable<Frame> {
   }
   yield frame('finish', 'messageStop', { stopReason: stopReasonOf(answer) });
   const usage = reply.usage !== 'missing' && { usage: usageOf(reply, answer) };
-  yield frame('usage', 'metadata', { metrics: { latencyMs: 1 }, ...usage });
+  yield frame('usage', 'metadata', {
+    metrics: { latencyMs: 1 },
+    ...usage,
+    ...(reply.ask.level && { serviceTier: { type: reply.ask.level } }),
+  });
 }
 
 function* deltas(
@@ -233,6 +246,7 @@ function converseAsk(body: Json, model: string, stream: boolean): Ask {
     format: format ? { schema: JSON.parse(format) } : 'text',
     thinks: ['enabled', 'adaptive'].includes(thinking?.type) || reasoningConfig?.type === 'enabled' || effort !== undefined,
     stop: stopSequences,
+    ...servedLevel(lastUser ? textIn(lastUser.content) : '', body.serviceTier?.type),
     ...(maxTokens !== undefined && { maxTokens }),
     choices: 1,
     usage: promptUsage(

@@ -8,6 +8,7 @@ import {
   askedSearches,
   generatedTokens,
   requestDigest,
+  servedLevel,
   type ToolResult,
 } from '../answer.ts';
 import { citedPage, citedSpan } from '../citing.ts';
@@ -178,6 +179,7 @@ function usageOf({ ask, answers, usage }: Reply): Json {
     totalTokenCount: (prompt + said + thoughts) * times,
     promptTokensDetails: [{ modality: 'TEXT', tokenCount: prompt * times }],
     ...(thoughts > 0 && { thoughtsTokenCount: thoughts * times }),
+    ...(ask.level && { serviceTier: ask.level }),
   };
 }
 
@@ -231,6 +233,7 @@ function askOf(body: Json, model: string, stream: boolean): GeminiAsk {
     stop: config.stopSequences ?? [],
     ...(config.maxOutputTokens !== undefined && { maxTokens: config.maxOutputTokens }),
     choices: stream ? 1 : (config.candidateCount ?? 1),
+    ...servedLevel((lastUser?.parts ?? []).map(part => part.text ?? '').join(''), body.serviceTier?.toLowerCase()),
     searches: askedSearches(
       (lastUser?.parts ?? []).map(part => part.text ?? '').join(''),
       ((body.tools ?? []) as Json[]).some(tool => tool.googleSearch !== undefined),

@@ -9,6 +9,7 @@ import {
   generatedTokens,
   type OfferedTool,
   requestDigest,
+  servedLevel,
   type ToolResult,
 } from '../answer.ts';
 import { citedPage, citedSpan, codePoints } from '../citing.ts';
@@ -112,6 +113,7 @@ function askOf(body: Json, items: readonly Json[]): ResponsesAsk & { items: read
     stop: [],
     ...(body.max_output_tokens != null && { maxTokens: body.max_output_tokens }),
     choices: 1,
+    ...servedLevel(textIn(lastUser?.content), body.service_tier === 'fast' ? 'priority' : (body.service_tier ?? undefined)),
     searches: askedSearches(
       textIn(lastUser?.content),
       (body.tools ?? []).some(({ type }: Json) => type === 'web_search'),
@@ -207,7 +209,7 @@ function emptyOf(reply: Reply): Json {
     parallel_tool_calls: body.parallel_tool_calls ?? true,
     previous_response_id: body.previous_response_id ?? null,
     reasoning: { effort: body.reasoning?.effort ?? null, summary: body.reasoning?.summary ?? null },
-    service_tier: 'default',
+    service_tier: reply.ask.level ?? 'default',
     store: body.store ?? true,
     temperature: body.temperature ?? 1,
     text: body.text ?? { format: { type: 'text' } },

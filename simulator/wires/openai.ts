@@ -7,6 +7,7 @@ import {
   generatedTokens,
   type OfferedTool,
   requestDigest,
+  servedLevel,
   type ToolResult,
 } from '../answer.ts';
 import { citedPage, citedSpan, codePoints } from '../citing.ts';
@@ -63,7 +64,7 @@ export type Style = {
   /** A server of one's own searches nothing. */
   readonly cites: boolean;
   readonly choice: (answer: Answer) => Record<string, unknown>;
-  readonly envelope: Record<string, unknown>;
+  readonly envelope: (reply: Reply) => Record<string, unknown>;
   readonly frameChoice: (kind: Frame['kind'], answer: Answer) => Record<string, unknown>;
   readonly frameEnvelope: (kind: Frame['kind'], reply: Reply) => Record<string, unknown>;
   readonly startDelta: Record<string, unknown>;
@@ -72,16 +73,21 @@ export type Style = {
   readonly usage: (reply: Reply) => Record<string, unknown>;
 };
 
+/** A tier that was not asked for is told all the same. */
+function tierOf({ ask }: Reply): Record<string, unknown> {
+  return { service_tier: ask.level ?? 'default' };
+}
+
 export const openaiStyle: Style = {
   fingerprint: 'fp_simulated',
   callId: call => `call_${call.id}`,
   message: { refusal: null, annotations: [] },
   cites: true,
   choice: () => ({}),
-  envelope: { service_tier: 'default' },
+  envelope: tierOf,
   frameChoice: () => ({}),
   frameEnvelope: (kind, reply) => ({
-    service_tier: 'default',
+    ...tierOf(reply),
     system_fingerprint: 'fp_simulated',
     ...(asksUsage(reply.ask) && kind !== 'usage' && { usage: null }),
   }),
@@ -120,7 +126,7 @@ export function openaiWhole(reply: Reply, style: Style): Record<string, unknown>
     })),
     ...(reply.usage !== 'missing' && { usage: style.usage(reply) }),
     system_fingerprint: style.fingerprint,
-    ...style.envelope,
+    ...style.envelope(reply),
   };
 }
 
@@ -246,6 +252,7 @@ export function openaiAsk(body: Json): OpenAiAsk {
     parallel: body.parallel_tool_calls !== false,
     format: formatOf(body.response_format),
     thinks: effort != null && effort !== 'none',
+    ...servedLevel(textIn(lastUser?.content), body.service_tier === 'fast' ? 'priority' : body.service_tier),
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []).filter(Boolean),
     ...maxTokens(body),
     choices: body.n ?? 1,
