@@ -54,7 +54,7 @@ describe('the cost of an attempt', () => {
   test('is an amount that is reserved and summed up, whatever a provider says that it counted', () => {
     const most = Number.MAX_SAFE_INTEGER;
     const absurd = { ...usage({ inputUncached: most, output: most }), toolCalls: { webSearch: most } };
-    const withTools = price({ rates: { ...rates(), perToolCall: { webSearch: 10_000_000 } } });
+    const withTools = price({ rates: { ...rates(), perToolCall: { webSearch: nanoUsd(10_000_000) } } });
     assert.deepEqual([costOf(absurd, withTools), costOf(usage({ output: most }), price())], [MAX_USD, MAX_USD]);
   });
   test('rounds once, half up, to nano-dollars', () => {
