@@ -30,27 +30,8 @@ const commands: Readonly<Record<string, Command>> = {
     run: async args => (await import('./simulate.ts')).simulate(args, { out, err, stopped: stopped() }),
   },
   warm: {
-    // With NODE_COMPILE_CACHE, as the scripts of package.json set it: a start takes half the time, and Node's type stripper
-    // (some 25 MiB) is not loaded at all.
     summary: 'compile what a start needs, once, as `npm ci` does',
-    run: async () => {
-      const stores = [
-        import('#dataplane/costlog/postgres.ts'),
-        import('#dataplane/costlog/sqlite-store.ts'),
-        // It only works in a thread; but it has been compiled when it fails.
-        import('#dataplane/costlog/sqlite-worker.ts').catch(() => {}),
-        import('#dataplane/counters/redis.ts'),
-        import('#dataplane/cache/redis.ts'),
-        import('#dataplane/cache/locks.ts'),
-        import('#dataplane/cache/meaning.ts'),
-        import('#dataplane/cache/sampling.ts'),
-      ];
-      const roles = [import('../dataplane/main.ts'), import('../operator/main.ts'), import('../operator/admin/key-api.ts')];
-      const commands = [import('./run.ts'), import('./migrate.ts'), import('./validate.ts')];
-      const whenAsked = [import('#simulator/index.ts'), import('#dataplane/admin/express-app.ts'), import('ws')];
-      await Promise.all([...roles, ...commands, ...whenAsked, ...stores]);
-      return 0;
-    },
+    run: async () => (await import('./warm.ts')).warm(),
   },
   migrate: {
     summary: 'create or update the tables of the ledger',

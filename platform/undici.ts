@@ -1,4 +1,5 @@
-// The parts of undici that are used here. Its main module loads all of it: fetch, WebSockets, caches, mocks, some 6 MiB.
+// The parts of undici that are used here. Its main module loads all of it: fetch, WebSockets, caches, mocks, some 6 MiB. Where these files are
+// is undici's own business: package.json has one exact version, and the test beside this file fails where another has them elsewhere.
 import { createRequire } from 'node:module';
 
 const load = createRequire(import.meta.url);

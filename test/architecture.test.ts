@@ -5,6 +5,7 @@ import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import {
+  coldImports,
   implementationWordsIn,
   importCycles,
   importViolations,
@@ -32,6 +33,10 @@ describe('the project', () => {
 
   test('has no import cycle, not even of types', () => {
     assert.deepEqual(importCycles(sources), []);
+  });
+
+  test('has everything compiled by `tollgate warm` that it loads when it is needed', () => {
+    assert.deepEqual(coldImports(sources, 'cli/warm.ts'), []);
   });
 
   test('keeps core/ free of clock, chance, process, timers, network and terminal', () => {
@@ -159,6 +164,27 @@ describe('the import rules', () => {
   test('hold for imports of types, re-exports and import() too', () => {
     const lines = [`import type { A } from 'zod';`, `export * from 'zod';`, `await import('zod');`, `await import(name);`];
     assert.equal(violations('core/plan/plan.ts', ...lines).length, 4);
+  });
+});
+
+describe('the check of what is compiled beforehand', () => {
+  const cold = (...files: [file: string, text: string][]) => coldImports(new Map(files), 'cli/warm.ts');
+  const warm: [string, string] = ['cli/warm.ts', `await import('../a.ts');`];
+
+  test('finds a module, and a package, that is imported when it is needed', () => {
+    assert.equal(cold(warm, ['a.ts', `await import('./b.ts'); await import('ws');`]).length, 2);
+  });
+
+  test('finds it behind other modules, also where its types alone are imported at once', () => {
+    assert.equal(
+      cold(warm, ['a.ts', `import './c.ts';`], ['c.ts', `import type { B } from './b.ts'; await import('./b.ts');`]).length,
+      1,
+    );
+  });
+
+  test('is content with what is in the list, and with types', () => {
+    const list: [string, string] = ['cli/warm.ts', `await import('../a.ts'); await import('../b.ts');`];
+    assert.deepEqual(cold(list, ['a.ts', `await import('./b.ts'); let c: typeof import('./c.ts');`]), []);
   });
 });
 

@@ -267,6 +267,29 @@ function ownImports(file: string, sources: Sources): string[] {
   return [...new Set(targets)].filter(target => sources.has(target));
 }
 
+/**
+ * One sentence per import of a module that is loaded when it is needed, in what `from` comes to load, that `from` does not load: each start
+ * would compile that module anew.
+ * @param from imports all that it is to be compiled
+ */
+export function coldImports(sources: Sources, from: string): string[] {
+  const warm = new Set<string>();
+  const load = (target: string): void => {
+    if (warm.has(target)) return;
+    warm.add(target);
+    for (const { specifier, loads } of importsOf(sources.get(target) ?? ''))
+      if (specifier && (loads === 'at-once' || (target === from && loads === 'when-needed'))) load(resolved(target, specifier));
+  };
+  load(from);
+  return [...warm].flatMap(file =>
+    importsOf(sources.get(file) ?? '').flatMap(({ specifier, line, loads }) =>
+      loads === 'when-needed' && specifier && !warm.has(resolved(file, specifier))
+        ? [`${file}:${line} imports ${specifier} when it is needed, which ${from} does not compile`]
+        : [],
+    ),
+  );
+}
+
 /** What core/ must not reach for: the clock, chance, the process, timers, the network, the terminal. */
 const impure = new Set([
   'process',

@@ -1,14 +1,19 @@
 // Every import of a TypeScript source, in whatever form it is written.
 import { type Token, tokensOf } from './tokens.ts';
 
-/** `specifier` is absent where the path is computed, so that nobody can check it. */
-export type Import = { readonly specifier?: string; readonly line: number };
+export type Import = {
+  /** Absent where the path is computed, so that nobody can check it. */
+  readonly specifier?: string;
+  readonly line: number;
+  /** With its module, when it is needed (`import('x')`), or never, as it is of types alone. */
+  readonly loads: 'at-once' | 'when-needed' | 'never';
+};
 
 export function importsOf(source: string): Import[] {
   const tokens = tokensOf(source);
   return tokens.flatMap((token, at) => {
     const found = token.kind === 'word' && tokens[at - 1]?.text !== '.' ? forms.get(token.text)?.(tokens, at) : undefined;
-    return found ? [{ ...found, line: token.line }] : [];
+    return found ? [{ ...found, line: token.line, loads: loadsOf(tokens, at) }] : [];
   });
 }
 
@@ -31,6 +36,13 @@ const forms = new Map<string, Form>(
     require: (tokens, at) => (tokens[at + 1]?.text === '(' ? argument(tokens, at + 2) : undefined),
   }),
 );
+
+/** A type that is written `import('x').T` is taken for an import, unless it follows `typeof`. */
+function loadsOf(tokens: readonly Token[], at: number): Import['loads'] {
+  const [before, next] = [tokens[at - 1]?.text, tokens[at + 1]?.text];
+  if (next === 'type' || before === 'typeof') return 'never';
+  return next === '(' && tokens[at]?.text === 'import' ? 'when-needed' : 'at-once';
+}
 
 function argument(tokens: readonly Token[], at: number): { specifier?: string } {
   const token = tokens[at];
