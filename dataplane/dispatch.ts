@@ -122,7 +122,7 @@ async function inPlace(
     const sendable = covered.outputLimit === undefined ? ok(prepared) : prepareFor(task, covered.outputLimit);
     if (!sendable.ok) return notSent(sendable.failure);
     const unauthorized = sendable.value.provider.authorize && (await authorize(sendable.value, ports));
-    if (unauthorized) return notSent(unauthorized);
+    if (unauthorized) return untried({ trip, begun, open: covered.row.record, endpoint: task.endpoint, ports }, unauthorized);
     // Another leg has answered while this one was on its way.
     if (leg.race && leg.client.gone) return notSent(failure('hedge_lost'));
     // Its row is there before the first byte, and outlives this process wherever that dies.
@@ -165,15 +165,23 @@ async function sendAndSettle(task: Task, prepared: Prepared, sent: Sent, spend: 
 }
 
 /** Who this process is decides whether it may ask. @returns why it could not say so */
-async function authorize({ provider, request, target }: Prepared, { identities }: Ports): Promise<Failure | undefined> {
+async function authorize({ provider, request, target }: Prepared, ports: Ports): Promise<Failure | undefined> {
   try {
-    await provider.authorize?.(request, target, identities);
+    await provider.authorize?.(request, target, ports.identities);
     return undefined;
   } catch (error) {
-    return failure('upstream_auth_failed', {
-      message: `The gateway has no identity for this provider: ${(error as Error).message}`,
-    });
+    // What the cloud's library says is the operator's business.
+    ports.onNoIdentity(error, target.provider.id);
+    return failure('upstream_auth_failed', { message: 'The gateway has no identity for this provider.' });
   }
+}
+
+/** The row of an attempt that could not be sent, which costs nothing. */
+function untried(sent: Sent & { readonly trip: Trip }, reason: Failure): AttemptResult {
+  const result = notSent(reason);
+  sent.trip.began(sent.begun.candidate);
+  sent.trip.hold.ended(settle(sent, result, undefined));
+  return result;
 }
 
 const FALLBACKS_SPENT = 'The fallbacks of the route have cost what they may in an hour.';

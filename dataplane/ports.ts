@@ -282,6 +282,8 @@ export type Ports = {
   readonly digest: (text: string) => string;
   readonly estimateTokens: (text: string) => Promise<number>;
   readonly fitsSchema: Fits;
+  /** A cloud does not lend this process an identity to ask a provider with. */
+  readonly onNoIdentity: (error: unknown, provider: string) => void;
   /** A bug of the gateway, in what a request can go on without. */
   readonly onBug: (error: unknown, requestId: string) => void;
 };

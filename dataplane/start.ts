@@ -158,6 +158,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     estimateTokens: tokenEstimator(),
     fitsSchema: schemaCheck(),
     onBug,
+    onNoIdentity: (error, provider) => log.error({ err: error, provider }, 'no identity to ask this provider with'),
   };
   const own = ownKey(sha256);
   const embedderAt = providerEmbedders({ ...withoutCache, key: own });

@@ -10,7 +10,9 @@ import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { type Simulator, startSimulator } from '#simulator/index.ts';
 import { type Gateway, startGateway } from '#test/support/gateway.ts';
+import { readLedger } from '#test/support/ledger-rows.ts';
 import { clientKey, provider, type Resource, route, tenantKey, yamlOf } from '#test/support/resources.ts';
+import { until } from '#test/support/until.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tollgate-aws-'));
 let simulator: Simulator;
@@ -168,6 +170,8 @@ describe('a gateway that cannot say who it is', () => {
         );
       assert.ok(error instanceof OpenAI.APIError && error.status === 502);
       assert.equal(error.code, 'upstream_auth_failed');
+      const row = await until('its row', () => readLedger(gateway, "select * from attempts where state = 'settled'")[0]);
+      assert.deepEqual([row.failure, Number(row.cost_nano_usd)], ['upstream_auth_failed', 0]);
       return error.message;
     } finally {
       await gateway.stop();
@@ -176,7 +180,7 @@ describe('a gateway that cannot say who it is', () => {
 
   test('for want of any identity says so, and asks nobody', async () => {
     simulator.reset();
-    assert.match(await refused(await gatewayWith({})), /no identity for this provider/);
+    assert.equal(await refused(await gatewayWith({})), '502 The gateway has no identity for this provider.');
     const { count } = (await (await fetch(`${simulator.origin}/__simulator/requests`)).json()) as { count: number };
     assert.equal(count, 0);
   });
