@@ -283,8 +283,25 @@ function priceOf(params: Section, info: Section) {
     }),
   );
   const perToolCall = toolPricesOf(info);
-  const tools = Object.keys(perToolCall).length > 0 && { perToolCall };
-  return 'inputPerMTok' in price || 'outputPerMTok' in price || tools ? { price: { ...price, ...tools } } : {};
+  const serviceTiers = tiersOf(info);
+  const extras = {
+    ...(Object.keys(perToolCall).length > 0 && { perToolCall }),
+    ...(serviceTiers.length > 0 && { serviceTiers }),
+  };
+  const isPriced = 'inputPerMTok' in price || 'outputPerMTok' in price || Object.keys(extras).length > 0;
+  return isPriced ? { price: { ...price, ...extras } } : {};
+}
+
+/** As many times the price as the dearest of the rates that LiteLLM knows of a tier: a price of ours has one number for all of them. */
+function tiersOf(info: Section): readonly { readonly name: string; readonly multiplier: string }[] {
+  return ['priority', 'flex'].flatMap(name => {
+    const times = Object.keys(prices).flatMap(field => {
+      const [standard, own] = [info.number(field, MOST_PER_TOKEN), info.number(`${field}_${name}`, MOST_PER_TOKEN)];
+      return standard && own !== undefined ? [own / standard] : [];
+    });
+    const most = Math.ceil(Math.max(0, ...times) * 1e6 - 1e-3) / 1e6;
+    return times.length > 0 && most < 100 ? [{ name, multiplier: decimal(most) }] : [];
+  });
 }
 
 /** Dollars for one call, and for a thousand. */
