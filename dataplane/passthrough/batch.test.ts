@@ -124,6 +124,21 @@ describe('what a batch costs', () => {
     assert.equal(read({ max_completion_tokens: 1, max_tokens: 900 }).output, 900);
     assert.equal(read({ max_tokens: 10, n: 2, best_of: 5 }).output, 50);
   });
+  test('takes no number for a limit that none is: a sum with it would hold for nothing', () => {
+    for (const max_tokens of ['1e400', '1e300', '1.5', '-4', '"9"']) {
+      const text = line({ model: 'm', max_tokens: 0 }).replace('"max_tokens":0', `"max_tokens":${max_tokens}`);
+      const { output, unlimited } = scanned(`${text}\n${line({ model: 'm', max_tokens: 7 })}`) as BatchFile;
+      assert.deepEqual([output, unlimited], [7, 1], max_tokens);
+    }
+  });
+  test('knows tools that come with the conversation', () => {
+    const item = (type: string, tool: string) => ({ input: [{ type, tools: [{ type: tool }] }] });
+    for (const type of ['additional_tools', 'tool_search_output']) {
+      assert.equal(read(item(type, 'web_search')).runningTools, 1, type);
+      assert.equal(read(item(type, 'function')).runningTools, 0, type);
+    }
+    assert.equal(read({ input: [{ type: 'mcp_list_tools', id: 'mcpl_1', tools: [{ name: 'f' }] }] }).runningTools, 0);
+  });
   test('knows what is read besides the line, and what is a picture', () => {
     for (const body of [{ prompt: { id: 'pmpt_1' } }, { tools: [{ type: 'web_search' }] }, { file_id: 'file-1' }])
       assert.equal(read(body).readingMore, 1, JSON.stringify(body));
@@ -156,6 +171,17 @@ describe('the end of a batch', () => {
   });
   test('without a word of usage is nothing where nothing was done, and not known where something was', () => {
     assert.equal(endOfBatch(batch({ status: 'expired', request_counts: { completed: 0 } }))!.usage!.output, 0);
-    assert.equal(endOfBatch(batch({ request_counts: { completed: 5 } }))!.usage, undefined);
+    const nothing = endOfBatch(batch({ status: 'failed' }))!.usage!;
+    assert.deepEqual([nothing.output, nothing.requests], [0, 0]);
+    const odd = endOfBatch(batch({ request_counts: { completed: -5 }, usage: { input_tokens: 9 } }))!.usage!;
+    assert.deepEqual([odd.inputUncached, odd.requests], [9, undefined]);
+    const zero = { input_tokens: 0, output_tokens: 0 };
+    for (const more of [
+      { request_counts: { completed: 5 } },
+      { request_counts: { completed: 5 }, usage: zero },
+      { request_counts: { completed: -5 } },
+      {},
+    ])
+      assert.equal(endOfBatch(batch(more))!.usage, undefined, JSON.stringify(more));
   });
 });

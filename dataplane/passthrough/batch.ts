@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { costBound, inputBound, noAttachments } from '#core/admission/bound.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
+import { isCount, recordOf, recordsOf } from '#core/json/lenient.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { scanObject } from '#core/json/scan.ts';
 import type { ModelEntry, Price, ProviderEntry, Rates } from '#core/snapshot/snapshot.ts';
@@ -100,8 +101,8 @@ export class BatchScan {
     this.#bytes += line.length;
     const [continued] = continuedIn(body);
     if (continued) return `line ${this.#lines} goes on with what is stored (${continued.param}), which no batch can`;
-    const limits = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens].filter(isCount);
-    const choices = Math.max(1, ...[body.n, body.best_of].filter(isCount));
+    const limits = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens].filter(isLimit);
+    const choices = Math.max(1, ...[body.n, body.best_of].filter(isLimit));
     // Which of several its provider goes by is not known here.
     if (limits.length > 0) this.#output += Math.max(...limits) * choices;
     else this.#unlimited += choices;
@@ -127,16 +128,21 @@ function bodyIn(line: Buffer): JsonRecord | undefined {
 
 const isBlank = (line: Buffer): boolean => line.toString().trim() === '';
 
-const isCount = (value: unknown): value is number => typeof value === 'number' && value > 0;
+/** What is larger or finer is no limit: a sum with one such in it would be no number. */
+const isLimit = (value: unknown): value is number => isCount(value) && value > 0;
 
 /** Of either API; inside of a string its quotes would be escaped. */
 const IMAGE = /"type"\s*:\s*"(?:image_url|input_image)"/g;
 
 /** Tools that are no function of the client's are the provider's; a prompt that is stored may have some. */
-const mayRunTools = ({ prompt, tools, web_search_options: search }: JsonRecord): boolean =>
-  isRecord(prompt) ||
-  isRecord(search) ||
-  (Array.isArray(tools) && tools.some(tool => isRecord(tool) && tool.type !== 'function' && tool.type !== 'custom'));
+const mayRunTools = ({ prompt, tools, input, web_search_options: search }: JsonRecord): boolean =>
+  isRecord(prompt) || isRecord(search) || [tools, ...toolsOfItems(input)].some(hasRun);
+
+const hasRun = (tools: unknown): boolean => recordsOf(tools).some(({ type }) => type !== 'function' && type !== 'custom');
+
+/** Items that bring tools along with the conversation. */
+const toolsOfItems = (input: unknown): readonly unknown[] =>
+  recordsOf(input).flatMap(({ type, tools }) => (type === 'additional_tools' || type === 'tool_search_output' ? [tools] : []));
 
 /** The model of a batch, by either of its names: a file goes to its provider as it is. */
 export const modelByEitherName = ({ models }: ProviderEntry, name: string): ModelEntry | undefined =>
@@ -179,9 +185,11 @@ export function endOfBatch(
   batch: JsonRecord,
 ): { readonly usage: Usage | undefined; readonly failed: Failure | undefined } | undefined {
   if (batch.object !== 'batch' || !FINAL.has(batch.status)) return undefined;
-  const counts = isRecord(batch.request_counts) ? batch.request_counts : {};
-  const did = typeof counts.completed === 'number' ? counts.completed : 0;
+  const { completed } = recordOf(batch.request_counts);
   const failed = batch.status === 'failed' ? failure('upstream_error') : undefined;
-  if (!isRecord(batch.usage)) return { usage: did === 0 ? noUsage : undefined, failed };
-  return { usage: { ...tokenUsage(batch.usage), requests: did }, failed };
+  const used = tokenUsage(recordOf(batch.usage));
+  if (used.inputUncached + used.cacheRead + used.output > 0)
+    return { usage: { ...used, ...(isCount(completed) && { requests: completed }) }, failed };
+  const didNothing = completed === 0 || (failed && completed === undefined);
+  return { usage: didNothing ? { ...noUsage, requests: 0 } : undefined, failed };
 }
