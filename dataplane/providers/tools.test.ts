@@ -124,7 +124,7 @@ describe('Anthropic', () => {
 
 describe('the Responses wire', () => {
   test('is asked for what is no tool of the client, all within one bound', () => {
-    const clients = ['function', 'custom', 'mcp', 'local_shell', 'apply_patch', 'computer_use_preview'].map(type => ({ type }));
+    const clients = ['function', 'custom', 'local_shell', 'apply_patch', 'computer_use_preview'].map(type => ({ type }));
     assert.equal(asked(responses, { tools: [...clients, { type: 'shell', environment: { type: 'local' } }] }), undefined);
     const types = ['web_search', 'web_search_preview', 'file_search', 'image_generation', 'code_interpreter', 'unheard_of'];
     assert.deepEqual(asked(responses, { tools: types.map(type => ({ type })), max_tool_calls: 7 }), [
@@ -140,6 +140,10 @@ describe('the Responses wire', () => {
     const brought = { type: 'additional_tools', role: 'developer', tools: [{ type: 'function' }, { type: 'web_search' }] };
     assert.deepEqual(asked(responses, { input: [{ role: 'user', content: 'a' }, brought] }), ['input[1].tools[1] webSearch any']);
     assert.equal(asked(responses, { input: 'additional_tools' }), undefined);
+    // What it brings is read all the same.
+    const mcp = { type: 'mcp', server_label: 's', server_url: 'https://mcp.example' };
+    assert.deepEqual(asked(responses, { tools: [mcp] }), []);
+    assert.deepEqual(asked(responses, { input: [{ ...brought, tools: [mcp] }] }), []);
     assert.deepEqual([...responses.toolLimit!(bodies({})[0]!, 3)], [['max_tool_calls', '3']]);
   });
 

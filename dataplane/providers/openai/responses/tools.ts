@@ -23,8 +23,11 @@ const UNBILLED: ReadonlySet<string> = new Set([
 ]);
 
 export function toolsAsked(body: RequestFields): ToolsAsked | undefined {
-  const tools = [...listedTools(body), ...toolsOfItems(body)].flatMap(askedOf).concat(promptTools(body));
-  if (tools.length === 0) return undefined;
+  const all = [...listedTools(body), ...toolsOfItems(body)];
+  const tools = all.flatMap(askedOf).concat(promptTools(body));
+  // Billed in tokens alone: those of what it brings.
+  const reads = all.some(({ tool }) => tool.type === 'mcp');
+  if (tools.length === 0 && !reads) return undefined;
   const limit = body.get('max_tool_calls');
   const isBounded = Number.isSafeInteger(limit) && (limit as number) >= 0;
   return { tools, ...(isBounded && { mostTogether: limit as number }) };
