@@ -2,7 +2,7 @@
 import { isCount, textOf } from '../../json/lenient.ts';
 import type { JsonRecord } from '../../json/record.ts';
 import { UNSIGNED } from '../foreign.ts';
-import { addressOf, type Citation, type CitedSource, type Place } from './citation.ts';
+import { addressOf, type Citation, type CitedSource, type Place, titled } from './citation.ts';
 
 /** undefined: of a kind that is not known here. */
 export function readAnthropicCitation(wire: JsonRecord): Citation | undefined {
@@ -42,8 +42,6 @@ function documentOf(wire: JsonRecord, unit: Place['unit'], start: unknown, end: 
   const fileId = textOf(id);
   return { kind: 'document', index, ...titled(title), ...(fileId !== '' && { fileId }), place: { unit, start, end } };
 }
-
-const titled = (title: unknown) => (textOf(title) === '' ? {} : { title: textOf(title) });
 
 /** As an answer has it. undefined: the wire has no word for it. */
 export function anthropicCitation({ source, quote = '' }: Citation): JsonRecord | undefined {

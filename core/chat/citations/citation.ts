@@ -1,5 +1,6 @@
 // What a text rests on, in neutral form: what is cited, in whose words, and for which words of the text. The files beside this one read and
 // write it as the wires have it.
+import { textOf } from '../../json/lenient.ts';
 
 export type Citation = {
   readonly source: CitedSource;
@@ -36,6 +37,9 @@ export type CitedSource =
 
 /** Characters from 0, pages from 1, blocks from 0, as providers count them in what they were sent: it means the same on every wire. */
 export type Place = Span & { readonly unit: 'characters' | 'pages' | 'blocks' };
+
+/** The field of a source for a title as a wire has it: an empty one is none. */
+export const titled = (title: unknown): { readonly title?: string } => (textOf(title) === '' ? {} : { title: textOf(title) });
 
 /** For wires that know addresses alone. */
 export function addressOf(source: CitedSource): { readonly url: string; readonly title: string } | undefined {

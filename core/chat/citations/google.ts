@@ -3,7 +3,7 @@
 // part that `partIndex` names. Types of @google/genai 2.x; the API itself calls the list of `citationMetadata` `citationSources`.
 import { countOf, isCount, recordOf, recordsOf, textOf } from '../../json/lenient.ts';
 import { isRecord, type JsonRecord } from '../../json/record.ts';
-import type { Citation, CitedSource, Span } from './citation.ts';
+import { type Citation, type CitedSource, type Span, titled } from './citation.ts';
 
 /** Characters that are said more than once, words of segments and of sources: thousands of citations of a long text would be gigabytes. */
 const REPEATED_MAX = 1024 * 1024;
@@ -57,8 +57,6 @@ function chunkOf({ web, maps, image, retrievedContext: kept }: JsonRecord): Cita
   const quote = textOf(kept.text);
   return { source: { kind: 'search-result', source: name, ...titled(kept.title) }, ...(quote !== '' && { quote }) };
 }
-
-const titled = (title: unknown) => (textOf(title) === '' ? {} : { title: textOf(title) });
 
 const spanOf = (start: unknown, end: unknown): Span | undefined =>
   isCount(start) && isCount(end) && start < end ? { start, end } : undefined;

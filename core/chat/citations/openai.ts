@@ -2,7 +2,7 @@
 // `output_text` of Responses. Their places count code points, as Python does. Types of openai 7.x; OpenRouter adds what was found (`content`).
 import { isCount, recordsOf, textOf } from '../../json/lenient.ts';
 import { isRecord, type JsonRecord } from '../../json/record.ts';
-import { addressOf, type Citation, type CitedSource, converted, type Span, spanIn } from './citation.ts';
+import { addressOf, type Citation, type CitedSource, converted, type Span, spanIn, titled } from './citation.ts';
 import { Measure } from './measure.ts';
 
 /** Its span is in code points. undefined: of a kind that is not known here. */
@@ -29,7 +29,7 @@ function sourceOf(type: unknown, about: JsonRecord): CitedSource | undefined {
   );
   switch (type) {
     case 'url_citation':
-      return url ? { kind: 'url', url, ...(title && { title }) } : undefined;
+      return url ? { kind: 'url', url, ...titled(title) } : undefined;
     case 'file_citation':
     case 'container_file_citation':
       return id ? { kind: 'file', id, ...(name && { name }), ...(container && { container }) } : undefined;
@@ -52,7 +52,7 @@ export function readSources({ search_results: results, citations }: JsonRecord):
   const found = recordsOf(results).filter(({ url }) => textOf(url) !== '');
   if (found.length > 0)
     return found.map(({ url, title, snippet }) => ({
-      source: { kind: 'url', url: textOf(url), ...(textOf(title) !== '' && { title: textOf(title) }) },
+      source: { kind: 'url', url: textOf(url), ...titled(title) },
       ...(textOf(snippet) !== '' && { quote: textOf(snippet) }),
     }));
   const urls = Array.isArray(citations) ? citations.map(textOf).filter(url => url !== '') : [];

@@ -1,9 +1,8 @@
 // The messages of this dialect as neutral ones: blocks become parts, and each tool result becomes a message of its own. A cache point marks the
 // block before it.
-import { readConverseCitation } from '#core/chat/citations/converse.ts';
+import { readCitationsContent } from '#core/chat/citations/converse.ts';
 import { isUnsigned } from '#core/chat/foreign.ts';
 import type { AssistantPart, CacheMark, Message, Source, TextPart, UserPart } from '#core/chat/request.ts';
-import { recordsOf, textOf } from '#core/json/lenient.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { aList, aName, anObject, aString, type Faults, invalid, optional, required } from '../reading.ts';
 
@@ -170,7 +169,7 @@ function readSource(reading: Reading, value: unknown, path: string, mediaType: s
 function assistantPart({ faults }: Reading, block: JsonRecord, path: string): (AssistantPart & Markable) | undefined {
   if ('text' in block) return { kind: 'text', text: required(faults, block.text, `${path}.text`, aString, '') };
   if (isRecord(block.reasoningContent)) return thinkingPart(faults, block.reasoningContent, `${path}.reasoningContent`);
-  if (isRecord(block.citationsContent)) return citedPart(block.citationsContent);
+  if (isRecord(block.citationsContent)) return { kind: 'text', ...readCitationsContent(block.citationsContent) };
   if (!isRecord(block.toolUse) || block.toolUse.type === 'server_tool_use') return undefined;
   const { toolUseId, name, input } = block.toolUse;
   return {
@@ -191,12 +190,4 @@ function thinkingPart(faults: Faults, { reasoningText, redactedContent }: JsonRe
     text: required(faults, text, `${path}.reasoningText.text`, aString, ''),
     ...(signed !== undefined && !isUnsigned(signed) && { signature: signed }),
   };
-}
-
-function citedPart({ content, citations: list }: JsonRecord): TextPart {
-  const text = recordsOf(content)
-    .map(piece => textOf(piece.text))
-    .join('');
-  const citations = recordsOf(list).flatMap(citation => readConverseCitation(citation) ?? []);
-  return { kind: 'text', text, ...(citations.length > 0 && { citations }) };
 }

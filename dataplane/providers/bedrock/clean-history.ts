@@ -1,8 +1,9 @@
 // A body of Converse's own dialect whose history another provider made, through us: thinking that the model would refuse is taken out, all else
 // stays.
+import { wordsOf } from '#core/chat/citations/converse.ts';
 import { signatureOf } from '#core/chat/foreign.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
-import { recordOf, recordsOf, textOf } from '../wire.ts';
+import { recordOf, recordsOf } from '../wire.ts';
 
 type Turn = { readonly role?: unknown; readonly content?: unknown };
 
@@ -37,11 +38,7 @@ function withoutForeign(block: unknown): unknown {
   const { citations, content } = block.citationsContent;
   const own = recordsOf(citations).filter(({ location }) => isRecord(location) && !('web' in location));
   if (own.length > 0) return { ...block, citationsContent: { ...block.citationsContent, citations: own } };
-  return {
-    text: recordsOf(content)
-      .map(({ text }) => textOf(text))
-      .join(''),
-  };
+  return { text: wordsOf(content) };
 }
 
 /** Two turns of one role in a row are refused. */

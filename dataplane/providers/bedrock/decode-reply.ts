@@ -1,5 +1,5 @@
 // A whole answer of Converse as the neutral reply, and the facts the same-dialect path needs of it.
-import { readConverseCitation } from '#core/chat/citations/converse.ts';
+import { readCitationsContent, readConverseCitation } from '#core/chat/citations/converse.ts';
 import type { ChatReply, Finish, FinishReason } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
@@ -101,12 +101,9 @@ function partsOf(block: JsonRecord): readonly AssistantPart[] {
   return [];
 }
 
-function citedOf({ content, citations: list }: JsonRecord): readonly AssistantPart[] {
-  const text = recordsOf(content)
-    .map(piece => textOf(piece.text))
-    .join('');
-  const citations = recordsOf(list).flatMap(citation => readConverseCitation(citation) ?? []);
-  return text === '' ? [] : [{ kind: 'text', text, ...(citations.length > 0 && { citations }) }];
+function citedOf(block: JsonRecord): readonly AssistantPart[] {
+  const said = readCitationsContent(block);
+  return said.text === '' ? [] : [{ kind: 'text', ...said }];
 }
 
 function thinkingOf({ reasoningText, redactedContent }: JsonRecord): readonly AssistantPart[] {
