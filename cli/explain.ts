@@ -1,6 +1,7 @@
 // `tollgate explain`: which route and which backends a request would take, and why, without sending it; and what became of one.
 import { parseArgs } from 'node:util';
 import { formatUsd } from '#core/accounting/money.ts';
+import { priceAt } from '#core/accounting/service-price.ts';
 import { acceptOf } from '#core/cascade/steps.ts';
 import { OPERATIONS, type Operation } from '#core/chat/dialect.ts';
 import { compile } from '#core/compile/index.ts';
@@ -8,7 +9,7 @@ import type { Candidate } from '#core/plan/candidate.ts';
 import { type Explanation, explainRoutes } from '#core/plan/explain.ts';
 import { CAPABILITY_OF, NEEDED, noNeeds, type RequestNeeds } from '#core/plan/needs.ts';
 import type { Plan, Score } from '#core/plan/plan.ts';
-import type { Cascade, Hook, KeyEntry, Snapshot } from '#core/snapshot/snapshot.ts';
+import type { Cascade, Hook, KeyEntry, Price, Snapshot } from '#core/snapshot/snapshot.ts';
 import { epochMillis, type NanoUsd } from '#core/units.ts';
 import { liveConfig } from '#dataplane/config/live.ts';
 import { type Frontend, frontendOf, type UnaryFrontend } from '#dataplane/frontends/index.ts';
@@ -213,7 +214,7 @@ function describe({ backend, provider, model }: Candidate, operation: Operation)
     model: model.name,
     upstreamModel: model.upstreamName,
     path: frontend ? pathOf(frontend, { provider, model }) : passedPath(operation, { provider, model }),
-    price: priceText(model.price?.rates),
+    price: priceText(model.price),
   };
 }
 
@@ -232,8 +233,13 @@ function pathOf(frontend: Frontend | UnaryFrontend, target: Pick<Candidate, 'pro
   return `translated from ${frontend.dialect} to ${dialect ?? `the wire of type ${target.provider.connection.type}`}`;
 }
 
-const priceText = (rates: { input: number; output: number } | undefined): string =>
-  rates ? `${perMillion(rates.input)} in, ${perMillion(rates.output)} out, USD per million tokens` : 'not known';
+function priceText(price: Price | undefined): string {
+  if (!price) return 'not known';
+  const { rates, services = [] } = price;
+  const levels = services.map(({ name }) => `; ${name}: ${ratesText(priceAt(price, { tier: name }).rates)}`);
+  return `${ratesText(rates)}, USD per million tokens${levels.join('')}`;
+}
+const ratesText = ({ input, output }: Price['rates']): string => `${perMillion(input)} in, ${perMillion(output)} out`;
 const perMillion = (pico: number): string => formatUsd((pico * 1000) as NanoUsd);
 
 function forPeople({ key, model, operation, refusal, routes, plan, scores }: Story): string {

@@ -282,7 +282,7 @@ function servicesOfFile(fields: Fields, sizesOf: (fields: Fields) => Pick<Price,
 const isRateOf = (field: string, service: string): boolean =>
   /_token_cost|_cost_per_/.test(field) && field.endsWith(`_${service}`);
 
-/** The fields as if the service were the standard. A rate that has none of its own goes with those that have: as many times as the dearest of them. */
+/** The fields as if the service were the standard. A rate that has none of its own is as many times dearer as the dearest of those that have, and never cheaper. */
 function fieldsOfService(fields: Fields, service: string): Fields {
   const own = new Map(
     Object.keys(fields)
@@ -290,10 +290,10 @@ function fieldsOfService(fields: Fields, service: string): Fields {
       .map(field => [field.slice(0, -service.length - 1), decimalAt(fields, field, PER_TOKEN) ?? 0]),
   );
   const times = [...own].map(([field, rate]) => rate / (decimalAt(fields, field, PER_TOKEN) || Number.POSITIVE_INFINITY));
-  const dearest = Math.max(...times);
+  const dearest = Math.max(1, ...times);
   const changed = Object.keys(fields)
     .filter(field => FILE_RATE.test(field))
-    .map(field => [field, own.get(field) ?? Math.ceil((decimalAt(fields, field, PER_TOKEN) ?? 0) * (dearest || 1))] as const);
+    .map(field => [field, own.get(field) ?? Math.ceil((decimalAt(fields, field, PER_TOKEN) ?? 0) * dearest)] as const);
   return Object.fromEntries([...changed, ...own].map(([field, pico]) => [field, `${pico}e-${PER_TOKEN}`]));
 }
 
