@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Dialect } from '#core/chat/dialect.ts';
+import type { ChatRequest } from '#core/chat/request.ts';
 import type { ModelEntry } from '#core/snapshot/snapshot.ts';
 import { anthropic } from './anthropic/index.ts';
 import { converse } from './bedrock/converse.ts';
+import { encodeFor } from './openai/encode.ts';
 import { openAI } from './openai/index.ts';
-import type { Provider, RequestFields } from './provider.ts';
+import { compatibleProfile, openAIProfile } from './openai/profile.ts';
+import { encodeResponsesFor } from './openai/responses/encode.ts';
+import type { Provider, RequestFields, Target } from './provider.ts';
 
 type Wire = Pick<Provider, 'serviceAsked' | 'inspectReply' | 'streamDecoder'>;
 
@@ -88,5 +93,30 @@ describe('levels of service on a wire', () => {
       events.flatMap(event => (event.kind === 'usage' ? [event.usage.service] : [])),
       [{ tier: 'priority' }],
     );
+  });
+
+  test("go from one of OpenAI's dialects to the other at OpenAI alone, and are named where they are left out", () => {
+    const request = (dialect: Dialect): ChatRequest => ({
+      dialect,
+      model: 'm',
+      messages: [],
+      tools: [],
+      sampling: {},
+      stop: [],
+      stream: false,
+      extra: { service_tier: 'priority', other: 1 },
+    });
+    const target = {
+      provider: { parameters: { dropUnsupported: true } },
+      model: { upstreamName: 'gpt-4o', capabilities: [] },
+    } as unknown as Target<never>;
+    const encoded = [
+      encodeFor(openAIProfile)(request('openai-responses'), target),
+      encodeResponsesFor(openAIProfile)(request('openai-chat'), target),
+      encodeFor(compatibleProfile)(request('openai-responses'), target),
+      encodeFor(openAIProfile)(request('anthropic-messages'), target),
+    ].map(one => (one.ok ? [one.value.body.service_tier, one.value.dropped] : one));
+    const leftOut = [undefined, ['service_tier', 'other']];
+    assert.deepEqual(encoded, [['priority', ['other']], ['priority', ['other']], leftOut, leftOut]);
   });
 });
