@@ -51,13 +51,19 @@ function rowOf(sent: Sent, result: AttemptResult, gpuSeconds: number | undefined
   }
 }
 
-function noted(sent: Sent, record: CostRecord): Written {
-  const { costLog, observer, onBug } = sent.ports;
+const noted = (sent: Sent, record: CostRecord): Written => writeDown(record, sent.ports, () => warnIfDear(sent, record));
+
+/** A row that is settled. Who is told of it and fails at that keeps nobody from going on. */
+export function writeDown(
+  record: CostRecord,
+  { costLog, observer, onBug }: Pick<Ports, 'costLog' | 'observer' | 'onBug'>,
+  warn?: () => void,
+): Written {
   const row = written(record);
   costLog.record(record, row.json, false);
   try {
     observer.attempted(record);
-    warnIfDear(sent, record);
+    warn?.();
   } catch (error) {
     onBug(error, record.requestId);
   }

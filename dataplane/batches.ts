@@ -8,6 +8,7 @@ import { type Failure, ok, type Parsed, refuse } from '#core/failure.ts';
 import { isRecord, type JsonRecord } from '#core/json/record.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
 import { askOnce } from '#platform/http-ask.ts';
+import { writeDown } from './attempt-over.ts';
 import type { Call } from './call.ts';
 import type { LiveConfig } from './config/live.ts';
 import { uncheckedBatch } from './hooks/unseen.ts';
@@ -197,9 +198,7 @@ function settledBatch(
 const PAST = { source: 'provider', version: '', tiers: [] } as const;
 
 function end(open: CostRecord, row: CostRecord, ports: Ports, config: LiveConfig): void {
-  const { json } = written(row);
-  ports.costLog.record(row, json, false);
-  ports.observer.attempted(row);
+  const { json } = writeDown(row, ports);
   const key = config.keyNamed(open.keyName);
   if (!key) return;
   const { requestId, tenant, leaseUntil } = open;

@@ -7,7 +7,7 @@ import type { EpochMillis, Millis, NanoUsd } from '../units.ts';
 
 /**
  * `open`: written before the attempt is sent; its cost is not known yet. `recovered`: its process died, and somebody else settled it
- * at its reservation. `settled`: by the process that made the attempt. A later state replaces an earlier one, never the reverse.
+ * at its reservation; or a bug of ours kept that process from knowing what it cost. `settled`: by the process that made the attempt. A later state replaces an earlier one, never the reverse.
  */
 export type RowState = 'open' | 'recovered' | 'settled';
 

@@ -1,12 +1,13 @@
 // What a session costs, as it goes: each response is a row of the ledger, written down and covered before it can begin, and settled when it is
 // told to be over. One reservation is for all of them, and grows.
-import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
+import type { CostRecord, Written } from '#core/accounting/cost-record.ts';
 import { costBound, outputBound } from '#core/admission/bound.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
 import type { AttemptResult } from '../attempt.ts';
+import { writeDown } from '../attempt-over.ts';
 import type { Bound } from '../bounds.ts';
 import type { Hold } from '../hold.ts';
 import type { Ports } from '../ports.ts';
@@ -61,7 +62,7 @@ export class SessionAccount {
   end(ending: Ending): void {
     const open = this.#open;
     this.#open = undefined;
-    if (open) this.#hold.ended(Promise.resolve(this.#ended(open, ending)));
+    if (open) this.#hold.ended(this.#ended(open, ending));
   }
 
   /** What was done beside the responses: nobody asked for it by itself, and it is told when it is done. */
@@ -119,9 +120,6 @@ export class SessionAccount {
       firstToken: undefined,
       duration: millis(this.#ports.monotonic() - since),
     };
-    const row = written(settled(begun, record, { result, usage, estimated, gpuSeconds: undefined }));
-    this.#ports.costLog.record(row.record, row.json, false);
-    this.#ports.observer.attempted(row.record);
-    return row;
+    return writeDown(settled(begun, record, { result, usage, estimated, gpuSeconds: undefined }), this.#ports);
   }
 }
