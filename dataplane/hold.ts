@@ -88,7 +88,10 @@ export class Hold {
     return undefined;
   }
 
-  /** What was done beside attempts that are covered, and is told when it is done: it counts, whether there is room for it or not. @returns why nothing more may be done */
+  /**
+   * What was done beside attempts that are covered, and is told when it is done: it counts, whether there is room for it or not.
+   * @returns why nothing more may be done
+   */
   async besides(row: Written): Promise<Failure | undefined> {
     this.#rows.push(row);
     if (!this.#held) return undefined;

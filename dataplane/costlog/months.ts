@@ -53,7 +53,7 @@ async function makeMonth(query: Query, lock: number, start: number): Promise<boo
   return true;
 }
 
-/** Those of the table, which a newer version may have given more: the one before it moves rows while pods are replaced. */
+/** The columns that the table has, not those that this version knows: while pods are replaced, a newer one may have added some. */
 async function columnsIn(query: Query): Promise<string> {
   const [named] = await query(
     `select string_agg(quote_ident(attname), ', ') as names from pg_attribute

@@ -55,7 +55,7 @@ const insertText = `insert into attempts (${columnNames.join(', ')})
 values (${columnNames.map(() => '?').join(', ')})
 ${onConflict}`;
 
-/** Rows that were admitted before are gone, and are not to come back. */
+/** The time before which retention has deleted all rows: a late copy of one is not inserted again. */
 const keptFromIn = (database: DatabaseSync): number =>
   Number(database.prepare("select value from ledger_state where name = 'kept_from'").get()?.value);
 

@@ -103,7 +103,7 @@ export class BatchScan {
     if (continued) return `line ${this.#lines} goes on with what is stored (${continued.param}), which no batch can`;
     const limits = [body.max_completion_tokens, body.max_tokens, body.max_output_tokens].filter(isLimit);
     const choices = Math.max(1, ...[body.n, body.best_of].filter(isLimit));
-    // Which of several its provider goes by is not known here.
+    // Which of several fields its provider goes by is not known here: the largest counts.
     if (limits.length > 0) this.#output += Math.max(...limits) * choices;
     else this.#unlimited += choices;
     this.#images += line.toString('latin1').match(IMAGE)?.length ?? 0;
@@ -128,10 +128,10 @@ function bodyIn(line: Buffer): JsonRecord | undefined {
 
 const isBlank = (line: Buffer): boolean => line.toString().trim() === '';
 
-/** What is larger or finer is no limit: a sum with one such in it would be no number. */
+/** Fractions and numbers beyond the safe integers are no limits: one of them would spoil the sum. */
 const isLimit = (value: unknown): value is number => isCount(value) && value > 0;
 
-/** Of either API; inside of a string its quotes would be escaped. */
+/** A picture of chat completions or of Responses. A prompt that has this as its text has the quotes escaped, and is not counted. */
 const IMAGE = /"type"\s*:\s*"(?:image_url|input_image)"/g;
 
 /** Tools that are no function of the client's are the provider's; a prompt that is stored may have some. */

@@ -123,7 +123,7 @@ async function ownPage(first: JsonRecord, { endpoint, query }: ListAsked, noting
     page = more;
   }
   const data = own.slice(0, limit);
-  // What came of them is asked for by its own id.
+  // Files that came of a batch or a job are asked for by their own ids, so these are noted too.
   for (const entry of data) await noting.pins.keep(noting.tenant, keptIn(entry).slice(1), noting.place);
   return ok({
     ...first,
@@ -134,7 +134,7 @@ async function ownPage(first: JsonRecord, { endpoint, query }: ListAsked, noting
   });
 }
 
-/** Of the longest pages there are: whose own entries are all behind these sees none of them in a list. */
+/** Pages of the provider's, the longest that it has, that are read for one list: a tenant whose entries are all behind these sees none. */
 const PAGES_MAX = 20;
 
 async function ownOf(entries: readonly JsonRecord[], kind: Kind, { tenant, place, pins }: Noting): Promise<Parsed<JsonRecord[]>> {

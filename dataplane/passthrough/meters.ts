@@ -40,7 +40,7 @@ const nothing: Pick<Meter, 'bound' | 'usageIn' | 'estimate'> = {
 };
 
 const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), 2 ** 40) : 0);
-/** Of several of one name, in a form, nobody knows which is taken. */
+/** A form may have a field several times, and nobody knows which of them its provider takes: all of them count. */
 const textOf = (value: unknown): string => (Array.isArray(value) ? value.map(textOf).join('') : String(value ?? ''));
 const detailsOf = (usage: JsonRecord, name: string): JsonRecord => (isRecord(usage[name]) ? usage[name] : {});
 
@@ -48,9 +48,11 @@ const detailsOf = (usage: JsonRecord, name: string): JsonRecord => (isRecord(usa
 
 /** The dearest picture of gpt-image-1 has 6,240 tokens (OpenAI's page "Image generation"), and a hundred for each partial one. */
 const PICTURE_TOKENS = 10_000;
+/** One of 1024 by 1024 in high quality (the same page). */
+const USUAL_PICTURE_TOKENS = 4160;
 /** With high fidelity (the same page). */
 const INPUT_PICTURE_TOKENS = 10_000;
-/** Nobody makes more at once. */
+/** No API makes more pictures at once. */
 const PICTURES_MAX = 100;
 const BYTES_PER_CHARACTER = 4;
 
@@ -78,7 +80,7 @@ const images: Meter = {
     // Events of a stream tell their usage with the last of them.
     return Array.isArray(reply.data) ? { ...noUsage, units: reply.data.length || picturesAsked(asked) } : undefined;
   },
-  estimate: asked => ({ ...noUsage, units: picturesAsked(asked), ...drawnTokens(picturesAsked(asked) * 4160) }),
+  estimate: asked => ({ ...noUsage, units: picturesAsked(asked), ...drawnTokens(picturesAsked(asked) * USUAL_PICTURE_TOKENS) }),
 };
 
 const drawnTokens = (drawn: number) => ({ output: tokens(drawn), audioOutput: tokens(drawn) });
@@ -195,7 +197,7 @@ const compaction: Meter = {
   }),
 };
 
-/** By a model that answers nothing. */
+/** To count the tokens of an input is free: no model answers. */
 const counted: Meter = {
   price: 'model',
   bound: () => ({ bytes: 0, requests: 0, output: { maxTokens: 0, choices: 1 } }),

@@ -89,7 +89,7 @@ export class MultipartReader {
     }
   }
 
-  /** An end of line: some readers look for further parts behind the last delimiter. */
+  /** White space alone: some readers look for further parts behind the last delimiter. */
   #epilogue(): Objection {
     return /^[\r\n\t ]*$/.test(this.#take(this.#carry.length).toString('latin1')) ? undefined : 'nothing may follow its end';
   }

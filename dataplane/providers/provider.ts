@@ -32,7 +32,7 @@ export function splitBase(base: string): Split {
   const known = splits.get(base);
   if (known) return known;
   const slash = base.indexOf('/', base.indexOf('//') + 2);
-  // Copies: a text that is a part of another one has V8 leave its fast way of making JSON, in every row.
+  // Copied: V8 keeps a slice as a part of the longer string, and JSON.stringify is slower for those; each row has them.
   const split =
     slash < 0 ? { origin: base, prefix: '' } : { origin: copyOf(base.slice(0, slash)), prefix: copyOf(base.slice(slash)) };
   if (splits.size >= MAX_SPLITS) splits.clear();
@@ -126,9 +126,9 @@ export type ReplyFacts = {
 export type RequestFields = {
   has(name: string): boolean;
   get(name: string): unknown;
-  /** Of a field that is there, its JSON as it stands, each byte a letter; absent where the body is no text yet. */
+  /** The JSON of a field that is there, as it stands in the body, read as latin1. Absent where the body was not scanned as bytes. */
   json?(name: string): string;
-  /** Whether these letters stand anywhere in the body of the client; absent where it is no text yet. */
+  /** Whether this text stands anywhere in the client's body. Absent where the body was not scanned as bytes. */
   mentions?(text: string): boolean;
 };
 

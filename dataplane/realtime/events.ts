@@ -96,12 +96,12 @@ export function modelsAskedBy(event: JsonRecord): { readonly session?: string; r
 
 export const asksForResponse = ({ type }: JsonRecord): boolean => type === 'response.create';
 
-/** By which an error says what it is about, where the client gave one. */
+/** The id that a client may give an event: an error names it to say which event it is about. */
 export const idIn = ({ event_id: id }: JsonRecord): string | undefined => (typeof id === 'string' ? id : undefined);
 
 const LIMITS = { maxDepth: 128, interpreted: new Set(['type', 'session', 'response', 'item', 'event_id']), isUtf8 };
 
-/** An event of a client as every reader has it: one object, no name twice. Else nobody knows what it asks for. */
+/** An event of a client as every reader has it: one object, no name twice. Of anything else, two readers could understand different things. */
 export function eventOf(data: Buffer, isBinary: boolean): Parsed<JsonRecord> {
   if (isBinary) return refuse('invalid_request', { message: 'Events are text: a binary message is none.' });
   const event = scanObject(data, LIMITS);

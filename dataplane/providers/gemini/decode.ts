@@ -32,7 +32,7 @@ type State = {
   readonly shown: ShownTools;
   /** Some servers put a reason to end on every frame: only the end of the stream tells which was the last. */
   hasGoneOn: boolean;
-  /** Not told yet. */
+  /** The latest, until it was told. */
   usage: Usage | undefined;
   /** How many candidates were asked for, and the indices of those that have ended. */
   readonly choices: number;
@@ -100,7 +100,7 @@ function onAnswer(state: State, answer: JsonRecord): Events {
   return [...begun, ...said, ...told(state), ...onEnds(state, answer)];
 }
 
-/** Once, where what comes after a reason to end could be taken for the last word. */
+/** The usage, told once, before the finish; not while words still come after a reason to end, as the last frame has the whole usage. */
 function told(state: State): Events {
   const { usage } = state;
   if (!usage || state.hasGoneOn) return [];

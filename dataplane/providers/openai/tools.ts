@@ -12,7 +12,7 @@ const SEARCHING = /-search-(?:preview|api)/;
 const ONLINE = /:online$/;
 /** Perplexity's that look as often as they like, and tell how often (`num_search_queries`). */
 const RESEARCHING = /sonar-deep-research/;
-/** Any of them. */
+/** Models of all kinds that search although the request does not ask for it. */
 const UNASKED = /-search-(?:preview|api)|:online$|sonar-deep-research/;
 const FIELDS = ['tools', 'web_search_options', 'plugins', 'search_parameters'] as const;
 
@@ -50,7 +50,7 @@ function plugins(body: RequestFields, model: string): readonly ToolAsked[] {
   return isOnline ? [...all, { tool: 'webSearch', param: 'model', most: RESULTS.openRouter, isUntold: true }] : all;
 }
 
-/** Each source that was read is billed. */
+/** xAI bills each source that was read, as a search. */
 function xaiSearch(body: RequestFields): readonly ToolAsked[] {
   if (!body.has('search_parameters')) return [];
   const { mode, max_search_results: most } = recordOf(body.get('search_parameters'));

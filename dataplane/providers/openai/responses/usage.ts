@@ -6,7 +6,10 @@ import { countOf, recordOf } from '../../wire.ts';
 import { serviceIn } from '../service.ts';
 import { callsOf } from './tools.ts';
 
-/** Of a whole response, with the calls of tools and the tier it was served in. `input_tokens` holds what was read from and written to the cache; `output_tokens` holds the reasoning. */
+/**
+ * Of a whole response, with the calls of tools and the tier it was served in. `input_tokens` holds what was read from and written to the
+ * cache; `output_tokens` holds the reasoning.
+ */
 export function usageIn(response: JsonRecord): Usage | undefined {
   const usage = usageOf(response.usage);
   return usage && { ...usage, ...callsOf(response), ...serviceIn(response) };
