@@ -60,3 +60,12 @@ export const missing = (param: string): Refusal =>
   openaiError(400, `Missing required parameter: '${param}'.`, { param, code: 'missing_required_parameter' });
 
 export const noSuch = (what: string, id: string): Refusal => openaiError(404, `No such ${what} object: ${id}`, { param: 'id' });
+
+/** As Responses and batches tell it, of tokens that were neither cached nor thought. */
+export const usageOf = (input_tokens: number, output_tokens: number) => ({
+  input_tokens,
+  input_tokens_details: { cached_tokens: 0 },
+  output_tokens,
+  output_tokens_details: { reasoning_tokens: 0 },
+  total_tokens: input_tokens + output_tokens,
+});

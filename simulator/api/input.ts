@@ -3,7 +3,7 @@ import { digestOf } from '../answer.ts';
 import { anything, flag, object, text } from '../shape.ts';
 import { countTokens } from '../tokens.ts';
 import { openaiProblem } from '../wires/openai-errors.ts';
-import { type ApiCall, type ApiReply, done, missing } from './call.ts';
+import { type ApiCall, type ApiReply, done, missing, usageOf } from './call.ts';
 
 const common = { input: anything, instructions: anything, previous_response_id: anything };
 const counting = object(
@@ -39,24 +39,19 @@ export const inputTokens = (call: ApiCall): ApiReply => {
   return problem ? openaiProblem(problem) : done({ object: 'response.input_tokens', input_tokens: sizeOf(call) });
 };
 
+const SUMMARY_TOKENS = 12;
+
 export const compact = (call: ApiCall): ApiReply => {
   const { fields } = call.body;
   const problem = compacting(fields);
   if (problem) return openaiProblem(problem);
   if (fields.input === undefined && fields.previous_response_id === undefined) return missing('input');
   const id = digestOf(JSON.stringify(fields)).slice(0, 24);
-  const [input_tokens, output_tokens] = [sizeOf(call), 12];
   return done({
     id: `resp_${id}`,
     object: 'response.compaction',
     created_at: call.now,
     output: [{ id: `cmp_${id}`, type: 'compaction', encrypted_content: `sealed-${id}` }],
-    usage: {
-      input_tokens,
-      input_tokens_details: { cached_tokens: 0 },
-      output_tokens,
-      output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: input_tokens + output_tokens,
-    },
+    usage: usageOf(sizeOf(call), SUMMARY_TOKENS),
   });
 };

@@ -5,7 +5,7 @@ import { anything, integer, type Json, list, object, oneOf, text } from '../shap
 import { countTokens } from '../tokens.ts';
 import { openaiError, openaiProblem } from '../wires/openai-errors.ts';
 import type { Refusal } from '../wires/wire.ts';
-import { type ApiCall, type ApiFile, type ApiReply, done, missing, noSuch } from './call.ts';
+import { type ApiCall, type ApiFile, type ApiReply, done, missing, noSuch, usageOf } from './call.ts';
 
 type Thing = Json & { id: string; object: string };
 
@@ -140,20 +140,13 @@ export class Things {
       'batch_output',
       now,
     );
-    const [input_tokens, output_tokens] = [sum('prompt_tokens'), sum('completion_tokens')];
     Object.assign(batch, {
       status: 'completed',
       model: lines[0]?.body.model,
       output_file_id: file.id,
       completed_at: now,
       request_counts: { total: lines.length, completed: lines.length, failed: 0 },
-      usage: {
-        input_tokens,
-        input_tokens_details: { cached_tokens: 0 },
-        output_tokens,
-        output_tokens_details: { reasoning_tokens: 0 },
-        total_tokens: input_tokens + output_tokens,
-      },
+      usage: usageOf(sum('prompt_tokens'), sum('completion_tokens')),
     });
   }
 
