@@ -26,7 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
     run: async args => (await import('./import.ts')).importFrom(args, { out, err, env: process.env, now: Date.now }),
   },
   simulate: {
-    summary: 'run a local stand-in for OpenAI, Azure OpenAI, Anthropic and vLLM',
+    summary: 'run a local stand-in for OpenAI, Azure OpenAI, Anthropic, Google, Bedrock and vLLM',
     run: async args => (await import('./simulate.ts')).simulate(args, { out, err, stopped: stopped() }),
   },
   warm: {

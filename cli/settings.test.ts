@@ -22,6 +22,7 @@ const wrong = [
   { DATABASE_URL: 'tollgate' },
   { DATABASE_URL: 'mysql://tollgate:secret@db/tollgate' },
   { TOLLGATE_PODS: '0' },
+  { REDIS_TIMEOUT_MS: '0' },
   { BUDGET_EXCEEDED_STATUS: '500' },
   { KEEP_ALIVE_MS: '75s' },
   { SENTRY_DSN: 'https://secret@sentry.example' },
