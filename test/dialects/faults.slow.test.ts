@@ -15,7 +15,7 @@ let stage: Stage;
 before(async () => {
   stage = await openStage({
     faults: [...harmless, ...refusing, ...breaking],
-    spec: { timeouts: { firstToken: '2s', streamIdle: '1s', request: '5s' } },
+    spec: { timeouts: { firstToken: '15s', streamIdle: '3s', request: '20s' } },
   });
 });
 after(() => stage?.close());

@@ -121,7 +121,7 @@ describe('a client that leaves in the middle of a stream', { skip: withoutStores
       assert.ok(estimated.length > OFFSETS / 2);
       // Later leavers had more: the counts follow what was streamed.
       const counts = estimated.map(row => row.completion_tokens);
-      assert.ok(Math.min(...counts) < TOKENS / 3 && Math.max(...counts) > TOKENS / 3, counts.join(' '));
+      assert.ok(Math.max(...counts) > Math.max(2 * Math.min(...counts), TOKENS / 3), counts.join(' '));
       assert.ok(Math.max(...counts) <= 2 * TOKENS);
       const { aborted, completion_tokens, requests } = fleet.simulator.bill()[spoken.models.Abort]!;
       assert.ok(aborted >= left.length - 3, `${aborted} of ${left.length} stopped`);
