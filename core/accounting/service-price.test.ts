@@ -5,7 +5,7 @@ import { costBound } from '../admission/bound.ts';
 import { levelOf, type ServiceAspect, servedAs } from '../chat/service.ts';
 import { noUsage, promptTokens, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
-import { millis, tokens } from '../units.ts';
+import { millis, nanoUsd, tokens } from '../units.ts';
 import { costOf, isPartlyPriced } from './cost.ts';
 import { priceAt, unknownLevel } from './service-price.ts';
 
@@ -59,6 +59,12 @@ describe('what an answer costs that was served otherwise', () => {
       costOf(used(100, service), auto),
     );
     assert.deepEqual(costs, [200, 200, 100, 50]);
+  });
+
+  test('what is not counted in tokens costs the same at every level', () => {
+    const own = { ...priced.rates, perRequest: nanoUsd(7) };
+    const flex = { ...priced, services: [{ name: 'flex', rates: own, tiers: [] }] };
+    assert.equal(costOf(used(0, { tier: 'flex' }), flex), costOf(used(0, undefined), flex));
   });
 
   test('a level that may be dearer and has no price is told', () => {

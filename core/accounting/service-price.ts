@@ -35,7 +35,7 @@ function pricesOf({ services }: Price, service: Service | undefined): readonly S
 }
 
 function withService(price: Price, { rates, tiers = [], multiplier }: ServicePrice): Price {
-  if (rates) return { ...price, rates, tiers };
+  if (rates) return combined(price, { rates, tiers }, (standard, own) => mapped(standard, (_, name) => own[name]));
   const times = (of: Rates) => mapped(of, rate => multiplied(rate, multiplier!));
   return { ...price, rates: times(price.rates), tiers: price.tiers.map(tier => ({ ...tier, rates: times(tier.rates) })) };
 }
@@ -44,13 +44,18 @@ const MILLION = 1_000_000n;
 const multiplied = (rate: number, millionths: number): number =>
   Number((BigInt(rate) * BigInt(millionths) + MILLION - 1n) / MILLION);
 
-/** Each rate of the one or of the other, whichever is more, for prompts of every size. */
-function dearer(one: Price, other: Price): Price {
-  const starts = new Set([...one.tiers, ...other.tiers].map(({ above }) => above));
-  const at = (prompt: number, { rates, tiers }: Price) => tiers.findLast(({ above }) => prompt >= above)?.rates ?? rates;
-  const both = (a: Rates, b: Rates) => mapped(a, (rate, name) => Math.max(rate, b[name]));
-  const tiers = [...starts].sort((a, b) => a - b).map(above => ({ above, rates: both(at(above, one), at(above, other)) }));
-  return { ...one, rates: both(one.rates, other.rates), tiers };
+/** Each rate of the one or of the other, whichever is more. */
+const dearer = (one: Price, other: Price): Price =>
+  combined(one, other, (a, b) => mapped(a, (rate, name) => Math.max(rate, b[name])));
+
+type RatesBySize = Pick<Price, 'rates' | 'tiers'>;
+
+/** Made of the rates of both, for prompts of every size. */
+function combined(price: Price, other: RatesBySize, make: (of: Rates, other: Rates) => Rates): Price {
+  const starts = new Set([...price.tiers, ...other.tiers].map(({ above }) => above));
+  const at = (prompt: number, { rates, tiers }: RatesBySize) => tiers.findLast(({ above }) => prompt >= above)?.rates ?? rates;
+  const tiers = [...starts].sort((a, b) => a - b).map(above => ({ above, rates: make(at(above, price), at(above, other)) }));
+  return { ...price, rates: make(price.rates, other.rates), tiers };
 }
 
 const TOKEN_RATES = [

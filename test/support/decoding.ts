@@ -40,10 +40,10 @@ export function encodedFor({ streamEncoder }: Frontend, events: readonly ChatEve
   return events.map(event => encoder.push(event)).join('');
 }
 
-/** Without how often the provider ran tools of its own: of an answer that was written anew, the gateway alone knows. */
+/** Without how often the provider ran tools of its own, and how it served: of an answer that was written anew, the gateway alone knows. */
 export function asTold(reply: ChatReply): ChatReply {
-  if (!reply.usage?.toolCalls) return reply;
-  const { toolCalls: _own, ...usage } = reply.usage;
+  if (!reply.usage) return reply;
+  const { toolCalls: _tools, service: _service, ...usage } = reply.usage;
   return { ...reply, usage };
 }
 
