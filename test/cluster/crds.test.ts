@@ -118,7 +118,7 @@ const cases: readonly Case[] = [
     'spec.models[].price',
   ),
   provider(
-    'a price needs inputPerMTok, outputPerMTok, perRequest, perUnit, perToolCall or gpuHour',
+    'a price needs inputPerMTok, outputPerMTok, perRequest, perUnit, perToolCall, serviceTiers or gpuHour',
     { 'models[0].price': { perRequest: '0.01' } },
     { 'models[0].price': { cachedInputPerMTok: '0.01' } },
     'spec.models[].price',
