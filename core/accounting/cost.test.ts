@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { ratesOf } from '#test/support/any-rates.ts';
 import { noUsage, promptTokens, type Usage } from '../chat/usage.ts';
 import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { nanoUsd, tokens } from '../units.ts';
@@ -121,20 +122,7 @@ const anyUsage = fc
       .record({ reasoning: fc.nat(whole.output), audioOutput: fc.nat(whole.output), audioInput: fc.nat(whole.inputUncached) })
       .map(parts => usage({ ...whole, ...parts, reasoning: Math.min(parts.reasoning, whole.output - parts.audioOutput) })),
   );
-const rate = fc.oneof(fc.nat(100_000_000), fc.nat({ max: 9_000_000_000_000 }));
-const anyRates = fc
-  .record({
-    input: rate,
-    cacheRead: rate,
-    cacheWrite5m: rate,
-    cacheWrite1h: rate,
-    output: rate,
-    reasoning: rate,
-    audioInput: rate,
-    audioOutput: rate,
-    perRequest: fc.nat(1_000_000),
-  })
-  .map(all => rates(all));
+const anyRates = ratesOf(fc.oneof(fc.nat(100_000_000), fc.nat({ max: 9_000_000_000_000 })));
 
 /** The disjoint classes of a usage, each at the rate of its own. */
 function pricedApart(used: Usage): [Numbered, bigint][] {

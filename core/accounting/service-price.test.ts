@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { ratesOf } from '#test/support/any-rates.ts';
 import { costBound } from '../admission/bound.ts';
 import { levelOf, type ServiceAspect, servedAs } from '../chat/service.ts';
 import { noUsage, promptTokens, type Usage } from '../chat/usage.ts';
@@ -89,18 +90,7 @@ test('levels are read in small letters, without what they are of', () => {
 });
 
 test('what is held for a request is enough, however much of what it asks for the provider serves', () => {
-  const rate = fc.nat(100_000_000);
-  const rates = fc.record({
-    input: rate,
-    cacheRead: rate,
-    cacheWrite5m: rate,
-    cacheWrite1h: rate,
-    output: rate,
-    reasoning: rate,
-    audioInput: rate,
-    audioOutput: rate,
-    perRequest: fc.nat(1_000_000),
-  }) as fc.Arbitrary<unknown> as fc.Arbitrary<Rates>;
+  const rates = ratesOf(fc.nat(100_000_000));
   const sizes = fc
     .uniqueArray(fc.tuple(fc.nat(3000), rates), { maxLength: 2, selector: ([above]) => above })
     .map(all => all.sort(([a], [b]) => a - b).map(([above, of]) => ({ above: tokens(above), rates: of })));

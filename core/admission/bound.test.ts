@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { ratesOf } from '#test/support/any-rates.ts';
 import { costOf } from '../accounting/cost.ts';
 import { MAX_USD } from '../accounting/money.ts';
 import { type BilledTool, billedTools, noUsage, promptTokens, toolCallsIn, type Usage } from '../chat/usage.ts';
@@ -8,18 +9,7 @@ import type { Price, Rates } from '../snapshot/snapshot.ts';
 import { millis, nanoUsd, tokens } from '../units.ts';
 import { costBound, fitOutput, type InputFacts, inputBound, noAttachments, outputBound } from './bound.ts';
 
-const rate = fc.oneof(fc.nat(100), fc.nat(100_000_000), fc.nat({ max: 9_000_000_000_000 }));
-const anyRates = fc.record({
-  input: rate,
-  cacheRead: rate,
-  cacheWrite5m: rate,
-  cacheWrite1h: rate,
-  output: rate,
-  reasoning: rate,
-  audioInput: rate,
-  audioOutput: rate,
-  perRequest: fc.nat(1_000_000),
-}) as fc.Arbitrary<unknown> as fc.Arbitrary<Rates>;
+const anyRates = ratesOf(fc.oneof(fc.nat(100), fc.nat(100_000_000), fc.nat({ max: 9_000_000_000_000 })));
 
 const anyPrice: fc.Arbitrary<Price> = fc
   .tuple(anyRates, fc.uniqueArray(fc.tuple(fc.nat(300_000), anyRates), { maxLength: 3, selector: ([above]) => above }))
