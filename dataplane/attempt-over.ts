@@ -51,23 +51,25 @@ function rowOf(sent: Sent, result: AttemptResult, gpuSeconds: number | undefined
   }
 }
 
-const noted = (sent: Sent, record: CostRecord): Written => writeDown(record, sent.ports, () => warnIfDear(sent, record));
+function noted(sent: Sent, record: CostRecord): Written {
+  const row = written(record);
+  writeDown(row, sent.ports, () => warnIfDear(sent, record));
+  return row;
+}
 
 /** A row that is settled. Who is told of it and fails at that keeps nobody from going on. */
 export function writeDown(
-  record: CostRecord,
+  { record, json }: Written,
   { costLog, observer, onBug }: Pick<Ports, 'costLog' | 'observer' | 'onBug'>,
   warn?: () => void,
-): Written {
-  const row = written(record);
-  costLog.record(record, row.json, false);
+): void {
+  costLog.record(record, json, false);
   try {
     observer.attempted(record);
     warn?.();
   } catch (error) {
     onBug(error, record.requestId);
   }
-  return row;
 }
 
 /** What an answer cost that the provider goes on with by itself is known when it is over. Off the client's path. */

@@ -198,14 +198,15 @@ function settledBatch(
 const PAST = { source: 'provider', version: '', tiers: [] } as const;
 
 function end(open: CostRecord, row: CostRecord, ports: Ports, config: LiveConfig): void {
-  const { json } = writeDown(row, ports);
+  const over = written(row);
+  writeDown(over, ports);
   const key = config.keyNamed(open.keyName);
   if (!key) return;
   const { requestId, tenant, leaseUntil } = open;
   const bound = { cost: open.reserved, tokens: tokens(0) };
   const { budgets } = key.demands.of({ modelRequested: open.modelRequested, requestId, bound, leaseUntil, limitsAlone: false });
   ports.admitter.settle({ tenant, id: requestId, limits: [], budgets, cost: row.cost ?? nanoUsd(0), tokens: tokens(0) }, key, [
-    { attempt: 0, json },
+    { attempt: 0, json: over.json },
   ]);
 }
 

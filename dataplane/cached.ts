@@ -7,6 +7,7 @@ import { modelOf } from '#core/plan/backends.ts';
 import type { Candidate } from '#core/plan/candidate.ts';
 import { type EpochMillis, nanoUsd } from '#core/units.ts';
 import { answerFailure, successHead } from './answer.ts';
+import { writeDown } from './attempt-over.ts';
 import type { CachedAnswer } from './cache/store.ts';
 import type { Answers, Ports } from './ports.ts';
 import { piecesOf, writePieces } from './replay.ts';
@@ -46,8 +47,7 @@ export async function answerKept(trip: ChatTrip, kept: KeptAnswer, state: 'hit' 
     answerFailure(exchange, refusal, trip);
     return;
   }
-  ports.costLog.record(row.record, row.json, false);
-  ports.observer.attempted(row.record);
+  writeDown(row, ports);
   await send(trip, kept, candidate, state, ports);
 }
 

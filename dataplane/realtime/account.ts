@@ -1,6 +1,6 @@
 // What a session costs, as it goes: each response is a row of the ledger, written down and covered before it can begin, and settled when it is
 // told to be over. One reservation is for all of them, and grows.
-import type { CostRecord, Written } from '#core/accounting/cost-record.ts';
+import { type CostRecord, type Written, written } from '#core/accounting/cost-record.ts';
 import { costBound, outputBound } from '#core/admission/bound.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
 import { type Failure, failure } from '#core/failure.ts';
@@ -120,6 +120,8 @@ export class SessionAccount {
       firstToken: undefined,
       duration: millis(this.#ports.monotonic() - since),
     };
-    return writeDown(settled(begun, record, { result, usage, estimated, gpuSeconds: undefined }), this.#ports);
+    const row = written(settled(begun, record, { result, usage, estimated, gpuSeconds: undefined }));
+    writeDown(row, this.#ports);
+    return row;
   }
 }

@@ -166,7 +166,7 @@ const importRules: readonly Rule[] = [
       ...extensionPoint,
       'dataplane/frontends/<name>/**',
       'dataplane/frontends/*/index.ts',
-      'dataplane/frontends/{body-fields,controls,data-url,encoder,essentials,frontend,reading,references,tool-input,unary-body}.ts',
+      'dataplane/frontends/{body-fields,cited-words,controls,data-url,encoder,essentials,frontend,reading,references,tool-input,unary-body}.ts',
       // A dialect's own count of tokens is an estimate: pure, but its tables are a package.
       'platform/token-estimate.ts',
       'platform/aws-event-stream.ts',

@@ -11,6 +11,7 @@ import type { EmbeddingRequest } from '#core/unary/embeddings.ts';
 import type { UnaryReply } from '#core/unary/unary.ts';
 import { type EpochMillis, epochMillis, millis, nanoUsd, tokens } from '#core/units.ts';
 import { type Asked, askOnce } from '#platform/http-ask.ts';
+import { writeDown } from '../../attempt-over.ts';
 import type { LiveConfig, LiveKey } from '../../config/live.ts';
 import type { Ports } from '../../ports.ts';
 import { unaryWireFor } from '../../providers/index.ts';
@@ -25,6 +26,7 @@ export type ProviderEmbedderPorts = Pick<
   | 'http'
   | 'costLog'
   | 'observer'
+  | 'onBug'
   | 'health'
   | 'gate'
   | 'engines'
@@ -242,8 +244,7 @@ class ProviderEmbedder implements Embedder {
       estimated: told !== undefined && told.usage === undefined,
       gpuSeconds: undefined,
     });
-    this.#ports.costLog.record(row, written(row).json, false);
-    this.#ports.observer.attempted(row);
+    writeDown(written(row), this.#ports);
   }
 
   #openRow(candidate: Candidate, endpoint: string): CostRecord {

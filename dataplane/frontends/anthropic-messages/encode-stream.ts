@@ -4,6 +4,7 @@ import { UNSIGNED } from '#core/chat/foreign.ts';
 import type { Finish } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import { noUsage, type Usage } from '#core/chat/usage.ts';
+import { CitedWords } from '../cited-words.ts';
 import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import { emptyMessage, emptyText, emptyToolUse, redactedThinking, stopOf, usageOf } from './encode-reply.ts';
@@ -20,10 +21,7 @@ type State = {
   blocks: number;
   /** Only what has begun on the wire: a part without content, which would be an empty block, never does. */
   open: 'text' | 'thinking' | 'signed-thinking' | 'tool_use' | undefined;
-  /** Citations of the text whose first word is still to come. */
-  readonly cited: Json[];
-  /** The words of the open text up to here rest on what was cited: further words are another block's. */
-  isCited: boolean;
+  readonly cited: CitedWords<Json>;
   readonly kinds: Set<AssistantPart['kind']>;
   usage: Usage | undefined;
   finish: Finish | undefined;
@@ -42,8 +40,7 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     hasStarted: false,
     blocks: 0,
     open: undefined,
-    cited: [],
-    isCited: false,
+    cited: new CitedWords(),
     kinds: new Set(),
     usage: undefined,
     finish: undefined,
@@ -73,12 +70,7 @@ const on: Handlers<State> = {
   citation(state, { citation }) {
     const wire = anthropicCitation(citation);
     if (!wire) return '';
-    if (state.open !== 'text') {
-      state.cited.push(wire);
-      return '';
-    }
-    state.isCited ||= citation.span !== undefined;
-    return citationDelta(state, wire);
+    return state.cited.take(wire, citation.span !== undefined, state.open === 'text') ? citationDelta(state, wire) : '';
   },
   // A refusal is said as text; the stop reason tells what it is.
   'refusal-start'(state) {
@@ -107,7 +99,7 @@ const on: Handlers<State> = {
     return state.open === 'tool_use' && json !== '' ? delta(state, { type: 'input_json_delta', partial_json: json }) : '';
   },
   'part-end'(state) {
-    state.cited.length = 0;
+    state.cited.endText();
     return closeBlock(state);
   },
   'server-tool': nothing,
@@ -156,9 +148,9 @@ function messageDelta(state: State): string {
 
 function textDelta(state: State, text: string): string {
   if (text === '') return '';
-  const goesOn = state.open === 'text' && !(state.isCited && text.trim() !== '');
+  const goesOn = state.open === 'text' && state.cited.goesOn(text);
   const opened = goesOn ? '' : openBlock(state, 'text', emptyText());
-  const cited = state.cited.splice(0).map(wire => citationDelta(state, wire));
+  const cited = state.cited.early().map(wire => citationDelta(state, wire));
   return opened + cited.join('') + delta(state, { type: 'text_delta', text });
 }
 
@@ -184,7 +176,7 @@ function closeBlock(state: State): string {
 
 function stopBlock(state: State): string {
   state.open = undefined;
-  state.isCited = false;
+  state.cited.closeBlock();
   return frame('content_block_stop', { index: state.blocks++ });
 }
 

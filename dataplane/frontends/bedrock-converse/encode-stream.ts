@@ -5,6 +5,7 @@ import { UNSIGNED } from '#core/chat/foreign.ts';
 import type { Finish } from '#core/chat/reply.ts';
 import type { AssistantPart } from '#core/chat/request.ts';
 import type { Usage } from '#core/chat/usage.ts';
+import { CitedWords } from '../cited-words.ts';
 import { type Handlers, reducer } from '../encoder.ts';
 import type { ReplyContext, StreamEncoder } from '../frontend.ts';
 import { type Json, sealed, stopReasonOf, toolStart, usageOf } from './encode-reply.ts';
@@ -17,10 +18,7 @@ type State = {
   blocks: number;
   /** Only what has begun on the wire: a part without content never does. */
   open: 'text' | 'thinking' | 'signed-thinking' | 'tool-call' | undefined;
-  /** Citations of the text whose first word is still to come. */
-  readonly cited: Json[];
-  /** The words of the open text up to here rest on what was cited: further words are another block's. */
-  isCited: boolean;
+  readonly cited: CitedWords<Json>;
   readonly kinds: Set<AssistantPart['kind']>;
   usage: Usage | undefined;
   finish: Finish | undefined;
@@ -33,8 +31,7 @@ export function streamEncoder(context: ReplyContext): StreamEncoder {
     hasStarted: false,
     blocks: 0,
     open: undefined,
-    cited: [],
-    isCited: false,
+    cited: new CitedWords(),
     kinds: new Set(),
     usage: undefined,
     finish: undefined,
@@ -57,12 +54,7 @@ const on: Handlers<State> = {
   'text-delta': (state, { text }) => textDelta(state, text),
   citation(state, { citation }) {
     const wire = converseCitation(citation);
-    if (state.open !== 'text') {
-      state.cited.push(wire);
-      return '';
-    }
-    state.isCited ||= citation.span !== undefined;
-    return delta(state, { citation: wire });
+    return state.cited.take(wire, citation.span !== undefined, state.open === 'text') ? delta(state, { citation: wire }) : '';
   },
   // A refusal is said as text; the stop reason tells what it is.
   'refusal-start': nothing,
@@ -94,7 +86,7 @@ const on: Handlers<State> = {
     return state.open === 'tool-call' && json !== '' ? delta(state, { toolUse: { input: json } }) : '';
   },
   'part-end'(state) {
-    state.cited.length = 0;
+    state.cited.endText();
     return closeBlock(state);
   },
 
@@ -126,9 +118,9 @@ function startMessage(state: State): string {
 
 function textDelta(state: State, text: string): string {
   if (text === '') return '';
-  const goesOn = state.open === 'text' && !(state.isCited && text.trim() !== '');
+  const goesOn = state.open === 'text' && state.cited.goesOn(text);
   const opened = goesOn ? '' : openBlock(state, 'text');
-  const cited = state.cited.splice(0).map(citation => delta(state, { citation }));
+  const cited = state.cited.early().map(citation => delta(state, { citation }));
   return opened + cited.join('') + delta(state, { text });
 }
 
@@ -146,7 +138,7 @@ function closeBlock(state: State): string {
   if (!state.open) return '';
   const mark = state.open === 'thinking' ? delta(state, { reasoningContent: { signature: UNSIGNED } }) : '';
   state.open = undefined;
-  state.isCited = false;
+  state.cited.closeBlock();
   return mark + frame('contentBlockStop', { contentBlockIndex: state.blocks++ });
 }
 
